@@ -1,0 +1,39 @@
+#include "core/secret.hpp"
+
+#include <string.h>
+
+#include <utility>
+
+namespace capsule {
+
+void Secret::wipe() noexcept {
+  explicit_bzero(m_value.data(), m_value.size());
+  m_value.clear();
+}
+
+Secret::Secret(Secret&& other) noexcept : m_value(other.m_value) {
+  other.wipe();
+}
+
+Secret& Secret::operator=(const Secret& other) {
+  if (this != &other) {
+    wipe();
+    m_value = other.m_value;
+  }
+  return *this;
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    wipe();
+    m_value = other.m_value;
+    other.wipe();
+  }
+  return *this;
+}
+
+Secret::~Secret() {
+  wipe();
+}
+
+}  // namespace capsule

@@ -1,0 +1,50 @@
+#include "fs/beneath.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/error.hpp"
+
+namespace capsule::fs {
+
+namespace {
+
+Fd open_at2(int folder, const std::string& name, std::uint64_t flags, mode_t mode) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC | O_NOFOLLOW;
+  how.mode = mode;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return Fd{static_cast<int>(::syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how))};
+}
+
+}  // namespace
+
+Fd create_beneath(const Path& root, const SafePath& relative, mode_t mode) {
+  Fd folder{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!folder) throw_errno("open", root, errno);
+  std::string_view rest = relative.text();
+  for (auto slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
+    const std::string name{rest.substr(0, slash)};
+    if (::mkdirat(folder.get(), name.c_str(), 0755) != 0 && errno != EEXIST)
+      throw_errno("create", root / relative.text(), errno);
+    folder = open_at2(folder.get(), name, O_RDONLY | O_DIRECTORY, 0);
+    if (!folder) throw_errno("enter the folder of", root / relative.text(), errno);
+    rest.remove_prefix(slash + 1);
+  }
+  Fd file = open_at2(folder.get(), std::string{rest}, O_RDWR | O_CREAT | O_EXCL, mode);
+  if (!file && errno == EEXIST) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} is already there", printable((root / relative.text()).string(), 1024))};
+  }
+  if (!file) throw_errno("create", root / relative.text(), errno);
+  if (::fchmod(file.get(), mode) != 0) throw_errno("set the mode of", root / relative.text(), errno);
+  return file;
+}
+
+}  // namespace capsule::fs

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "fs/fd.hpp"
+#include "fs/safe_path.hpp"
+
+namespace capsule::fs {
+
+/// Creates a new file `relative` below `root`, with the folders that it needs, through openat2 with RESOLVE_BENEATH and
+/// RESOLVE_NO_SYMLINKS: nothing outside of `root` can be touched, whatever lies in it. An existing file is Error
+/// conflict.
+Fd create_beneath(const Path& root, const SafePath& relative, mode_t mode);
+
+}  // namespace capsule::fs

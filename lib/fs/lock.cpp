@@ -1,0 +1,28 @@
+#include "fs/lock.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "core/error.hpp"
+
+namespace capsule::fs {
+
+FileLock::FileLock(const Path& path, std::chrono::milliseconds patience)
+    : m_fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (!m_fd) throw_errno("open the lock", path, errno);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (::flock(m_fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock", path, errno);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      throw Error{ErrorKind::busy, fmt::format("{} is locked by another process: try again when it is done",
+                                               printable(path.string(), 1024))};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+}
+
+}  // namespace capsule::fs

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+namespace capsule::step {
+
+/// Gives each long option without one the environment variable CAPSULE_<OPTION> ("--proof-service" →
+/// CAPSULE_PROOF_SERVICE); flags win. Subcommands too.
+void add_environment_names(CLI::App& app);
+
+/// The arguments as CLI11's parse(vector) wants them (reversed, without the program's name), with empty arguments and
+/// `--option=` dropped (expression tags of a workflow can yield them), and each `@FILE` value replaced by the file's
+/// content less one newline at its end; at most 4 MiB. Error usage, not_found.
+std::vector<std::string> expand_arguments(int argc, char** argv);
+
+}  // namespace capsule::step

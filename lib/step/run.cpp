@@ -1,0 +1,163 @@
+#include "step/run.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "core/error.hpp"
+#include "fs/atomic_file.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+#include "step/arguments.hpp"
+#include "step/help.hpp"
+#include "step/signals.hpp"
+
+namespace capsule::step {
+
+namespace {
+
+enum class Format { automatic, json, text };
+
+struct CommonOptions {
+  Format output = Format::automatic;
+  std::string outputs;
+};
+
+void add_common_options(CLI::App& app, CommonOptions& common) {
+  app.set_version_flag("--version", std::string{app.get_name()} + " " CAPSULE_VERSION);
+  app.add_option_function<std::string>(
+         "--output",
+         [&common](const std::string& text) { common.output = text == "json" ? Format::json : Format::text; },
+         "Form of the result on stdout [json when stdout is no terminal, else text]")
+      ->check(CLI::IsMember({"json", "text"}))
+      ->type_name("json|text");
+  app.add_option("--outputs", common.outputs, "Folder that gets one small file per output, and report.json")
+      ->type_name("DIR");
+}
+
+/// What a pod's status shows of its end: one line, at most 1 KiB. Absent outside of a pod.
+void write_termination_message(std::string_view message) {
+  const fs::Fd fd{::open("/dev/termination-log", O_WRONLY | O_TRUNC | O_CLOEXEC)};
+  if (!fd) return;
+  const auto line = message.substr(0, 1024);
+  [[maybe_unused]] const auto written = ::write(fd.get(), line.data(), line.size());
+}
+
+int fail(int code, std::string_view message) {
+  log::error(message);
+  write_termination_message(message);
+  return code;
+}
+
+void write_outputs(const fs::Path& folder, const std::vector<std::pair<std::string, std::string>>& files,
+                   const json::Object& result) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+  for (const auto& [name, value] : files) fs::write_file(folder / name, value);
+  fs::write_file(folder / "report.json", json::pretty(result));
+}
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw Error{ErrorKind::unavailable, "cannot write the result to stdout: is it closed, or the disk full?"};
+  }
+}
+
+std::string text_summary(const json::Object& result) {
+  std::size_t width = 0;
+  for (const auto& [key, value] : result) width = std::max(width, key.size());
+  std::string out;
+  for (const auto& [key, value] : result) {
+    const auto* text = value.if_string();
+    out += fmt::format("{:<{}}  {}\n", key, width, text != nullptr ? *text : json::compact(value));
+  }
+  return out;
+}
+
+}  // namespace
+
+void Context::output(std::string_view name, std::string_view value) {
+  const bool known =
+      std::any_of(m_outputs.begin(), m_outputs.end(), [&](const Output& output) { return output.name == name; });
+  if (!known) throw std::logic_error{fmt::format("the output '{}' is not in the manual", name)};
+  std::string key{name};
+  std::replace(key.begin(), key.end(), '-', '_');
+  m_result.set(key, value);
+  m_files.emplace_back(name, value);
+}
+
+void Context::result(std::string_view key, json::Value value) {
+  m_result.set(key, std::move(value));
+}
+
+void Context::summary(std::string text) {
+  m_summary = std::move(text);
+}
+
+int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::function<void(Context&)>& work) {
+  ::umask(022);
+  log::configure(app.get_name(), log::detect_form());
+  end_on_signals();
+  CommonOptions common;
+  add_common_options(app, common);
+  add_environment_names(app);
+  app.footer([&manual] { return footer_of(manual); });
+  try {
+    app.parse(expand_arguments(argc, argv));
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    return fail(exit_code(ErrorKind::usage),
+                fmt::format("{} (see {} --help)", printable(error.what(), 1024), app.get_name()));
+  } catch (const Error& error) {
+    return fail(exit_code(error.kind()), error.message());
+  }
+  try {
+    Context context;
+    context.m_outputs = manual.outputs;
+    work(context);
+    if (!common.outputs.empty()) write_outputs(common.outputs, context.m_files, context.m_result);
+    const bool as_json =
+        common.output == Format::json || (common.output == Format::automatic && ::isatty(STDOUT_FILENO) == 0);
+    if (as_json)
+      print(json::compact(context.m_result) + "\n");
+    else
+      print(context.m_summary.empty() ? text_summary(context.m_result) : context.m_summary);
+    return 0;
+  } catch (const Error& error) {
+    return fail(exit_code(error.kind()), error.message());
+  } catch (const std::bad_alloc&) {
+    return fail(exit_code(ErrorKind::unavailable), "out of memory: give the step more, then try again");
+  } catch (const std::exception& error) {
+    return fail(1, fmt::format("a bug in this program, please report it: {}", error.what()));
+  }
+}
+
+fs::Path default_state_folder() {
+  // NOLINTBEGIN(concurrency-mt-unsafe)
+  if (::geteuid() == 0) return "/var/lib/capsule-loop";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
+    return fs::Path{state} / "capsule-loop";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::Path{home} / ".local/state/capsule-loop";
+  // NOLINTEND(concurrency-mt-unsafe)
+  throw Error{ErrorKind::usage, "no folder for state: give --state DIR, or set HOME or XDG_STATE_HOME"};
+}
+
+CLI::Option* add_state_option(CLI::App& app, fs::Path& state) {
+  return app
+      .add_option_function<std::string>(
+          "--state", [&state](const std::string& text) { state = text; },
+          "Folder for keys, the working store and what must be remembered [/var/lib/capsule-loop for root, else "
+          "$XDG_STATE_HOME/capsule-loop]")
+      ->type_name("DIR");
+}
+
+}  // namespace capsule::step

@@ -1,0 +1,171 @@
+#include "yaml/parse.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/utf8.hpp"
+
+namespace capsule::yaml {
+
+namespace {
+
+bool is_decimal_number(std::string_view text) {
+  // JSON's grammar of a number, so that its text can be kept as it is.
+  std::size_t i = text.starts_with('-') ? 1 : 0;
+  const auto digits = [&] {
+    const auto start = i;
+    while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
+    return i - start;
+  };
+  const auto first = i;
+  const auto count = digits();
+  if (count == 0 || (count > 1 && text[first] == '0')) return false;
+  if (i < text.size() && text[i] == '.') {
+    ++i;
+    if (digits() == 0) return false;
+  }
+  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+    ++i;
+    if (i < text.size() && (text[i] == '+' || text[i] == '-')) ++i;
+    if (digits() == 0) return false;
+  }
+  return i == text.size();
+}
+
+json::Value plain_scalar(const std::string& text) {
+  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return {};
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  if (is_decimal_number(text)) return json::Number{text};
+  return text;
+}
+
+/// Builds JSON values from yaml-cpp's events.
+class Builder final : public YAML::EventHandler {
+ public:
+  Builder(std::string_view what, const ParseLimits& limits) : m_what(what), m_limits(limits) {}
+
+  void OnDocumentStart(const YAML::Mark&) override { m_root = json::Value{}; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(mark, json::Value{}); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { fail(mark, "aliases are not accepted"); }
+  void OnAnchor(const YAML::Mark& mark, const std::string&) override { fail(mark, "anchors are not accepted"); }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
+    if (tag != "?" && tag != "!" && tag != "") fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
+    if (awaits_key()) {
+      m_stack.back().key = value;
+      m_stack.back().has_key = true;
+      if (m_stack.back().value.if_object()->find(value) != nullptr)
+        fail(mark, fmt::format("the key '{}' is there twice", printable(value)));
+      return;
+    }
+    add(mark, tag == "?" ? plain_scalar(value) : json::Value{value});
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    open(mark, tag, json::Value{json::Array{}});
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    open(mark, tag, json::Value{json::Object{}});
+  }
+  void OnMapEnd() override { close(); }
+
+  json::Value take() { return std::move(m_root); }
+
+ private:
+  struct Frame {
+    json::Value value;
+    std::string key;
+    bool has_key = false;
+  };
+
+  [[noreturn]] void fail(const YAML::Mark& mark, std::string_view reason) const {
+    throw Error{ErrorKind::usage,
+                fmt::format("{}: {} (line {}, column {})", m_what, reason, mark.line + 1, mark.column + 1)};
+  }
+
+  [[nodiscard]] bool awaits_key() const {
+    return !m_stack.empty() && m_stack.back().value.is_object() && !m_stack.back().has_key;
+  }
+
+  void add(const YAML::Mark& mark, json::Value value) {
+    if (m_stack.empty()) {
+      m_root = std::move(value);
+      return;
+    }
+    auto& frame = m_stack.back();
+    if (auto* array = frame.value.if_array()) {
+      array->push_back(std::move(value));
+      return;
+    }
+    if (!frame.has_key) fail(mark, "a key must be a string");
+    frame.value.if_object()->set(frame.key, std::move(value));
+    frame.has_key = false;
+  }
+
+  void open(const YAML::Mark& mark, const std::string& tag, json::Value value) {
+    if (tag != "?" && tag != "!" && tag != "") fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
+    if (awaits_key()) fail(mark, "a key must be a string");
+    if (m_stack.size() >= m_limits.depth) fail(mark, fmt::format("nested deeper than {} levels", m_limits.depth));
+    m_mark = mark;
+    m_stack.push_back({std::move(value), {}, false});
+  }
+
+  void close() {
+    json::Value value = std::move(m_stack.back().value);
+    m_stack.pop_back();
+    add(m_mark, std::move(value));
+  }
+
+  std::string_view m_what;
+  ParseLimits m_limits;
+  YAML::Mark m_mark;
+  std::vector<Frame> m_stack;
+  json::Value m_root;
+};
+
+}  // namespace
+
+std::vector<json::Value> parse_all(std::string_view text, std::string_view what, const ParseLimits& limits) {
+  if (text.size() > limits.bytes) {
+    throw Error{ErrorKind::usage, fmt::format("{}: {} is larger than the limit of {}", what, human_size(text.size()),
+                                              human_size(limits.bytes))};
+  }
+  if (!utf8::is_valid(text)) throw Error{ErrorKind::usage, fmt::format("{}: not valid UTF-8", what)};
+  std::vector<json::Value> documents;
+  try {
+    std::istringstream stream{std::string{text}};
+    YAML::Parser parser{stream};
+    while (true) {
+      Builder builder{what, limits};
+      if (!parser.HandleNextDocument(builder)) break;
+      documents.push_back(builder.take());
+    }
+  } catch (const YAML::Exception& error) {
+    throw Error{ErrorKind::usage, fmt::format("{}: not valid YAML: {} (line {}, column {})", what, printable(error.msg),
+                                              error.mark.line + 1, error.mark.column + 1)};
+  }
+  std::erase_if(documents, [](const json::Value& document) { return document.is_null(); });
+  return documents;
+}
+
+json::Value parse(std::string_view text, std::string_view what, const ParseLimits& limits) {
+  auto documents = parse_all(text, what, limits);
+  if (documents.size() != 1) {
+    throw Error{ErrorKind::usage, fmt::format("{}: one document is wanted, {} are there", what, documents.size())};
+  }
+  return std::move(documents.front());
+}
+
+}  // namespace capsule::yaml
