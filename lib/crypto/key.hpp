@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/bytes.hpp"
+#include "core/secret.hpp"
+
+namespace capsule::crypto {
+
+enum class KeyType { ecdsa_p256, ecdsa_p384, rsa, ed25519 };
+std::string_view name_of(KeyType type) noexcept;  ///< "ecdsa-p256", "ecdsa-p384", "rsa", "ed25519"
+
+/// A public key. Signatures: ECDSA with SHA-256 (P-384: SHA-384) in DER, RSA PKCS#1 v1.5 with SHA-256 (at least 2048
+/// bits), Ed25519 (RFC 8032).
+class PublicKey {
+ public:
+  /// From a PEM SubjectPublicKeyInfo ("BEGIN PUBLIC KEY"). Error usage naming `what` for anything else: another type, a
+  /// curve or size that is not accepted, a private key.
+  static PublicKey from_pem(std::string_view pem, std::string_view what);
+  static PublicKey from_file(const std::string& path);
+  /// From a DER SubjectPublicKeyInfo.
+  static PublicKey from_der(ByteView spki, std::string_view what);
+
+  [[nodiscard]] KeyType type() const noexcept;
+  [[nodiscard]] std::string to_pem() const;
+  [[nodiscard]] Bytes spki() const;  ///< DER SubjectPublicKeyInfo
+  /// Base64 of the SHA-256 of the DER SPKI: Sigstore's publicKey.hint, and our key id.
+  [[nodiscard]] const std::string& id() const noexcept;
+
+  /// Whether `signature` is this key's over `message`. False (never an error) for malformed signatures: DER that is not
+  /// minimal or has trailing bytes, r or s outside of [1, n−1]. A high s is accepted.
+  [[nodiscard]] bool verify(ByteView message, ByteView signature) const;
+
+  struct Impl;
+  explicit PublicKey(std::shared_ptr<const Impl> impl);
+  [[nodiscard]] const Impl& impl() const noexcept { return *m_impl; }
+
+ private:
+  std::shared_ptr<const Impl> m_impl;
+};
+
+/// Signs; the key may be a file or a token. Two functions, so that PKCS#11 fits behind them.
+class Signer {
+ public:
+  Signer() = default;
+  Signer(const Signer&) = delete;
+  Signer& operator=(const Signer&) = delete;
+  virtual ~Signer() = default;
+  [[nodiscard]] virtual PublicKey public_key() const = 0;
+  /// A signature as PublicKey::verify accepts it; ECDSA with a low s. It is verified before it is returned.
+  [[nodiscard]] virtual Bytes sign(ByteView message) const = 0;
+};
+
+/// Opens what --key names: a PEM private key file (PKCS#8, encrypted PKCS#8, SEC1, PKCS#1). `passphrase` is asked for
+/// only when the key is encrypted; a wrong one is Error denied, a missing one Error usage that says how to give it.
+std::unique_ptr<Signer> open_signer(const std::string& key, const std::optional<Secret>& passphrase);
+
+struct KeyPair {
+  Secret private_pem;  ///< PKCS#8
+  std::string public_pem;
+};
+/// A fresh key pair; RSA has 3072 bits.
+KeyPair generate_key(KeyType type);
+
+}  // namespace capsule::crypto

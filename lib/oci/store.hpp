@@ -1,0 +1,86 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/stream.hpp"
+#include "oci/descriptor.hpp"
+#include "oci/reference.hpp"
+
+namespace capsule::oci {
+
+/// One repository of a registry, wherever it is (distribution-spec 1.1): an OCI layout in a folder, later a registry
+/// over HTTP. Contract tests run against every kind.
+class Store {
+ public:
+  static constexpr std::size_t max_manifest_bytes = std::size_t{4} << 20U;
+  static constexpr std::size_t max_referrers = 64;
+
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store() = default;
+
+  /// What a tag names; nothing where there is no such tag or repository.
+  [[nodiscard]] virtual std::optional<Descriptor> resolve(std::string_view tag) = 0;
+  /// The exact bytes of a manifest or index, checked against the digest; at most 4 MiB. Error not_found.
+  [[nodiscard]] virtual std::string manifest(const Digest& digest) = 0;
+  [[nodiscard]] virtual bool has_blob(const Digest& digest) = 0;
+  /// Streams a blob; a wrong size or digest is Error verification_failed before the end is reported. Error not_found.
+  virtual void read_blob(const Descriptor& descriptor, Sink& sink) = 0;
+  /// Stores a blob of known digest; nothing is read from `content` where the blob is there already. A mismatch is Error
+  /// verification_failed and stores nothing.
+  virtual void put_blob(const Digest& digest, std::uint64_t size, Source& content) = 0;
+  /// Stores a blob whose digest is known only at its end.
+  virtual Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) = 0;
+  /// Stores a manifest or index and, with `tag`, points the tag at it. A manifest with a `subject` becomes a referrer
+  /// of it.
+  virtual Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
+                                  std::optional<std::string_view> tag) = 0;
+  /// The referrers of a manifest, filtered by artifact type if one is given; at most 64.
+  [[nodiscard]] virtual std::vector<Descriptor> referrers(const Digest& subject,
+                                                          std::string_view artifact_type = {}) = 0;
+  /// Tags that begin with `prefix`, sorted.
+  [[nodiscard]] virtual std::vector<std::string> tags(std::string_view prefix = {}) = 0;
+  /// Runs `work` while no other writer of this repository does (layout: flock; registry: no lock is to be had, so
+  /// callers write, read again and repeat).
+  virtual void exclusively(const std::function<void()>& work) = 0;
+};
+
+enum class Create { no, yes };
+
+/// Opens the repository `<registry>/<name>`. With Create::no a layout that is not there is Error not_found.
+std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_view name, Create create = Create::no);
+
+/// Names of the repositories of a registry, sorted.
+std::vector<std::string> repository_names(const RegistryLocation& registry);
+
+/// Small documents: a blob as text, at most `limit` bytes.
+std::string read_text(Store& store, const Descriptor& descriptor, std::size_t limit);
+
+/// One small artifact attached to `subject`: an image manifest with the empty config, one layer of `layer_media_type`,
+/// artifactType the same unless given. Already there (same bytes) = nothing is written. Returns the descriptor of the
+/// manifest; the layer's digest is that of `content`.
+struct Attachment {
+  std::string artifact_type;
+  std::string layer_media_type;
+  std::string content;
+  std::map<std::string, std::string> annotations;
+};
+Descriptor attach(Store& store, const Descriptor& subject, const Attachment& attachment);
+
+/// The content of each referrer of `artifact_type` (single layer, at most `limit` bytes each) with the layer's digest.
+struct Attached {
+  Descriptor manifest;
+  Digest content_digest;
+  std::string content;
+  std::map<std::string, std::string> annotations;
+};
+std::vector<Attached> attached(Store& store, const Digest& subject, std::string_view artifact_type, std::size_t limit);
+
+}  // namespace capsule::oci
