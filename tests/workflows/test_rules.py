@@ -1,0 +1,178 @@
+"""The rules that a shipped workflow file obeys beyond Argo's schema; each rule also refuses a broken file."""
+
+import copy
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import workflow_files  # noqa: E402
+import workflow_rules  # noqa: E402
+
+STEPS = ("pack", "sign", "download", "verify", "publish", "deploy", "generate-proof", "anchor", "register")
+LEAF = "workflows/templates/verify.yaml"
+DEPLOY = "workflows/templates/deploy.yaml"
+LOOP = "workflows/templates/capsule-deploy-loop.yaml"
+BUILD = "workflows/templates/capsule-build.yaml"
+SUBMITTED = "workflows/loops/capsule-deploy-loop.yaml"
+CONFIG = "workflows/services/capsule-loop-config.yaml"
+
+
+class Rules(unittest.TestCase):
+    def setUp(self):
+        self.documents = workflow_files.shipped()
+
+    def assert_refused(self, rule, path, change, message):
+        """RULE holds for the shipped files, and finds MESSAGE once CHANGE has been made to PATH."""
+        documents = copy.deepcopy(self.documents)
+        change(documents[path])
+        found = list(rule(documents))
+        self.assertTrue(any(message in fault for fault in found), f"{message!r} is not in {found}")
+
+    def test_every_step_has_its_template(self):
+        library = workflow_files.templates_by_name(self.documents)
+        for step in STEPS:
+            self.assertIn((step, step), library)
+
+    def test_files(self):
+        self.assertEqual([], list(workflow_rules.file_faults(self.documents)))
+        for path in self.documents:
+            with open(os.path.join(workflow_files.SOURCE, path), encoding="utf-8") as file:
+                self.assertEqual([], list(workflow_rules.text_faults(path, file.read())))
+
+    def test_files_refused(self):
+        cases = [
+            (LEAF, lambda d: d["metadata"].update(name="verifies"), "metadata.name is"),
+            (LEAF, lambda d: d["metadata"]["labels"].clear(), "app.kubernetes.io/part-of is missing"),
+            (LEAF, lambda d: d["metadata"]["annotations"].clear(), "workflows.argoproj.io/title is missing"),
+            (SUBMITTED, lambda d: d["metadata"].update(name="capsule-deploy-loop"), "a second create must work"),
+        ]
+        for path, change, message in cases:
+            with self.subTest(message):
+                self.assert_refused(workflow_rules.file_faults, path, change, message)
+        self.assertEqual(2, len(list(workflow_rules.text_faults("x", "a: 1 \n---\n"))))
+
+    def test_leaves(self):
+        self.assertEqual([], list(workflow_rules.leaf_faults(self.documents)))
+
+    def test_leaves_refused(self):
+        def leaf(change):
+            return lambda document: change(document["spec"]["templates"][0])
+
+        cases = [
+            (LEAF, leaf(lambda t: t.update(script={"source": ""}) or t.pop("container")), "only `container`"),
+            (LEAF, leaf(lambda t: t["container"].pop("command")), "command is None"),
+            (LEAF, leaf(lambda t: t["container"].update(command=["capsule-verify"])), "command is"),
+            (LEAF, leaf(lambda t: t["container"].update(image="capsule-loop.invalid/verify:latest")), "image is"),
+            (LEAF, leaf(lambda t: t["container"].update(image="docker.io/verify:0.1.0")), "image is"),
+            (LEAF, leaf(lambda t: t["container"]["args"].insert(0, "{{inputs.parameters.capsule}}")), "before `--`"),
+            (LEAF, leaf(lambda t: t["container"]["args"].insert(0, "--target")), "has no `=`"),
+            (LEAF, leaf(lambda t: t["container"]["args"].remove("--outputs=/work/outputs")), "--outputs"),
+            (LEAF, leaf(lambda t: t["container"].pop("terminationMessagePolicy")), "terminationMessagePolicy"),
+            (LEAF, leaf(lambda t: t["securityContext"].update(runAsUser=0)), "the pod's securityContext"),
+            (LEAF, leaf(lambda t: t["container"].pop("securityContext")), "the container's securityContext"),
+            (LEAF, leaf(lambda t: t["container"]["resources"].pop("limits")), "resources.limits.memory"),
+            (LEAF, leaf(lambda t: t.pop("pendingTimeout")), "pendingTimeout is missing"),
+            (LEAF, leaf(lambda t: t.update(timeout="5m")), "larger than pendingTimeout"),
+            (LEAF, leaf(lambda t: t["retryStrategy"].update(expression="true")), "expression is another one"),
+            (LEAF, leaf(lambda t: t["retryStrategy"].update(limit="9")), 'limit "4"'),
+            (LEAF, leaf(lambda t: t["retryStrategy"]["backoff"].update(maxDuration="1h")), "maxDuration"),
+            (LEAF, leaf(lambda t: t["volumes"].pop()), "but mounts"),
+            (LEAF, leaf(lambda t: t["volumes"][1]["configMap"].pop("optional")), "optional"),
+            (LEAF, leaf(lambda t: t["volumes"][0]["emptyDir"].clear()), "sizeLimit"),
+            (LEAF, leaf(lambda t: t["container"]["args"].insert(0, "--key=/keys/index/key.pem")), "not mounted"),
+            (LEAF, leaf(lambda t: t.update(automountServiceAccountToken=True)), "automountServiceAccountToken"),
+            (LEAF, leaf(lambda t: t.pop("executor")), "executor.serviceAccountName"),
+            (DEPLOY, leaf(lambda t: t.update(automountServiceAccountToken=False)), "automountServiceAccountToken"),
+        ]
+        for path, change, message in cases:
+            with self.subTest(message):
+                self.assert_refused(workflow_rules.leaf_faults, path, change, message)
+
+    def test_workflows(self):
+        self.assertEqual([], list(workflow_rules.workflow_faults(self.documents)))
+        for field in ("entrypoint", "activeDeadlineSeconds", "ttlStrategy", "parallelism", "podGC", "securityContext"):
+            with self.subTest(field):
+                change = lambda d, field=field: d["spec"].pop(field)  # noqa: E731
+                self.assert_refused(workflow_rules.workflow_faults, LOOP, change, f"spec.{field}")
+
+    def test_references(self):
+        self.assertEqual([], list(workflow_rules.reference_faults(self.documents)))
+
+    def test_references_refused(self):
+        def first(change):
+            return lambda document: change(document["spec"]["templates"][0])
+
+        def call(index, change):
+            return first(lambda t: change(t["steps"][index][0]))
+
+        def give(index, name, value):
+            return call(index, lambda c: c["arguments"]["parameters"].append({"name": name, "value": value}))
+
+        def output(reference):
+            added = {"name": "x", "valueFrom": {"parameter": reference}}
+            return first(lambda t: t["outputs"]["parameters"].append(added))
+
+        def submitted(name, change):
+            return lambda d: change(next(p for p in d["spec"]["arguments"]["parameters"] if p["name"] == name))
+
+        nothing = "points at nothing"
+        cases = [
+            (LOOP, lambda d: d["spec"].update(entrypoint="deploy"), "the entrypoint 'deploy'"),
+            (LOOP, call(5, lambda c: c["templateRef"].update(name="anchors")), "does not exist"),
+            (LOOP, call(5, lambda c: c["templateRef"].update(template="anchors")), "does not exist"),
+            (LOOP, call(0, lambda c: c.update(template="fetch-capsule")), "does not exist"),
+            (LOOP, call(1, lambda c: c["arguments"]["parameters"].clear()), "is not given"),
+            (LOOP, give(1, "bogus", ""), "has no input bogus"),
+            (LOOP, give(5, "log", "{{inputs.parameters.lgo}}"), nothing),
+            (LOOP, give(5, "log", "{{workflow.parameters.log}}"), nothing),
+            (LOOP, give(5, "log", "{{steps.register.outputs.parameters.uri}}"), nothing),
+            (LOOP, give(5, "log", "{{steps.deploy.outputs.parameters.ru-id}}"), nothing),
+            (LOOP, give(5, "log", "{{=inputs.parameters['lgo'] == ''}}"), nothing),
+            (LOOP, give(5, "log", "{{item}}"), nothing),
+            (LOOP, output("{{steps.sign.outputs.parameters.package}}"), nothing),
+            (BUILD, output("{{steps.publish.outputs.parameters.reference}}"), "needs valueFrom.default"),
+            (DEPLOY, first(lambda t: t["container"]["args"].append("{{inputs.parameters.sed}}")), nothing),
+            (DEPLOY, first(lambda t: t["container"]["args"].append("{{workflow.name}}")), nothing),
+            (SUBMITTED, lambda d: d["spec"]["workflowTemplateRef"].update(name="x"), "the WorkflowTemplate x"),
+            (SUBMITTED, lambda d: d["spec"]["arguments"]["parameters"].pop(0), "source of deploy-capsule is not given"),
+            (SUBMITTED, submitted("seed", lambda p: p["valueFrom"]["configMapKeyRef"].update(key="x")), "is not in a"),
+            (SUBMITTED, submitted("seed", lambda p: p["valueFrom"].update(default="1")), "is not that of the template"),
+            (CONFIG, lambda d: d["metadata"]["labels"].popitem(), "Argo reads only ConfigMaps"),
+        ]
+        for path, change, message in cases:
+            with self.subTest(message):
+                self.assert_refused(workflow_rules.reference_faults, path, change, message)
+
+    def test_the_loop_of_the_specification(self):
+        spec = self.documents[LOOP]["spec"]
+        self.assertEqual("deploy-capsule", spec["entrypoint"])
+        called = [(step["name"], step.get("template")) for group in spec["templates"][0]["steps"] for step in group]
+        self.assertEqual(
+            [
+                ("download", "download-capsule"),
+                ("verify", "verify-capsule"),
+                ("publish", "publish-capsule"),
+                ("deploy", "deploy-capsule-k8s"),
+                ("generate-proof", "generate-proof"),
+                ("anchor", None),
+                ("register", None),
+            ],
+            called,
+        )
+
+    def test_every_key_of_the_configuration_is_used_and_a_string(self):
+        used = {
+            parameter["valueFrom"]["configMapKeyRef"]["key"]
+            for document in self.documents.values()
+            if document["kind"] == "Workflow"
+            for parameter in document["spec"]["arguments"]["parameters"]
+        }
+        data = self.documents[CONFIG]["data"]
+        self.assertEqual(used, set(data))
+        self.assertTrue(all(isinstance(value, str) for value in data.values()))
+
+
+if __name__ == "__main__":
+    unittest.main()
