@@ -157,6 +157,9 @@ def _volume_faults(template):
     used = {path for path in re.findall(r"(?<![\w./-])(/(?:work|trust|keys/[\w-]+))", text)}
     for path in used - {mount["mountPath"] for mount in mounts.values()}:
         yield f"{path} is used but not mounted"
+    for name, parameter in workflow_files.inputs(template).items():
+        if re.match(r"/(work|trust|keys)(/|$)", parameter.get("default", "")):
+            yield f"the parameter {name} holds a path under a mount: a local runner maps only what the file itself says"
 
 
 def _account_faults(template):

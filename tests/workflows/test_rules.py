@@ -82,6 +82,7 @@ class Rules(unittest.TestCase):
             (LEAF, leaf(lambda t: t["volumes"][1]["configMap"].pop("optional")), "optional"),
             (LEAF, leaf(lambda t: t["volumes"][0]["emptyDir"].clear()), "sizeLimit"),
             (LEAF, leaf(lambda t: t["container"]["args"].insert(0, "--key=/keys/index/key.pem")), "not mounted"),
+            (LEAF, leaf(lambda t: t["inputs"]["parameters"][1].update(default="/work/x")), "a path under a mount"),
             (LEAF, leaf(lambda t: t.update(automountServiceAccountToken=True)), "automountServiceAccountToken"),
             (LEAF, leaf(lambda t: t.pop("executor")), "executor.serviceAccountName"),
             (DEPLOY, leaf(lambda t: t.update(automountServiceAccountToken=False)), "automountServiceAccountToken"),
