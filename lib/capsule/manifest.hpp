@@ -40,8 +40,8 @@ struct Parameter {
 
 /// capsule.json (README.md, "The manifest").
 struct Manifest {
-  std::string name;     ///< [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?
-  std::string version;  ///< semver 2.0 without build metadata
+  std::string name;     ///< is_name (core/semver.hpp)
+  std::string version;  ///< is_version
   std::string entrypoint;
   std::vector<Requirement> requirements;
   ProofPolicy proof_policy;
@@ -59,12 +59,6 @@ struct Manifest {
 /// Parses and checks capsule.json. Error invalid_input with the JSON pointer: unknown field, wrong type, duplicate key,
 /// bad name or version, unknown requirement or proof type, over 4 MiB, deeper than 32.
 Manifest parse_manifest(std::string_view text);
-
-/// Whether `name` and `version` have the forms above.
-bool is_capsule_name(std::string_view name) noexcept;
-bool is_capsule_version(std::string_view version) noexcept;
-/// Order of two versions by semver 2.0 §11 (pre-releases before releases).
-int compare_versions(std::string_view left, std::string_view right);
 
 /// `capsule_<name>-<version>.tar.gz`.
 std::string package_file_name(const Manifest& manifest);
