@@ -110,6 +110,7 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
     double value = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
     if (error != std::errc{} || value < 0) refuse();
+    const bool first = rest.size() == text.size();
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     const auto unit = rest.substr(0, rest.find_first_of("0123456789."));
     if (unit == "ms")
@@ -120,7 +121,7 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
       total_ms += value * 60e3;
     else if (unit == "h")
       total_ms += value * 3600e3;
-    else if (unit.empty() && rest.empty())
+    else if (unit.empty() && rest.empty() && first)
       total_ms += value * 1e3;
     else
       refuse();

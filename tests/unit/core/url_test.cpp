@@ -1,0 +1,51 @@
+#include "core/url.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+
+using capsule::Error;
+using capsule::Url;
+
+TEST_CASE("a URL has one canonical form") {
+  CHECK(Url::parse("HTTPS://Example.COM:443/a?b=c").text() == "https://example.com/a?b=c");
+  CHECK(Url::parse("http://127.0.0.1:5000").text() == "http://127.0.0.1:5000/");
+  CHECK(Url::parse("http://[::1]:80/x").text() == "http://[::1]/x");
+  CHECK(Url::parse("https://h/p?secret=1").loggable() == "https://h/p");
+}
+
+TEST_CASE("what could be read in two ways is refused") {
+  for (const std::string bad :
+       {"ftp://h/", "h/x", "https://user:pw@h/", "https://h/#f", "https://h/../x", "https://h/%2e%2e/x",
+        "https://h/a%2Fb", "https://h\\x", "https://h x/", "https:///x", "https://h:0/", "https://h:99999/",
+        "https://h:8x/", "https://[::1/", "https://a..b/"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(Url::parse(bad), Error);
+  }
+}
+
+TEST_CASE("a refused URL is printed without its credentials") {
+  try {
+    Url::parse("https://user:hunter2@host/");
+    FAIL("accepted");
+  } catch (const Error& error) {
+    CHECK(error.message().find("hunter2") == std::string::npos);
+  }
+}
+
+TEST_CASE("loopback is an address, not a prefix") {
+  CHECK(Url::parse("http://127.8.0.1/").is_loopback());
+  CHECK(Url::parse("http://localhost/").is_loopback());
+  CHECK(Url::parse("http://[::1]/").is_loopback());
+  CHECK_FALSE(Url::parse("http://127.example.com/").is_loopback());
+  CHECK_FALSE(Url::parse("http://localhost.example.com/").is_loopback());
+}
+
+TEST_CASE("a Location is resolved against the request") {
+  const auto base = Url::parse("https://h:8443/a/b?q=1");
+  CHECK(base.resolve("/x").text() == "https://h:8443/x");
+  CHECK(base.resolve("c").text() == "https://h:8443/a/c");
+  CHECK(base.resolve("?r=2").text() == "https://h:8443/a/b?r=2");
+  CHECK(base.resolve("http://other/").host() == "other");
+  CHECK_FALSE(base.same_origin(base.resolve("http://h:8443/")));
+}

@@ -1,0 +1,126 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "core/error.hpp"
+#include "fs/atomic_file.hpp"
+#include "fs/beneath.hpp"
+#include "fs/lock.hpp"
+#include "fs/safe_path.hpp"
+#include "fs/temporary.hpp"
+#include "fs/walk.hpp"
+
+using capsule::as_bytes;
+using capsule::Error;
+using namespace capsule::fs;
+namespace stdfs = std::filesystem;
+
+namespace {
+std::size_t entries_in(const Path& folder) {
+  return static_cast<std::size_t>(std::distance(stdfs::directory_iterator{folder}, stdfs::directory_iterator{}));
+}
+}  // namespace
+
+TEST_CASE("a path inside a capsule stays inside") {
+  CHECK(SafePath::parse("a/b.txt").text() == "a/b.txt");
+  for (const std::string& bad :
+       {std::string{""}, std::string{"/a"}, std::string{"../a"}, std::string{"a/../b"}, std::string{"./a"},
+        std::string{"a//b"}, std::string{"a/"}, std::string{"a\\b"}, std::string("a\0b", 3), std::string{"a\nb"},
+        std::string{"\xff"}, std::string{"a/.wh.b"}, std::string(1025, 'a'), std::string(256, 'a')}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(SafePath::parse(bad), Error);
+  }
+}
+
+TEST_CASE("an atomic file appears whole or not at all") {
+  const TemporaryFolder folder{temporary_parent()};
+  const auto target = folder.path() / "file";
+  {
+    AtomicFile file{target};
+    file.write(as_bytes("half"));
+    CHECK_FALSE(stdfs::exists(target));
+  }
+  CHECK(entries_in(folder.path()) == 0);
+  AtomicFile file{target};
+  file.write(as_bytes("____ whole"));
+  file.write_at(0, as_bytes("file"));
+  file.commit();
+  CHECK(read_file(target, 100) == "file whole");
+  CHECK(entries_in(folder.path()) == 1);
+  AtomicFile second{target};
+  CHECK_THROWS_AS(second.commit(AtomicFile::Overwrite::no), Error);
+  CHECK(read_file(target, 100) == "file whole");
+}
+
+TEST_CASE("a temporary folder goes with its owner, and one of a dead owner with the next") {
+  const TemporaryFolder outer{temporary_parent()};
+  stdfs::create_directory(outer.path() / ".tmp-dead");
+  Path inner_path;
+  {
+    const TemporaryFolder inner{outer.path()};
+    inner_path = inner.path();
+    CHECK_FALSE(stdfs::exists(outer.path() / ".tmp-dead"));
+    const TemporaryFolder other{outer.path()};
+    CHECK(stdfs::exists(inner_path));  // a living owner's folder is left alone
+  }
+  CHECK_FALSE(stdfs::exists(inner_path));
+}
+
+TEST_CASE("a file is created below a folder and nowhere else") {
+  const TemporaryFolder folder{temporary_parent()};
+  const auto root = folder.path() / "root";
+  stdfs::create_directories(root);
+  stdfs::create_directory_symlink("/tmp", root / "link");
+  CHECK_THROWS_AS(create_beneath(root, SafePath::parse("link/evil"), 0644), Error);
+  CHECK(create_beneath(root, SafePath::parse("a/b/c"), 0755));
+  CHECK_THROWS_AS(create_beneath(root, SafePath::parse("a/b/c"), 0755), Error);
+  CHECK((stdfs::status(root / "a/b/c").permissions() & stdfs::perms::owner_exec) != stdfs::perms::none);
+}
+
+TEST_CASE("a walk is sorted, skips what is named, and refuses what is no regular file") {
+  const TemporaryFolder folder{temporary_parent()};
+  const auto& root = folder.path();
+  for (const std::string name : {"b", "a/z", "a-b", "__pycache__/x", ".git/config"}) {
+    stdfs::create_directories((root / name).parent_path());
+    std::ofstream{root / name} << "x";
+  }
+  const auto walked = walk(root);
+  std::string names;
+  for (const auto& file : walked.files) names += file.path.text() + " ";
+  CHECK(names == "a-b a/z b ");
+  CHECK(walked.skipped == std::vector<std::string>{".git", "__pycache__"});
+  SECTION("link") {
+    stdfs::create_symlink("b", root / "link");
+  }
+  SECTION("fifo") {
+    REQUIRE(::mkfifo((root / "fifo").c_str(), 0600) == 0);
+  }
+  SECTION("case twin") {
+    std::ofstream{root / "B"} << "x";
+  }
+  SECTION("whiteout") {
+    std::ofstream{root / ".wh.b"} << "x";
+  }
+  CHECK_THROWS_AS(walk(root), Error);
+}
+
+TEST_CASE("special files are never opened as input") {
+  const TemporaryFolder folder{temporary_parent()};
+  REQUIRE(::mkfifo((folder.path() / "fifo").c_str(), 0600) == 0);
+  CHECK_THROWS_AS(FileSource{folder.path() / "fifo"}, Error);
+  CHECK_THROWS_AS(FileSource{folder.path()}, Error);
+  CHECK_THROWS_AS(FileSource{"/dev/null"}, Error);
+}
+
+TEST_CASE("a lock is held once") {
+  const TemporaryFolder folder{temporary_parent()};
+  const FileLock lock{folder.path() / "lock", std::chrono::milliseconds{0}};
+  try {
+    const FileLock second{folder.path() / "lock", std::chrono::milliseconds{20}};
+    FAIL("locked twice");
+  } catch (const Error& error) {
+    CHECK(error.kind() == capsule::ErrorKind::busy);
+  }
+}
