@@ -119,9 +119,19 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   } catch (const Error& error) {
     return fail(exit_code(error.kind()), error.message());
   }
+  Context context;
+  context.m_outputs = manual.outputs;
+  // Outputs that were known before a failure are written too: a workflow reads them whatever the exit code is.
+  const auto fail_with_report = [&](int code, std::string_view kind, const std::string& message) {
+    context.m_result.set("error", json::Object{{"kind", kind}, {"message", message}, {"exit_code", code}});
+    try {
+      if (!common.outputs.empty()) write_outputs(common.outputs, context.m_files, context.m_result);
+    } catch (const Error& error) {
+      log::warning(error.message());
+    }
+    return fail(code, message);
+  };
   try {
-    Context context;
-    context.m_outputs = manual.outputs;
     work(context);
     if (!common.outputs.empty()) write_outputs(common.outputs, context.m_files, context.m_result);
     const bool as_json =
@@ -132,11 +142,12 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
       print(context.m_summary.empty() ? text_summary(context.m_result) : context.m_summary);
     return 0;
   } catch (const Error& error) {
-    return fail(exit_code(error.kind()), error.message());
+    return fail_with_report(exit_code(error.kind()), name_of(error.kind()), error.message());
   } catch (const std::bad_alloc&) {
-    return fail(exit_code(ErrorKind::unavailable), "out of memory: give the step more, then try again");
+    return fail_with_report(exit_code(ErrorKind::unavailable), name_of(ErrorKind::unavailable),
+                            "out of memory: give the step more, then try again");
   } catch (const std::exception& error) {
-    return fail(1, fmt::format("a bug in this program, please report it: {}", error.what()));
+    return fail_with_report(1, "bug", fmt::format("a bug in this program, please report it: {}", error.what()));
   }
 }
 
