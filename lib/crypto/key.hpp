@@ -6,12 +6,31 @@
 #include <string_view>
 
 #include "core/bytes.hpp"
+#include "core/digest.hpp"
 #include "core/secret.hpp"
 
 namespace capsule::crypto {
 
 enum class KeyType { ecdsa_p256, ecdsa_p384, rsa, ed25519 };
 std::string_view name_of(KeyType type) noexcept;  ///< "ecdsa-p256", "ecdsa-p384", "rsa", "ed25519"
+
+/// What a signature is over: bytes in memory, or the SHA-256 of bytes that went by already (a package of gigabytes).
+/// Only ECDSA P-256 and RSA can sign and verify the latter. Does not own the bytes.
+class Message {
+ public:
+  Message(ByteView bytes) : m_bytes(bytes) {}
+  Message(const Bytes& bytes) : m_bytes(bytes) {}
+  explicit Message(Digest sha256) : m_sha256(std::move(sha256)) {}
+  [[nodiscard]] ByteView bytes() const noexcept { return m_bytes; }
+  [[nodiscard]] const std::optional<Digest>& sha256() const noexcept { return m_sha256; }
+
+ private:
+  ByteView m_bytes;
+  std::optional<Digest> m_sha256;
+};
+
+/// Whether keys of this type sign a SHA-256 (Message).
+bool signs_digests(KeyType type) noexcept;
 
 /// A public key. Signatures: ECDSA with SHA-256 (P-384: SHA-384) in DER, RSA PKCS#1 v1.5 with SHA-256 (at least 2048
 /// bits), Ed25519 (RFC 8032).
@@ -20,6 +39,7 @@ class PublicKey {
   /// From a PEM SubjectPublicKeyInfo ("BEGIN PUBLIC KEY"). Error usage naming `what` for anything else: another type, a
   /// curve or size that is not accepted, a private key.
   static PublicKey from_pem(std::string_view pem, std::string_view what);
+  /// The same from a file of at most 64 KiB. Error not_found, denied, usage.
   static PublicKey from_file(const std::string& path);
   /// From a DER SubjectPublicKeyInfo.
   static PublicKey from_der(ByteView spki, std::string_view what);
@@ -32,7 +52,7 @@ class PublicKey {
 
   /// Whether `signature` is this key's over `message`. False (never an error) for malformed signatures: DER that is not
   /// minimal or has trailing bytes, r or s outside of [1, n−1]. A high s is accepted.
-  [[nodiscard]] bool verify(ByteView message, ByteView signature) const;
+  [[nodiscard]] bool verify(const Message& message, ByteView signature) const;
 
   struct Impl;
   explicit PublicKey(std::shared_ptr<const Impl> impl);
@@ -51,7 +71,7 @@ class Signer {
   virtual ~Signer() = default;
   [[nodiscard]] virtual PublicKey public_key() const = 0;
   /// A signature as PublicKey::verify accepts it; ECDSA with a low s. It is verified before it is returned.
-  [[nodiscard]] virtual Bytes sign(ByteView message) const = 0;
+  [[nodiscard]] virtual Bytes sign(const Message& message) const = 0;
 };
 
 /// Opens what --key names: a PEM private key file (PKCS#8, encrypted PKCS#8, SEC1, PKCS#1). `passphrase` is asked for
@@ -62,7 +82,8 @@ struct KeyPair {
   Secret private_pem;  ///< PKCS#8
   std::string public_pem;
 };
-/// A fresh key pair; RSA has 3072 bits.
-KeyPair generate_key(KeyType type);
+/// A fresh key pair; RSA has 3072 bits. With a passphrase the private half is encrypted (PBES2: AES-256-CBC, PBKDF2
+/// with HMAC-SHA256).
+KeyPair generate_key(KeyType type, const std::optional<Secret>& passphrase = {});
 
 }  // namespace capsule::crypto
