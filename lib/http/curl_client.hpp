@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "http/client.hpp"
+
+namespace capsule::http {
+
+struct CurlLimits {
+  std::chrono::milliseconds connect{10'000};
+  /// A transfer that stays below `stall_rate` bytes per second for `stall_time` is timed_out.
+  std::chrono::seconds stall_time{30};
+  long stall_rate = 512;
+  std::size_t header_bytes = std::size_t{64} << 10U;  ///< of one response
+};
+
+/// The real client: HTTP/1.1 over libcurl. Trust anchors are the system's, or `SSL_CERT_FILE` / `SSL_CERT_DIR`. The
+/// proxies of the environment (https_proxy, all_proxy, no_proxy) are used, but never for loopback. Connections are kept
+/// for the next request. Nothing of libcurl is set up before the first request.
+class CurlClient final : public Client {
+ public:
+  explicit CurlClient(CurlLimits limits = {});
+  ~CurlClient() override;
+  Response send(const Request& request) override;
+
+ private:
+  struct Handle;
+  CurlLimits m_limits;
+  std::unique_ptr<Handle> m_handle;
+};
+
+}  // namespace capsule::http
