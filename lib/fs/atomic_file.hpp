@@ -21,6 +21,8 @@ class AtomicFile final : public Sink {
   /// Overwrites at an offset: for a place that was kept and is filled last.
   void write_at(std::uint64_t offset, ByteView bytes);
   [[nodiscard]] int fd() const noexcept { return m_fd.get(); }
+  /// Another target in the same folder: for a file that is named by its digest, known only at its end.
+  void set_target(Path target) { m_target = std::move(target); }
 
   enum class Overwrite { no, yes };
   /// Makes the file visible. With Overwrite::no an existing target is Error conflict.

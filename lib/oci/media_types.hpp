@@ -7,6 +7,8 @@ namespace capsule::oci::media_type {
 inline constexpr std::string_view image_index = "application/vnd.oci.image.index.v1+json";
 inline constexpr std::string_view image_manifest = "application/vnd.oci.image.manifest.v1+json";
 inline constexpr std::string_view image_config = "application/vnd.oci.image.config.v1+json";
+inline constexpr std::string_view docker_manifest = "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view docker_list = "application/vnd.docker.distribution.manifest.list.v2+json";
 inline constexpr std::string_view layer_gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
 inline constexpr std::string_view layer_tar = "application/vnd.oci.image.layer.v1.tar";
 inline constexpr std::string_view layer_zstd = "application/vnd.oci.image.layer.v1.tar+zstd";

@@ -8,6 +8,9 @@
 
 namespace capsule::oci {
 
+/// [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127} (distribution-spec 1.1).
+bool is_tag(std::string_view tag) noexcept;
+
 /// Where repositories are: `oci-layout:DIR` (one OCI layout per name at DIR/<name>/), or `[oci://]HOST[:PORT]/BASE`.
 class RegistryLocation {
  public:

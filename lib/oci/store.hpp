@@ -30,7 +30,9 @@ class Store {
   [[nodiscard]] virtual std::optional<Descriptor> resolve(std::string_view tag) = 0;
   /// The exact bytes of a manifest or index, checked against the digest; at most 4 MiB. Error not_found.
   [[nodiscard]] virtual std::string manifest(const Digest& digest) = 0;
-  [[nodiscard]] virtual bool has_blob(const Digest& digest) = 0;
+  /// Bytes of a blob, or nothing where it is not there.
+  [[nodiscard]] virtual std::optional<std::uint64_t> blob_size(const Digest& digest) = 0;
+  [[nodiscard]] bool has_blob(const Digest& digest) { return blob_size(digest).has_value(); }
   /// Streams a blob; a wrong size or digest is Error verification_failed before the end is reported. Error not_found.
   virtual void read_blob(const Descriptor& descriptor, Sink& sink) = 0;
   /// Stores a blob of known digest; nothing is read from `content` where the blob is there already. A mismatch is Error
@@ -39,16 +41,18 @@ class Store {
   /// Stores a blob whose digest is known only at its end.
   virtual Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) = 0;
   /// Stores a manifest or index and, with `tag`, points the tag at it. A manifest with a `subject` becomes a referrer
-  /// of it.
+  /// of it. What it names (config, layers, manifests) must be there already: Error invalid_input. Its `mediaType` must
+  /// be the given one.
   virtual Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
                                   std::optional<std::string_view> tag) = 0;
-  /// The referrers of a manifest, filtered by artifact type if one is given; at most 64.
+  /// The referrers of a manifest with their annotations, filtered by artifact type if one is given; the first 64 in
+  /// the order in which they were put. Content of a known digest needs no list: read_text takes a digest.
   [[nodiscard]] virtual std::vector<Descriptor> referrers(const Digest& subject,
                                                           std::string_view artifact_type = {}) = 0;
   /// Tags that begin with `prefix`, sorted.
   [[nodiscard]] virtual std::vector<std::string> tags(std::string_view prefix = {}) = 0;
-  /// Runs `work` while no other writer of this repository does (layout: flock; registry: no lock is to be had, so
-  /// callers write, read again and repeat).
+  /// Runs `work` while no other writer of this repository does (layout: flock, Error busy after half a minute;
+  /// registry: no lock is to be had, so callers write, read again and repeat). Within a thread calls may nest.
   virtual void exclusively(const std::function<void()>& work) = 0;
 };
 
@@ -62,6 +66,8 @@ std::vector<std::string> repository_names(const RegistryLocation& registry);
 
 /// Small documents: a blob as text, at most `limit` bytes.
 std::string read_text(Store& store, const Descriptor& descriptor, std::size_t limit);
+/// The same by digest alone. Error not_found.
+std::string read_text(Store& store, const Digest& digest, std::size_t limit);
 
 /// One small artifact attached to `subject`: an image manifest with the empty config, one layer of `layer_media_type`,
 /// artifactType the same unless given. Already there (same bytes) = nothing is written. Returns the descriptor of the

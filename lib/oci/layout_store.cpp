@@ -1,0 +1,245 @@
+#include "oci/layout_store.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <map>
+#include <mutex>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "fs/atomic_file.hpp"
+#include "fs/lock.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "log/log.hpp"
+#include "oci/layout_index.hpp"
+#include "oci/manifest.hpp"
+#include "oci/media_types.hpp"
+
+namespace capsule::oci {
+
+namespace {
+
+constexpr auto lock_patience = std::chrono::seconds{30};
+constexpr std::size_t max_unmarked = 256;                           // entries of other tools that are looked into
+constexpr std::size_t max_referrer_bytes = std::size_t{16} << 20U;  // of manifests read for one list of referrers
+constexpr std::string_view layout_file = R"({"imageLayoutVersion":"1.0.0"})";
+
+/// The writer's lock of one layout, shared by all stores of this process: flock alone would let a second store of the
+/// same process wait for the first for ever.
+struct WriterLock {
+  std::recursive_timed_mutex mutex;
+  unsigned depth = 0;
+  std::optional<fs::FileLock> file;
+};
+
+WriterLock& writer_lock(const fs::Path& folder) {
+  static std::mutex mutex;
+  static std::map<fs::Path, WriterLock> locks;
+  const std::lock_guard guard{mutex};
+  return locks[std::filesystem::weakly_canonical(folder)];
+}
+
+[[noreturn]] void wrong_content(const Digest& wanted, std::string_view what) {
+  throw Error{ErrorKind::verification_failed, fmt::format("the blob {} {}", wanted.text(), what)};
+}
+
+crypto::Hasher hasher_for(const Digest& digest) {
+  return crypto::Hasher{digest.algorithm() == "sha512" ? crypto::HashAlgorithm::sha512 : crypto::HashAlgorithm::sha256};
+}
+
+/// Passes on what `digest` and `size` promise, and nothing after a fault: a wrong digest is known before the end is.
+void copy_checked(Source& from, const Digest& digest, std::uint64_t size, Sink& to) {
+  auto hasher = hasher_for(digest);
+  Bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(std::max<std::uint64_t>(size, 1), 1U << 20U)));
+  std::uint64_t count = 0;
+  while (const auto got = from.read(buffer)) {
+    if (got > size - count) wrong_content(digest, fmt::format("has more than its {} bytes", size));
+    const ByteView bytes{buffer.data(), got};
+    hasher.update(bytes);
+    to.write(bytes);
+    count += got;
+  }
+  if (count != size) wrong_content(digest, fmt::format("has {} bytes, {} are promised", count, size));
+  if (hasher.finish() != digest) wrong_content(digest, "has another content");
+}
+
+void make_folder(const fs::Path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+}
+
+void write_if_missing(const fs::Path& path, std::string_view content) {
+  if (std::filesystem::exists(path)) return;
+  fs::AtomicFile file{path};
+  file.write(as_bytes(content));
+  try {
+    file.commit(fs::AtomicFile::Overwrite::no);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;  // another process made it a moment ago
+  }
+}
+
+}  // namespace
+
+LayoutStore::LayoutStore(fs::Path folder) : m_folder(std::move(folder)) {
+  const auto path = m_folder / "oci-layout";
+  if (!std::filesystem::exists(path)) {
+    throw Error{ErrorKind::not_found, fmt::format("{} is no OCI image layout: nothing has been published there",
+                                                  printable(m_folder.string(), 1024))};
+  }
+  const auto document = json::parse(fs::read_file(path, 4096), path.string());
+  const json::Cursor top{document, path.string()};
+  if (!top.at("imageLayoutVersion").string().starts_with("1.")) top.at("imageLayoutVersion").fail("1.0.0 is wanted");
+}
+
+void LayoutStore::create(const fs::Path& folder) {
+  make_folder(folder / "blobs" / "sha256");
+  write_if_missing(folder / "index.json", LayoutIndex{}.text());
+  write_if_missing(folder / "oci-layout", layout_file);  // last: with it the layout is there
+}
+
+fs::Path LayoutStore::blob_path(const Digest& digest) const {
+  return m_folder / "blobs" / digest.algorithm() / digest.hex();
+}
+
+std::string LayoutStore::index_text() const {
+  return fs::read_file(m_folder / "index.json", LayoutIndex::max_bytes);
+}
+
+std::optional<Descriptor> LayoutStore::resolve(std::string_view tag) {
+  return LayoutIndex{index_text(), (m_folder / "index.json").string()}.tagged(tag);
+}
+
+std::vector<std::string> LayoutStore::tags(std::string_view prefix) {
+  return LayoutIndex{index_text(), (m_folder / "index.json").string()}.tags(prefix);
+}
+
+std::string LayoutStore::manifest(const Digest& digest) {
+  return read_text(*this, digest, max_manifest_bytes);
+}
+
+std::optional<std::uint64_t> LayoutStore::blob_size(const Digest& digest) {
+  const auto path = blob_path(digest);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    fs::throw_errno("look at", path, errno);
+  }
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void LayoutStore::read_blob(const Descriptor& descriptor, Sink& sink) {
+  if (!has_blob(descriptor.digest)) {
+    throw Error{ErrorKind::not_found,
+                fmt::format("the blob {} is not in {}", descriptor.digest.text(), printable(m_folder.string(), 1024))};
+  }
+  fs::FileSource source{blob_path(descriptor.digest)};
+  if (source.size() != descriptor.size) {
+    wrong_content(descriptor.digest, fmt::format("has {} bytes, {} are promised", source.size(), descriptor.size));
+  }
+  copy_checked(source, descriptor.digest, descriptor.size, sink);
+}
+
+void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& content) {
+  if (blob_size(digest) == size) return;
+  const auto path = blob_path(digest);
+  make_folder(path.parent_path());
+  fs::AtomicFile file{path};
+  copy_checked(content, digest, size, file);
+  file.commit();
+}
+
+Descriptor LayoutStore::put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) {
+  const auto folder = m_folder / "blobs" / "sha256";
+  make_folder(folder);
+  fs::AtomicFile file{folder / "unnamed"};
+  crypto::HashingSink hashing{file};
+  produce(hashing);
+  Descriptor out{std::string{media_type}, hashing.finish(), hashing.count(), {}, {}, {}};
+  if (blob_size(out.digest) == out.size) return out;
+  file.set_target(blob_path(out.digest));
+  file.commit();
+  return out;
+}
+
+Descriptor LayoutStore::put_manifest(std::string_view media_type, std::string_view bytes,
+                                     std::optional<std::string_view> tag) {
+  if (tag && !is_tag(*tag)) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no tag", printable(*tag))};
+  Descriptor out{std::string{media_type}, crypto::sha256(bytes), bytes.size(), {}, {}, {}};
+  const auto manifest = oci::parse_manifest(bytes, media_type, fmt::format("the manifest {}", out.digest.brief()));
+  out.artifact_type =
+      manifest.subject || manifest.artifact_type != oci::media_type::image_config ? manifest.artifact_type : "";
+  check_children(manifest);
+  ViewSource source{as_bytes(bytes)};
+  put_blob(out.digest, out.size, source);
+  if (!tag && !manifest.subject) return out;
+  exclusively([&] {
+    LayoutIndex index{index_text(), (m_folder / "index.json").string()};
+    bool changed = tag && index.set_tag(*tag, out);
+    if (manifest.subject) changed = index.add_referrer(manifest.subject->digest, out) || changed;
+    if (changed) fs::write_file(m_folder / "index.json", index.text());
+  });
+  return out;
+}
+
+void LayoutStore::check_children(const Manifest& manifest) {
+  const auto check = [&](const Descriptor& child) {
+    if (blob_size(child.digest) != child.size) {
+      throw Error{ErrorKind::invalid_input,
+                  fmt::format("a manifest names {} of {} bytes, which is not in {}", child.digest.text(), child.size,
+                              printable(m_folder.string(), 1024))};
+    }
+  };
+  if (manifest.config) check(*manifest.config);
+  for (const auto& layer : manifest.layers) check(layer);
+  for (const auto& child : manifest.manifests) check(child);
+}
+
+std::vector<Descriptor> LayoutStore::referrers(const Digest& subject, std::string_view artifact_type) {
+  const LayoutIndex index{index_text(), (m_folder / "index.json").string()};
+  auto candidates = index.referrers(subject);
+  for (auto& other : index.unmarked(max_unmarked)) candidates.push_back(std::move(other));
+  std::vector<Descriptor> out;
+  std::size_t bytes = 0;
+  for (auto& candidate : candidates) {
+    if (out.size() == max_referrers || bytes > max_referrer_bytes) break;
+    if (!artifact_type.empty() && !candidate.artifact_type.empty() && candidate.artifact_type != artifact_type)
+      continue;
+    try {
+      const auto text = manifest(candidate.digest);
+      bytes += text.size();
+      auto parsed = oci::parse_manifest(text, candidate.media_type, candidate.digest.text());
+      if (!parsed.subject || parsed.subject->digest != subject) continue;
+      if (!artifact_type.empty() && parsed.artifact_type != artifact_type) continue;
+      candidate.artifact_type = std::move(parsed.artifact_type);
+      candidate.annotations = std::move(parsed.annotations);
+      out.push_back(std::move(candidate));
+    } catch (const Error& error) {
+      // One that cannot be read must not hide a good one.
+      log::warning("a referrer is left out", {{"digest", candidate.digest.text()}, {"reason", error.message()}});
+    }
+  }
+  return out;
+}
+
+void LayoutStore::exclusively(const std::function<void()>& work) {
+  auto& lock = writer_lock(m_folder);
+  const std::unique_lock thread{lock.mutex, lock_patience};
+  if (!thread.owns_lock()) {
+    throw Error{ErrorKind::busy, fmt::format("{} is locked by another thread", printable(m_folder.string(), 1024))};
+  }
+  if (lock.depth == 0) lock.file.emplace(m_folder / "oci-layout", lock_patience);
+  ++lock.depth;
+  const auto leave = [&lock](const void*) {
+    if (--lock.depth == 0) lock.file.reset();
+  };
+  const std::unique_ptr<const void, decltype(leave)> leaving{&lock, leave};
+  work();
+}
+
+}  // namespace capsule::oci

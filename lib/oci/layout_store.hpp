@@ -1,0 +1,38 @@
+#pragma once
+
+#include "fs/fd.hpp"
+#include "oci/manifest.hpp"
+#include "oci/store.hpp"
+
+namespace capsule::oci {
+
+/// One repository as an OCI image layout (image-spec 1.1) in a folder: `oci-layout`, `index.json`, `blobs/sha256/…`.
+/// Blobs appear whole and under their digest, index.json is replaced in one step, so that readers need no lock and a
+/// kill at any moment leaves a valid layout; writers of index.json take a lock on `oci-layout`.
+class LayoutStore final : public Store {
+ public:
+  /// The layout must be there: Error not_found.
+  explicit LayoutStore(fs::Path folder);
+  /// Makes an empty layout where there is none.
+  static void create(const fs::Path& folder);
+
+  std::optional<Descriptor> resolve(std::string_view tag) override;
+  std::string manifest(const Digest& digest) override;
+  std::optional<std::uint64_t> blob_size(const Digest& digest) override;
+  void read_blob(const Descriptor& descriptor, Sink& sink) override;
+  void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
+  Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
+  Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
+                          std::optional<std::string_view> tag) override;
+  std::vector<Descriptor> referrers(const Digest& subject, std::string_view artifact_type) override;
+  std::vector<std::string> tags(std::string_view prefix) override;
+  void exclusively(const std::function<void()>& work) override;
+
+ private:
+  [[nodiscard]] fs::Path blob_path(const Digest& digest) const;
+  [[nodiscard]] std::string index_text() const;
+  void check_children(const Manifest& manifest);
+  fs::Path m_folder;
+};
+
+}  // namespace capsule::oci

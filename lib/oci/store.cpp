@@ -1,0 +1,63 @@
+#include "oci/store.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/semver.hpp"
+#include "oci/layout_store.hpp"
+
+namespace capsule::oci {
+
+namespace {
+
+[[noreturn]] void refuse_http(const RegistryLocation& registry) {
+  throw Error{ErrorKind::usage,
+              fmt::format("{}: a registry over HTTP is not there yet; use oci-layout:DIR", registry.text())};
+}
+
+}  // namespace
+
+std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_view name, Create create) {
+  if (!is_name(name)) {
+    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no capsule's name", printable(name))};
+  }
+  if (!registry.is_layout()) refuse_http(registry);
+  const auto folder = fs::Path{registry.folder()} / name;
+  if (create == Create::yes) LayoutStore::create(folder);
+  return std::make_unique<LayoutStore>(folder);
+}
+
+std::vector<std::string> repository_names(const RegistryLocation& registry) {
+  if (!registry.is_layout()) refuse_http(registry);
+  std::vector<std::string> out;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator{registry.folder(), error}) {
+    auto name = entry.path().filename().string();
+    if (is_name(name) && std::filesystem::exists(entry.path() / "oci-layout")) out.push_back(std::move(name));
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    fs::throw_errno("list", registry.folder(), error.value());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::string read_text(Store& store, const Descriptor& descriptor, std::size_t limit) {
+  if (descriptor.size > limit) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} has {} bytes, at most {} are read", descriptor.digest.text(), descriptor.size, limit)};
+  }
+  StringSink sink{limit};
+  store.read_blob(descriptor, sink);
+  return sink.take();
+}
+
+std::string read_text(Store& store, const Digest& digest, std::size_t limit) {
+  const auto size = store.blob_size(digest);
+  if (!size) throw Error{ErrorKind::not_found, fmt::format("{} is not there", digest.text())};
+  return read_text(store, Descriptor{"application/octet-stream", digest, *size, {}, {}, {}}, limit);
+}
+
+}  // namespace capsule::oci
