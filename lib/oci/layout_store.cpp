@@ -14,6 +14,7 @@
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "log/log.hpp"
+#include "oci/checked_source.hpp"
 #include "oci/layout_index.hpp"
 #include "oci/manifest.hpp"
 #include "oci/media_types.hpp"
@@ -42,29 +43,17 @@ WriterLock& writer_lock(const fs::Path& folder) {
   return locks[std::filesystem::weakly_canonical(folder)];
 }
 
-[[noreturn]] void wrong_content(const Digest& wanted, std::string_view what) {
-  throw Error{ErrorKind::verification_failed, fmt::format("the blob {} {}", wanted.text(), what)};
-}
+/// A blob's file, checked while it is read.
+class BlobSource final : public Source {
+ public:
+  BlobSource(const fs::Path& path, const Descriptor& descriptor)
+      : m_file(path), m_checked(m_file, descriptor.digest, descriptor.size) {}
+  std::size_t read(MutableBytes buffer) override { return m_checked.read(buffer); }
 
-crypto::Hasher hasher_for(const Digest& digest) {
-  return crypto::Hasher{digest.algorithm() == "sha512" ? crypto::HashAlgorithm::sha512 : crypto::HashAlgorithm::sha256};
-}
-
-/// Passes on what `digest` and `size` promise, and nothing after a fault: a wrong digest is known before the end is.
-void copy_checked(Source& from, const Digest& digest, std::uint64_t size, Sink& to) {
-  auto hasher = hasher_for(digest);
-  Bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(std::max<std::uint64_t>(size, 1), 1U << 20U)));
-  std::uint64_t count = 0;
-  while (const auto got = from.read(buffer)) {
-    if (got > size - count) wrong_content(digest, fmt::format("has more than its {} bytes", size));
-    const ByteView bytes{buffer.data(), got};
-    hasher.update(bytes);
-    to.write(bytes);
-    count += got;
-  }
-  if (count != size) wrong_content(digest, fmt::format("has {} bytes, {} are promised", count, size));
-  if (hasher.finish() != digest) wrong_content(digest, "has another content");
-}
+ private:
+  fs::FileSource m_file;
+  CheckedSource m_checked;
+};
 
 void make_folder(const fs::Path& folder) {
   std::error_code error;
@@ -133,16 +122,17 @@ std::optional<std::uint64_t> LayoutStore::blob_size(const Digest& digest) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-void LayoutStore::read_blob(const Descriptor& descriptor, Sink& sink) {
-  if (!has_blob(descriptor.digest)) {
+std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {
+  const auto there = blob_size(descriptor.digest);
+  if (!there) {
     throw Error{ErrorKind::not_found,
                 fmt::format("the blob {} is not in {}", descriptor.digest.text(), printable(m_folder.string(), 1024))};
   }
-  fs::FileSource source{blob_path(descriptor.digest)};
-  if (source.size() != descriptor.size) {
-    wrong_content(descriptor.digest, fmt::format("has {} bytes, {} are promised", source.size(), descriptor.size));
+  if (*there != descriptor.size) {
+    throw Error{ErrorKind::verification_failed, fmt::format("the blob {} has {} bytes, {} are promised",
+                                                            descriptor.digest.text(), *there, descriptor.size)};
   }
-  copy_checked(source, descriptor.digest, descriptor.size, sink);
+  return std::make_unique<BlobSource>(blob_path(descriptor.digest), descriptor);
 }
 
 void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& content) {
@@ -150,7 +140,8 @@ void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& con
   const auto path = blob_path(digest);
   make_folder(path.parent_path());
   fs::AtomicFile file{path};
-  copy_checked(content, digest, size, file);
+  CheckedSource checked{content, digest, size};
+  copy(checked, file);
   file.commit();
 }
 

@@ -19,7 +19,7 @@ class LayoutStore final : public Store {
   std::optional<Descriptor> resolve(std::string_view tag) override;
   std::string manifest(const Digest& digest) override;
   std::optional<std::uint64_t> blob_size(const Digest& digest) override;
-  void read_blob(const Descriptor& descriptor, Sink& sink) override;
+  std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
   Descriptor put_manifest(std::string_view media_type, std::string_view bytes,

@@ -19,6 +19,12 @@ namespace {
 
 }  // namespace
 
+void Store::read_blob(const Descriptor& descriptor, Sink& sink) {
+  const auto source = open_blob(descriptor);
+  Bytes buffer(static_cast<std::size_t>(std::clamp<std::uint64_t>(descriptor.size, 1, 1U << 20U)));
+  while (const auto count = source->read(buffer)) sink.write(ByteView{buffer.data(), count});
+}
+
 std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_view name, Create create) {
   if (!is_name(name)) {
     throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no capsule's name", printable(name))};

@@ -33,8 +33,11 @@ class Store {
   /// Bytes of a blob, or nothing where it is not there.
   [[nodiscard]] virtual std::optional<std::uint64_t> blob_size(const Digest& digest) = 0;
   [[nodiscard]] bool has_blob(const Digest& digest) { return blob_size(digest).has_value(); }
-  /// Streams a blob; a wrong size or digest is Error verification_failed before the end is reported. Error not_found.
-  virtual void read_blob(const Descriptor& descriptor, Sink& sink) = 0;
+  /// A blob to read from; a wrong size or digest is Error verification_failed before the end is reported. Error
+  /// not_found. The source does not need the store any more.
+  [[nodiscard]] virtual std::unique_ptr<Source> open_blob(const Descriptor& descriptor) = 0;
+  /// The same, into a sink.
+  void read_blob(const Descriptor& descriptor, Sink& sink);
   /// Stores a blob of known digest; nothing is read from `content` where the blob is there already. A mismatch is Error
   /// verification_failed and stores nothing.
   virtual void put_blob(const Digest& digest, std::uint64_t size, Source& content) = 0;
