@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anchor/checkpoint.hpp"
+#include "anchor/merkle.hpp"
+#include "fs/fd.hpp"
+
+namespace capsule::anchor {
+
+/// What shows that an entry is in a log: the receipt's core.
+struct Inclusion {
+  std::uint64_t index = 0;
+  std::string entry;           ///< the bytes that were logged
+  std::string checkpoint;      ///< a signed note that commits to them
+  std::vector<TreeHash> path;  ///< from the leaf up
+};
+
+/// An append-only log in a folder, in the layout of C2SP tlog-tiles: `checkpoint`, `tile/<level>/<n>[.p/<width>]`,
+/// `tile/entries/<n>[.p/<width>]`. Any web server makes it a log that stock clients read. Beside it `by-key/<sha256>`
+/// finds an entry again. One writer at a time (flock); a reader sees the last checkpoint.
+class TileLog {
+ public:
+  /// `name` is the log's origin. The folder is made if it is missing; a folder that holds a log of another name is
+  /// Error conflict.
+  TileLog(fs::Path folder, std::string name);
+
+  /// Appends `entry` (at most 65,535 bytes) unless one was logged under `key` before, and gives the proof of the one
+  /// that is there. Killed at any moment, the next call completes: the checkpoint is written last.
+  Inclusion append_once(std::string_view key, std::string_view entry, const crypto::Signer& signer);
+
+  /// How many entries the last checkpoint commits to; its signature is not checked.
+  [[nodiscard]] std::uint64_t size() const;
+
+ private:
+  [[nodiscard]] std::optional<std::uint64_t> find(std::string_view key, std::uint64_t size) const;
+  [[nodiscard]] fs::Path key_file(std::string_view key) const;
+  void write_leaf(std::uint64_t index, std::string_view entry);
+  void add_hash(unsigned tile_level, std::uint64_t index, const TreeHash& hash);
+  [[nodiscard]] TreeHash stored_hash(unsigned level, std::uint64_t index, std::uint64_t size) const;
+  [[nodiscard]] std::string read_entry(std::uint64_t index, std::uint64_t size) const;
+  [[nodiscard]] HashReader hashes(std::uint64_t size) const;
+
+  fs::Path m_folder;
+  std::string m_name;
+};
+
+/// Throws Error verification_failed unless `inclusion` proves, under the log's `key`, that its entry is in the log
+/// `name`.
+void verify_inclusion(const Inclusion& inclusion, std::string_view name, const crypto::PublicKey& key);
+
+}  // namespace capsule::anchor

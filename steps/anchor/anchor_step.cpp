@@ -1,0 +1,141 @@
+#include "anchor_step.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "attest/statement.hpp"
+#include "bundle_anchoring.hpp"
+#include "core/error.hpp"
+#include "json/cursor.hpp"
+#include "json/write.hpp"
+#include "oci/media_types.hpp"
+
+namespace anchor_step {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::string_view proof_predicate = "https://industriverse.ai/capsule-proof/v1";
+constexpr std::size_t max_bundle_bytes = std::size_t{64} << 20U;
+
+std::string find_bundle(oci::Store& store, const Digest& subject, const Digest& wanted) {
+  for (auto& entry : oci::attached(store, subject, oci::media_type::sigstore_bundle, max_bundle_bytes)) {
+    if (entry.content_digest == wanted) return std::move(entry.content);
+  }
+  throw Error{ErrorKind::not_found,
+              fmt::format("no proof bundle {} beside this capsule: run generate-proof first", wanted.text())};
+}
+
+/// The chains that the capsule's proof policy names, as the signed bundle carries it.
+std::vector<std::string> wanted_chains(const attest::Statement& statement) {
+  const json::Cursor predicate{statement.predicate, "the proof bundle's predicate"};
+  std::vector<std::string> out;
+  const auto policy = predicate.optional("policy");
+  const auto anchors = policy ? policy->optional("anchors") : std::nullopt;
+  if (anchors) {
+    for (const auto& anchor : anchors->elements()) out.push_back(anchor.string());
+  }
+  return out;
+}
+
+/// The anchors of the deployer's configuration that are wanted; an anchor that the manifest wants and the configuration
+/// lacks is an error, never passed over.
+Anchors choose_anchors(const Options& options, const std::vector<std::string>& wanted,
+                       const crypto::Signer* log_signer) {
+  Anchors anchors;
+  if (log_signer != nullptr)
+    anchors.push_back(std::make_unique<anchor::LogAnchor>(options.log, options.log_name, *log_signer));
+  if (wanted.empty()) return anchors;
+  std::erase_if(anchors, [&](const auto& anchor) {
+    return std::find(wanted.begin(), wanted.end(), anchor->chain()) == wanted.end();
+  });
+  for (const auto& chain : wanted) {
+    const bool there =
+        std::any_of(anchors.begin(), anchors.end(), [&](const auto& anchor) { return anchor->chain() == chain; });
+    if (!there) {
+      throw Error{
+          ErrorKind::usage,
+          fmt::format(
+              "the capsule wants to be anchored to '{}', which is not configured: log:<name> is, with --log DIR "
+              "--log-name <name> --log-key KEY; other kinds of chains are not there yet",
+              printable(chain))};
+    }
+  }
+  return anchors;
+}
+
+}  // namespace
+
+void define_options(CLI::App& app, Options& options) {
+  app.add_option("reference", options.reference,
+                 "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
+      ->required()
+      ->type_name("REFERENCE");
+  app.add_option("--proof-bundle", options.proof_bundle, "Digest of the proof bundle that generate-proof attached")
+      ->required()
+      ->type_name("DIGEST");
+  app.add_option("--trust", options.trust, "Trust policy with the roles proof and log")->type_name("FILE");
+  app.add_option("--log", options.log, "Folder of a transparency log (C2SP tlog-tiles); made if it is missing")
+      ->type_name("DIR");
+  app.add_option("--log-key", options.log_key,
+                 "Ed25519 private key of that log, PEM [STATE/secrets/capsule-key-log/key.pem]")
+      ->type_name("FILE");
+  app.add_option("--log-name", options.log_name, "Name of that log in its checkpoints and in log:<name>")
+      ->capture_default_str()
+      ->type_name("NAME");
+  step::add_state_option(app, options.state);
+}
+
+const step::Manual& manual() {
+  static const step::Manual instance{{{"receipts", "digests of the anchor receipts, separated by commas"},
+                                      {"anchors", "the chains that hold the bundle's digest, separated by commas"}},
+                                     "capsule-anchor oci-layout:/srv/capsules/m2n2-metal@sha256:… --proof-bundle "
+                                     "sha256:… --log /srv/log --trust trust.yaml",
+                                     {10, 11, 12, 13, 14, 40, 42}};
+  return instance;
+}
+
+void run(const Options& options, step::Context& step) {
+  const auto reference = oci::Reference::parse(options.reference);
+  if (!reference.digest)
+    throw Error{ErrorKind::usage,
+                "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
+                "under it"};
+  const auto bundle_digest = Digest::parse(options.proof_bundle);
+  const auto state = options.state.empty() ? step::default_state_folder() : options.state;
+  const auto trust = attest::find_trust(options.trust, {}, state.string());
+  const auto store = oci::open_store(reference.registry, reference.name);
+  const auto bundle = find_bundle(*store, *reference.digest, bundle_digest);
+  const auto statement = attest::verify_statement_about(
+      *reference.digest, bundle, trust.keys(attest::Role::proof, reference.name), proof_predicate);
+
+  std::unique_ptr<crypto::Signer> log_signer;
+  if (!options.log.empty()) {
+    const auto key = options.log_key.empty() ? (state / "secrets/capsule-key-log/key.pem").string() : options.log_key;
+    log_signer = crypto::open_signer(key, {});
+  }
+  const auto anchors = choose_anchors(options, wanted_chains(statement), log_signer.get());
+  const oci::Descriptor subject{std::string{oci::media_type::image_index},
+                                *reference.digest,
+                                store->manifest(*reference.digest).size(),
+                                {},
+                                {},
+                                {}};
+  const auto anchored = anchor_bundle(*store, subject, bundle_digest, anchors, trust);
+
+  std::string receipts;
+  std::string chains;
+  bool anything_new = false;
+  for (const auto& entry : anchored) {
+    receipts += (receipts.empty() ? "" : ",") + entry.digest.text();
+    chains += (chains.empty() ? "" : ",") + entry.receipt.chain;
+    anything_new = anything_new || entry.when == Anchored::When::now;
+  }
+  step.output("receipts", receipts);
+  step.output("anchors", chains);
+  step.result("changed", anything_new);
+}
+
+}  // namespace anchor_step

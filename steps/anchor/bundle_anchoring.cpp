@@ -1,0 +1,62 @@
+#include "bundle_anchoring.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+#include "oci/media_types.hpp"
+
+namespace anchor_step {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::size_t max_receipt_bytes = std::size_t{1} << 20U;
+
+std::optional<Anchored> find_receipt(const std::vector<oci::Attached>& attached, const Digest& bundle,
+                                     const std::string& chain, const attest::TrustPolicy& trust) {
+  for (const auto& entry : attached) {
+    try {
+      auto receipt = anchor::Receipt::from_json(json::parse(entry.content, "an anchor receipt"), "an anchor receipt");
+      if (receipt.chain != chain || receipt.bundle_digest != bundle) continue;
+      anchor::verify_receipt(receipt, bundle, trust);
+      return Anchored{std::move(receipt), entry.content_digest, Anchored::When::before};
+    } catch (const Error& error) {
+      log::warning(fmt::format("the receipt {} does not hold and is passed over: {}", entry.content_digest.brief(),
+                               error.message()));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Anchored> anchor_bundle(oci::Store& store, const oci::Descriptor& subject, const Digest& bundle,
+                                    const Anchors& anchors, const attest::TrustPolicy& trust) {
+  const auto attached = oci::attached(store, subject.digest, oci::media_type::anchor_receipt, max_receipt_bytes);
+  std::vector<Anchored> out;
+  for (const auto& anchor : anchors) {
+    if (auto found = find_receipt(attached, bundle, anchor->chain(), trust)) {
+      out.push_back(*std::move(found));
+      continue;
+    }
+    auto receipt = anchor->anchor(bundle);
+    // Never hand out what a stranger would refuse.
+    anchor::verify_receipt(receipt, bundle, trust);
+    const auto text = json::canonical(receipt.to_json());
+    oci::attach(store, subject,
+                {std::string{oci::media_type::anchor_receipt},
+                 std::string{oci::media_type::anchor_receipt},
+                 text,
+                 {{"ai.industriverse.capsule.anchor", receipt.chain},
+                  {"ai.industriverse.capsule.proof-digest", bundle.text()}}});
+    out.push_back({std::move(receipt), crypto::sha256(text), Anchored::When::now});
+  }
+  return out;
+}
+
+}  // namespace anchor_step
