@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "index/documents.hpp"
+#include "oci/media_types.hpp"
+#include "oci/store.hpp"
+
+namespace capsule::index {
+
+/// One document of the index as an OCI artifact under a tag: its first layer is the document, further layers are the
+/// blobs that it refers to, so that no garbage collector takes them.
+struct Artifact {
+  std::string tag;
+  std::string_view media_type;
+  std::string content;
+  std::vector<BlobEntry> referred;
+};
+
+struct LoadedArtifact {
+  Digest digest;  ///< of the content
+  std::string content;
+};
+
+BlobEntry store_blob(oci::Store& store, std::string_view content);
+/// Stores the artifact and points its tag at it; returns where its content is.
+BlobEntry store_artifact(oci::Store& store, const Artifact& artifact);
+/// Nothing where there is no such tag.
+std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit);
+/// A blob as text; a wrong digest or size is Error verification_failed.
+std::string load_blob(oci::Store& store, const BlobEntry& entry, std::size_t limit);
+
+}  // namespace capsule::index

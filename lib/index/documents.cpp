@@ -1,0 +1,144 @@
+#include "index/documents.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+
+namespace capsule::index {
+
+namespace {
+
+std::optional<Digest> digest_if(const json::Cursor& at, std::string_view key) {
+  const auto member = at.optional(key);
+  return member ? std::optional{Digest::parse(member->string())} : std::nullopt;
+}
+
+json::Value to_json(const BlobEntry& entry) {
+  return json::Object{{"digest", entry.digest.text()}, {"size", entry.size}};
+}
+
+BlobEntry blob_from(const json::Cursor& at) {
+  at.allow_only({"digest", "size"});
+  return {Digest::parse(at.at("digest").string()), at.at("size").uint64()};
+}
+
+json::Value to_json(const std::map<std::string, BlobEntry>& entries) {
+  json::Object out;
+  for (const auto& [key, entry] : entries) out.set(key, to_json(entry));
+  return out;
+}
+
+std::map<std::string, BlobEntry> blobs_from(const json::Cursor& at) {
+  std::map<std::string, BlobEntry> out;
+  for (const auto& [key, member] : at.members()) out.emplace(key, blob_from(member));
+  return out;
+}
+
+}  // namespace
+
+json::Value Record::to_json() const {
+  json::Object out{{"name", name},
+                   {"version", version},
+                   {"digests", json::Object{{"capsule", capsule_digest.text()},
+                                            {"package", package_digest.text()},
+                                            {"index", index_digest.text()}}}};
+  if (proof) out.set("proof", json::Object{{"id", proof->id}, {"digest", proof->digest.text()}});
+  json::Array list;
+  for (const auto& anchor : anchors)
+    list.push_back(json::Object{{"chain", anchor.chain}, {"digest", anchor.digest.text()}});
+  out.set("anchors", std::move(list));
+  out.set("published_at", published_at);
+  if (yanked) out.set("yanked", true);
+  if (previous) out.set("previous", previous->text());
+  return out;
+}
+
+Record Record::from_json(const json::Value& value) {
+  const json::Cursor top{value, "the index record"};
+  top.allow_only({"name", "version", "digests", "proof", "anchors", "published_at", "yanked", "previous"});
+  const auto digests = top.at("digests");
+  digests.allow_only({"capsule", "package", "index"});
+  Record out{top.at("name").string(),
+             top.at("version").string(),
+             Digest::parse(digests.at("capsule").string()),
+             Digest::parse(digests.at("package").string()),
+             Digest::parse(digests.at("index").string()),
+             {},
+             {},
+             top.at("published_at").string(),
+             false,
+             digest_if(top, "previous")};
+  if (const auto proof = top.optional("proof")) {
+    proof->allow_only({"id", "digest"});
+    out.proof = ProofEntry{proof->at("id").string(), Digest::parse(proof->at("digest").string())};
+  }
+  for (const auto& anchor : top.at("anchors").elements()) {
+    anchor.allow_only({"chain", "digest"});
+    out.anchors.push_back({anchor.at("chain").string(), Digest::parse(anchor.at("digest").string())});
+  }
+  if (const auto yanked = top.optional("yanked")) out.yanked = yanked->boolean();
+  return out;
+}
+
+bool Record::same_facts(const Record& other) const {
+  return name == other.name && version == other.version && capsule_digest == other.capsule_digest &&
+         package_digest == other.package_digest && index_digest == other.index_digest && proof == other.proof &&
+         anchors == other.anchors && yanked == other.yanked;
+}
+
+std::string Page::text() const {
+  return json::canonical(index::to_json(records));
+}
+
+Page Page::parse(std::string_view text) {
+  const auto value = json::parse(text, "a page of the index");
+  return {blobs_from(json::Cursor{value, "a page of the index"})};
+}
+
+json::Value Head::to_json() const {
+  json::Object out{{"name", name}, {"sequence", sequence}};
+  if (previous) out.set("previous", previous->text());
+  out.set("issued_at", issued_at);
+  out.set("expires_at", expires_at);
+  out.set("count", count);
+  out.set("latest", latest);
+  out.set("pages", index::to_json(pages));
+  return out;
+}
+
+Head Head::from_json(const json::Value& value) {
+  const json::Cursor top{value, "the index head"};
+  top.allow_only({"name", "sequence", "previous", "issued_at", "expires_at", "count", "latest", "pages"});
+  return {top.at("name").string(),      top.at("sequence").uint64(),   digest_if(top, "previous"),
+          top.at("issued_at").string(), top.at("expires_at").string(), top.at("count").uint64(),
+          top.at("latest").string(),    blobs_from(top.at("pages"))};
+}
+
+std::string page_of(std::string_view version) {
+  return std::string{crypto::sha256(version).hex().substr(0, 2)};
+}
+
+void check_freshness(const Head& head, Time at) {
+  if (parse_time(head.expires_at) + clock_tolerance < at) {
+    throw Error{
+        ErrorKind::verification_failed,
+        fmt::format(
+            "the index of '{}' expired at {}: whoever serves it may be hiding newer versions; register signs it anew",
+            head.name, head.expires_at)};
+  }
+  if (parse_time(head.issued_at) > at + clock_tolerance) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the index of '{}' was issued in the future ({}): is this machine's clock right?",
+                            head.name, head.issued_at)};
+  }
+}
+
+bool wants_renewal(const Head& head, Time at) {
+  return parse_time(head.expires_at) - at < head_lifetime / 2;
+}
+
+}  // namespace capsule::index

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/digest.hpp"
+#include "core/time.hpp"
+#include "json/value.hpp"
+
+namespace capsule::index {
+
+struct ProofEntry {
+  std::string id;  ///< of the proof service
+  Digest digest;   ///< of the proof bundle's bytes
+  friend bool operator==(const ProofEntry&, const ProofEntry&) = default;
+};
+
+struct AnchorEntry {
+  std::string chain;
+  Digest digest;  ///< of the receipt's bytes
+  friend bool operator==(const AnchorEntry&, const AnchorEntry&) = default;
+};
+
+/// The truth about one version, signed; a later revision names the one before.
+struct Record {
+  std::string name;
+  std::string version;
+  Digest capsule_digest;
+  Digest package_digest;
+  Digest index_digest;  ///< the OCI version index
+  std::optional<ProofEntry> proof;
+  std::vector<AnchorEntry> anchors;
+  std::string published_at;  ///< RFC 3339
+  bool yanked = false;
+  std::optional<Digest> previous;  ///< the record that this one replaces
+
+  [[nodiscard]] json::Value to_json() const;
+  static Record from_json(const json::Value& value);
+  /// Whether both say the same of the version; when it was said does not count.
+  [[nodiscard]] bool same_facts(const Record& other) const;
+};
+
+/// Where a blob is.
+struct BlobEntry {
+  Digest digest;
+  std::uint64_t size = 0;  ///< bytes
+  friend bool operator==(const BlobEntry&, const BlobEntry&) = default;
+};
+
+/// One page: the records of all versions whose SHA-256 begins with the same byte.
+struct Page {
+  std::map<std::string, BlobEntry> records;  ///< by version
+
+  [[nodiscard]] std::string text() const;  ///< canonical JSON
+  static Page parse(std::string_view text);
+};
+
+/// What stands over the pages, signed. `sequence` only grows; each head names the one before.
+struct Head {
+  std::string name;
+  std::uint64_t sequence = 0;
+  std::optional<Digest> previous;
+  std::string issued_at;
+  std::string expires_at;
+  std::uint64_t count = 0;
+  std::string latest;
+  std::map<std::string, BlobEntry> pages;  ///< by the first byte of SHA-256(version), two hexadecimal digits
+
+  [[nodiscard]] json::Value to_json() const;
+  static Head from_json(const json::Value& value);
+};
+
+/// The page on which a version stands.
+std::string page_of(std::string_view version);
+
+/// How long a head is good for, and how much a clock may be off.
+inline constexpr std::chrono::hours head_lifetime{24 * 30};
+inline constexpr std::chrono::minutes clock_tolerance{5};
+
+/// Error verification_failed if the head is expired (freeze), or was issued in the future, at `at`. Pure.
+void check_freshness(const Head& head, Time at);
+
+/// Whether less than half of its life is left, so that the next writer signs it anew.
+bool wants_renewal(const Head& head, Time at);
+
+}  // namespace capsule::index

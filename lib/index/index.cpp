@@ -1,0 +1,175 @@
+#include "index/index.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/semver.hpp"
+#include "crypto/hash.hpp"
+#include "index/artifact.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+
+namespace capsule::index {
+
+namespace {
+
+constexpr std::string_view record_type = "https://industriverse.ai/capsule-index-record/v1";
+constexpr std::string_view head_type = "https://industriverse.ai/capsule-index-head/v1";
+constexpr std::string_view head_tag = "index";
+constexpr std::size_t max_document_bytes = std::size_t{1} << 20U;
+
+std::string record_tag(std::string_view version) {
+  return fmt::format("index-v-{}", version);
+}
+
+[[noreturn]] void refuse(std::string message) {
+  throw Error{ErrorKind::verification_failed, std::move(message)};
+}
+
+attest::Statement statement_about(const Record& record) {
+  return {{{"capsule", record.capsule_digest}, {"version-index", record.index_digest}},
+          std::string{record_type},
+          record.to_json()};
+}
+
+/// A head's subject is what it commits to: the digest of its own predicate, so that every statement has one.
+attest::Statement statement_about(const Head& head) {
+  const auto predicate = head.to_json();
+  return {{{"index", crypto::sha256(json::canonical(predicate))}}, std::string{head_type}, predicate};
+}
+
+}  // namespace
+
+Index::Index(oci::Store& store, std::string registry, std::string name, const attest::TrustPolicy& trust,
+             SeenHeads* seen)
+    : m_store(store), m_registry(std::move(registry)), m_name(std::move(name)), m_trust(trust), m_seen(seen) {}
+
+attest::Statement Index::verified(std::string_view bundle, std::string_view predicate_type) const {
+  const auto keys = m_trust.keys(attest::Role::index, m_name);
+  return with_trace(fmt::format("the index of '{}'", m_name),
+                    [&] { return attest::verify_statement(bundle, keys, predicate_type); });
+}
+
+std::optional<Index::Loaded> Index::load_head() {
+  const auto artifact = load_artifact(m_store, head_tag, max_document_bytes);
+  if (!artifact) return std::nullopt;
+  Loaded loaded{Head::from_json(verified(artifact->content, head_type).predicate), artifact->digest};
+  if (loaded.head.name != m_name)
+    refuse(fmt::format("the index here is that of '{}', not of '{}'", printable(loaded.head.name), m_name));
+  if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, {loaded.head.sequence, loaded.digest});
+  return loaded;
+}
+
+Page Index::load_page(const Head& head, const std::string& page) {
+  const auto entry = head.pages.find(page);
+  if (entry == head.pages.end()) return {};
+  return Page::parse(load_blob(m_store, entry->second, max_document_bytes));
+}
+
+Record Index::load_record(const BlobEntry& entry, std::string_view version) {
+  auto record = Record::from_json(verified(load_blob(m_store, entry, max_document_bytes), record_type).predicate);
+  if (record.name != m_name || record.version != version) {
+    refuse(fmt::format("the record of {}:{} speaks of {}:{}", m_name, version, printable(record.name),
+                       printable(record.version)));
+  }
+  return record;
+}
+
+Found Index::find(std::string_view version) {
+  const auto loaded = load_head();
+  if (!loaded)
+    throw Error{ErrorKind::not_found,
+                fmt::format("{} has no index of '{}': nothing was registered", m_registry, m_name)};
+  check_freshness(loaded->head, m_clock());
+  const std::string wanted = version == "latest" ? loaded->head.latest : std::string{version};
+  const auto page = load_page(loaded->head, page_of(wanted));
+  const auto entry = page.records.find(wanted);
+  const auto own = load_artifact(m_store, record_tag(wanted), max_document_bytes);
+  if (entry == page.records.end()) {
+    const auto* hint =
+        own ? ": its record is there, but not yet in the index; register was stopped half-way, run it again" : "";
+    throw Error{ErrorKind::not_found, fmt::format("'{}' has no version {} in the index of {}{}", m_name,
+                                                  printable(wanted), m_registry, hint)};
+  }
+  Found found{load_record(entry->second, wanted), entry->second.digest, loaded->head.sequence, false};
+  found.newer_than_head = own && own->digest != found.record_digest;
+  return found;
+}
+
+std::vector<std::string> Index::versions() {
+  const auto loaded = load_head();
+  if (!loaded) return {};
+  check_freshness(loaded->head, m_clock());
+  std::vector<std::string> out;
+  for (const auto& [number, entry] : loaded->head.pages) {
+    for (const auto& [version, record] : load_page(loaded->head, number).records) out.push_back(version);
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return compare_versions(a, b) < 0; });
+  return out;
+}
+
+Index::Written Index::put(Record record, const crypto::Signer& signer) {
+  bool changed = false;
+  // A registry has no lock: another writer's head can take the place of ours. So write, read again, repeat.
+  constexpr int max_rounds = 8;
+  for (int round = 0; round < max_rounds; ++round) {
+    std::optional<Written> written;
+    m_store.exclusively([&] { written = put_locked(record, signer); });
+    if (!written->changed) return {written->record_digest, written->sequence, changed};
+    changed = true;
+  }
+  throw Error{ErrorKind::busy, fmt::format("other writers keep replacing the index of '{}': try again", m_name)};
+}
+
+Index::Written Index::put_locked(Record record, const crypto::Signer& signer) {
+  const auto loaded = load_head();
+  Head head = loaded ? loaded->head : Head{};
+  const auto number = page_of(record.version);
+  auto page = load_page(head, number);
+  const auto present = page.records.find(record.version);
+  if (present != page.records.end()) {
+    const auto before = load_record(present->second, record.version);
+    if (before.capsule_digest != record.capsule_digest) {
+      throw Error{
+          ErrorKind::conflict,
+          fmt::format(
+              "{}:{} is registered with the capsule digest {}, this one has {}: a version never changes, raise it",
+              m_name, record.version, before.capsule_digest.brief(), record.capsule_digest.brief())};
+    }
+    if (before.same_facts(record)) {
+      if (!wants_renewal(head, m_clock())) return {present->second.digest, head.sequence, false};
+    } else {
+      record.previous = present->second.digest;
+    }
+  }
+  const bool renewal_only = present != page.records.end() && !record.previous;
+  BlobEntry entry = renewal_only ? present->second
+                                 : store_artifact(m_store, {record_tag(record.version),
+                                                            oci::media_type::index_record,
+                                                            attest::sign_statement(statement_about(record), signer),
+                                                            {}});
+  page.records.insert_or_assign(record.version, entry);
+  head.name = m_name;
+  if (present == page.records.end()) ++head.count;
+  if (head.latest.empty() || compare_versions(head.latest, record.version) < 0) head.latest = record.version;
+  write_head(loaded, std::move(head), number, page, signer);
+  return {entry.digest, loaded ? loaded->head.sequence + 1 : 1, true};
+}
+
+void Index::write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name, const Page& page,
+                       const crypto::Signer& signer) {
+  head.pages.insert_or_assign(page_name, store_blob(m_store, page.text()));
+  head.sequence = before ? before->head.sequence + 1 : 1;
+  head.previous = before ? std::optional{before->digest} : std::nullopt;
+  const auto at = m_clock();
+  head.issued_at = format_time(at);
+  head.expires_at = format_time(at + head_lifetime);
+  std::vector<BlobEntry> pages;
+  for (const auto& [number, entry] : head.pages) pages.push_back(entry);
+  store_artifact(m_store, {std::string{head_tag}, oci::media_type::index_head,
+                           attest::sign_statement(statement_about(head), signer), pages});
+}
+
+}  // namespace capsule::index

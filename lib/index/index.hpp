@@ -1,0 +1,71 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "attest/statement.hpp"
+#include "attest/trust_policy.hpp"
+#include "core/time.hpp"
+#include "crypto/key.hpp"
+#include "index/documents.hpp"
+#include "index/seen.hpp"
+#include "oci/store.hpp"
+
+namespace capsule::index {
+
+/// A record that was found, with where it stands.
+struct Found {
+  Record record;
+  Digest record_digest;
+  std::uint64_t sequence = 0;  ///< of the head
+  bool newer_than_head =
+      false;  ///< the version's own tag names a newer record than the head knows: a writer is at work, or was killed
+};
+
+/// The signed index of one capsule name, in its repository: one record per version under the tag `index-v-<version>`,
+/// over them pages and a head under the tag `index`.
+class Index {
+ public:
+  /// `seen` may be null: then no rollback can be noticed (a pod gives --min-sequence instead). `clock` is for tests.
+  Index(oci::Store& store, std::string registry, std::string name, const attest::TrustPolicy& trust, SeenHeads* seen);
+  void set_clock(std::function<Time()> clock) { m_clock = std::move(clock); }
+
+  /// The record of a version, `latest` included. Reads the head, one page, one record: at most 64 KiB at 10⁴ versions.
+  /// Errors: not_found; verification_failed for a signature, a rollback, an expired head, a record of another name or
+  /// version.
+  Found find(std::string_view version);
+  /// All versions, in the order of semver.
+  std::vector<std::string> versions();
+
+  struct Written {
+    Digest record_digest;
+    std::uint64_t sequence = 0;
+    bool changed = false;
+  };
+  /// Puts a record in; what is there already with the same facts is found, and nothing is written (unless the head
+  /// wants renewal). Another capsule digest under the version is Error conflict. Two writers at once both end up in it.
+  Written put(Record record, const crypto::Signer& signer);
+
+ private:
+  struct Loaded {
+    Head head;
+    Digest digest;
+  };
+  [[nodiscard]] std::optional<Loaded> load_head();
+  [[nodiscard]] Page load_page(const Head& head, const std::string& page);
+  [[nodiscard]] Record load_record(const BlobEntry& entry, std::string_view version);
+  [[nodiscard]] attest::Statement verified(std::string_view bundle, std::string_view predicate_type) const;
+  void write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name, const Page& page,
+                  const crypto::Signer& signer);
+  Written put_locked(Record record, const crypto::Signer& signer);
+
+  oci::Store& m_store;
+  std::string m_registry;
+  std::string m_name;
+  const attest::TrustPolicy& m_trust;
+  SeenHeads* m_seen;
+  std::function<Time()> m_clock = [] { return now(); };
+};
+
+}  // namespace capsule::index

@@ -1,0 +1,48 @@
+#include "index/seen.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "fs/atomic_file.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+
+namespace capsule::index {
+
+SeenHeads::SeenHeads(fs::Path state_folder) : m_folder(std::move(state_folder) / "index-seen") {}
+
+fs::Path SeenHeads::file_of(const std::string& registry, const std::string& name) const {
+  return m_folder / fmt::format("{}-{}.json", name, crypto::sha256(registry).brief());
+}
+
+std::optional<Seen> SeenHeads::of(const std::string& registry, const std::string& name) const {
+  const auto file = file_of(registry, name);
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const auto value = json::parse(fs::read_file(file, 4096), file.string());
+  const json::Cursor top{value, file.string()};
+  return Seen{top.at("sequence").uint64(), Digest::parse(top.at("digest").string())};
+}
+
+void SeenHeads::check_and_remember(const std::string& registry, const std::string& name, const Seen& now) {
+  const auto before = of(registry, name);
+  if (before && now.sequence < before->sequence) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("rollback: the index of '{}' is at sequence {}, but {} was seen before (remembered in {})",
+                            name, now.sequence, before->sequence, printable(m_folder.string(), 1024))};
+  }
+  if (before && now.sequence == before->sequence && now.digest != before->digest) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("two different heads of the index of '{}' have the sequence {}: {} now, {} before", name,
+                            now.sequence, now.digest.brief(), before->digest.brief())};
+  }
+  if (before && now.sequence == before->sequence) return;
+  std::error_code error;
+  std::filesystem::create_directories(m_folder, error);
+  if (error) fs::throw_errno("create the folder", m_folder, error.value());
+  fs::write_file(file_of(registry, name),
+                 json::canonical(json::Object{{"sequence", now.sequence}, {"digest", now.digest.text()}}));
+}
+
+}  // namespace capsule::index

@@ -1,0 +1,181 @@
+#include <catch2/catch.hpp>
+
+#include <thread>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "fs/atomic_file.hpp"
+#include "fs/temporary.hpp"
+#include "index/index.hpp"
+#include "index/uri.hpp"
+#include "oci/media_types.hpp"
+
+using namespace capsule;
+using namespace capsule::index;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A registry in a folder with an index key that is trusted.
+struct Fixture {
+  fs::TemporaryFolder folder{fs::temporary_parent()};
+  std::unique_ptr<crypto::Signer> signer = make_signer();
+  attest::TrustPolicy trust = attest::TrustPolicy::from_key(signer->public_key());
+  oci::RegistryLocation registry = oci::RegistryLocation::parse("oci-layout:" + (folder.path() / "registry").string());
+  std::unique_ptr<oci::Store> store = oci::open_store(registry, "metal", oci::Create::yes);
+  SeenHeads seen{folder.path() / "state"};
+  Time clock = parse_time("2026-01-01T00:00:00Z");
+
+  std::unique_ptr<crypto::Signer> make_signer() {
+    const auto file = folder.path() / (fs::random_name() + ".pem");
+    fs::write_file(file, crypto::generate_key(crypto::KeyType::ecdsa_p256).private_pem.reveal(), 0600);
+    return crypto::open_signer(file.string(), {});
+  }
+  Index index(SeenHeads* remembered) {
+    Index out{*store, registry.text(), "metal", trust, remembered};
+    out.set_clock([this] { return clock; });
+    return out;
+  }
+  Index index() { return index(&seen); }
+};
+
+Record record(const std::string& version, const std::string& content = "content") {
+  return {"metal",
+          version,
+          crypto::sha256(content),
+          crypto::sha256("package " + content),
+          crypto::sha256("index " + content),
+          {},
+          {},
+          "2026-01-01T00:00:00.000Z",
+          false,
+          {}};
+}
+
+ErrorKind kind_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  return ErrorKind::usage;
+}
+
+}  // namespace
+
+TEST_CASE("a capsule URI has one form") {
+  const auto uri = CapsuleUri::parse("capsule://m2n2-metal:0.1.0?proof=true");
+  CHECK(uri.name == "m2n2-metal");
+  CHECK(uri.version == "0.1.0");
+  CHECK(uri.proof == CapsuleUri::Proof::required);
+  CHECK(uri.text() == "capsule://m2n2-metal:0.1.0?proof=true");
+  CHECK(CapsuleUri::parse("capsule://host.example:5000/base/x/metal:latest").registry == "host.example:5000/base/x");
+  CHECK(CapsuleUri::parse("capsule://metal@sha256:" + std::string(64, 'a')).digest.has_value());
+  for (const std::string bad : {"capsule:metal:1.0.0",
+                                "CAPSULE://metal:1.0.0",
+                                "capsule://Metal:1.0.0",
+                                "capsule://metal",
+                                "capsule://metal:",
+                                "capsule://metal:1.0",
+                                "capsule://%6detal:1.0.0",
+                                "capsule://metal:1.0.0?proof=true&proof=false",
+                                "capsule://metal:1.0.0?proof=TRUE",
+                                "capsule://metal:1.0.0?x=1",
+                                "capsule://metal:1.0.0#f",
+                                "capsule://user@host/metal:1.0.0",
+                                "capsule://host/../metal:1.0.0",
+                                "capsule://host//metal:1.0.0",
+                                "capsule://met\xc3\xa4l:1.0.0",
+                                "capsule://metal:1.0.0 ",
+                                "capsule://metal:1.0.0@sha256:00",
+                                "capsule:///metal:1.0.0",
+                                "capsule://host:0/metal:1.0.0",
+                                "capsule://metal:1.0.0+build"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(CapsuleUri::parse(bad), Error);
+  }
+}
+
+TEST_CASE("what is put in is found, latest by semver") {
+  Fixture f;
+  auto index = f.index();
+  CHECK(kind_of([&] { (void)index.find("1.0.0"); }) == ErrorKind::not_found);
+  CHECK(index.put(record("1.9.0"), *f.signer).sequence == 1);
+  CHECK(index.put(record("1.10.0", "b"), *f.signer).sequence == 2);
+  CHECK(index.put(record("1.10.0-rc.1", "c"), *f.signer).sequence == 3);
+  CHECK(index.find("latest").record.version == "1.10.0");
+  CHECK(index.find("1.9.0").record.capsule_digest == crypto::sha256("content"));
+  CHECK(index.versions() == std::vector<std::string>{"1.9.0", "1.10.0-rc.1", "1.10.0"});
+  CHECK(kind_of([&] { (void)index.find("2.0.0"); }) == ErrorKind::not_found);
+}
+
+TEST_CASE("putting the same again writes nothing, new facts make a new revision, other bytes a conflict") {
+  Fixture f;
+  auto index = f.index();
+  const auto first = index.put(record("1.0.0"), *f.signer);
+  CHECK(first.changed);
+  const auto again = index.put(record("1.0.0"), *f.signer);
+  CHECK_FALSE(again.changed);
+  CHECK(again.sequence == 1);
+  auto proved = record("1.0.0");
+  proved.proof = ProofEntry{"proof_00000001", crypto::sha256("bundle")};
+  CHECK(index.put(proved, *f.signer).sequence == 2);
+  CHECK(index.find("1.0.0").record.previous == first.record_digest);
+  CHECK(kind_of([&] { (void)index.put(record("1.0.0", "other"), *f.signer); }) == ErrorKind::conflict);
+}
+
+TEST_CASE("a head is refused when it is old, expired, from the future, or signed by a stranger") {
+  Fixture f;
+  f.index().put(record("1.0.0"), *f.signer);
+  const auto old_head = f.store->resolve("index");
+  const auto old_manifest = f.store->manifest(old_head->digest);
+  f.index().put(record("1.1.0", "b"), *f.signer);
+  SECTION("rollback") {
+    f.store->put_manifest(oci::media_type::image_manifest, old_manifest, "index");
+    CHECK(kind_of([&] { (void)f.index().find("1.0.0"); }) == ErrorKind::verification_failed);
+    CHECK_NOTHROW(f.index(nullptr).find("1.0.0"));  // who remembers nothing cannot notice
+  }
+  SECTION("freeze") {
+    f.clock += 31 * 24h;
+    CHECK(kind_of([&] { (void)f.index().find("1.0.0"); }) == ErrorKind::verification_failed);
+    f.index().put(record("1.0.0"), *f.signer);  // register signs it anew
+    CHECK_NOTHROW(f.index().find("1.0.0"));
+  }
+  SECTION("future") {
+    f.clock -= 1h;
+    CHECK(kind_of([&] { (void)f.index().find("1.0.0"); }) == ErrorKind::verification_failed);
+  }
+  SECTION("tolerance") {
+    f.clock -= 4min;
+    CHECK_NOTHROW(f.index().find("1.0.0"));
+  }
+  SECTION("stranger") {
+    const auto other = f.make_signer();
+    f.trust = attest::TrustPolicy::from_key(other->public_key());
+    CHECK(kind_of([&] { (void)f.index().find("1.0.0"); }) == ErrorKind::verification_failed);
+  }
+}
+
+TEST_CASE("an index of another name is refused") {
+  Fixture f;
+  f.index().put(record("1.0.0"), *f.signer);
+  Index other{*f.store, f.registry.text(), "gold", f.trust, nullptr};
+  other.set_clock([&] { return f.clock; });
+  CHECK(kind_of([&] { (void)other.find("1.0.0"); }) == ErrorKind::verification_failed);
+}
+
+TEST_CASE("two writers at once both end up in the index") {
+  Fixture f;
+  const auto writer = [&](const std::string& major) {
+    const auto store = oci::open_store(f.registry, "metal");
+    Index index{*store, f.registry.text(), "metal", f.trust, nullptr};
+    for (int i = 0; i < 10; ++i) index.put(record(major + ".0." + std::to_string(i), major), *f.signer);
+  };
+  std::thread one{writer, "1"};
+  std::thread two{writer, "2"};
+  one.join();
+  two.join();
+  Index index{*f.store, f.registry.text(), "metal", f.trust, nullptr};
+  CHECK(index.versions().size() == 20);
+  CHECK(index.find("latest").sequence == 20);
+}
