@@ -1,0 +1,19 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+
+#include "core/secret.hpp"
+
+namespace capsule::step {
+
+/// Adds --passphrase-file FILE. A passphrase itself is never an argument: every user of the machine can read those.
+CLI::Option* add_passphrase_option(CLI::App& app, std::string& file);
+
+/// The passphrase in `file` (less one newline at its end, at most 1 KiB), else that in CAPSULE_PASSPHRASE, else
+/// nothing. Error usage for a file that is empty or too long; not_found.
+std::optional<Secret> read_passphrase(const std::string& file);
+
+}  // namespace capsule::step

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+
+#include "crypto/key.hpp"
+#include "fs/fd.hpp"
+#include "step/run.hpp"
+
+namespace sign {
+
+struct KeygenOptions {
+  std::string out;          ///< prefix of the two files
+  capsule::fs::Path state;  ///< or: the state folder
+  std::optional<capsule::crypto::KeyType> type;
+  std::string passphrase_file;
+};
+
+struct Options {
+  KeygenOptions keygen;
+};
+
+/// Adds all options; returns the subcommand keygen.
+CLI::App* define_options(CLI::App& app, Options& options);
+
+capsule::step::Manual manual();
+
+/// The subcommand: makes keys and reports them.
+void run_keygen(const KeygenOptions& options, capsule::step::Context& step);
+
+}  // namespace sign
