@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/digest.hpp"
+#include "fs/fd.hpp"
+#include "http/client.hpp"
+#include "http/retry.hpp"
+#include "image/working_store.hpp"
+#include "log/progress.hpp"
+
+namespace download {
+
+struct Options {
+  std::string source;
+  std::string store;   ///< empty: STATE/store
+  std::string digest;  ///< empty: any
+  std::string registry;
+  std::string trust;
+  std::string key;
+  capsule::fs::Path state;
+  std::uint64_t max_bytes = std::uint64_t{64} << 30U;
+};
+
+/// What a download needs and does not know itself; tests bring their own.
+struct Surroundings {
+  capsule::http::Client& client;  ///< one that does not try again by itself
+  capsule::log::Progress& progress;
+  capsule::http::RetryPolicy retry{};
+  capsule::http::Timer timer = capsule::http::Timer::real();
+};
+
+struct Result {
+  capsule::Digest digest;  ///< of the package
+  capsule::fs::Path path;  ///< in the store
+  bool already_there = false;
+};
+
+/// Where a package comes from and what it must be: what each kind of source is given.
+struct Order {
+  const capsule::image::WorkingStore& store;
+  std::optional<capsule::Digest> wanted;  ///< another digest is Error verification_failed, and nothing is kept
+  std::uint64_t max_bytes;
+};
+
+/// Brings the package that `options.source` names into the working store. It is judged by its digest alone; that it is
+/// a capsule, and whose, is for verify to say.
+Result fetch(const Options& options, const Surroundings& surroundings);
+
+/// Refuses early what cannot be a package: the first bytes of a gzip member are wanted (RFC 1952 §2.3).
+void check_magic(capsule::ByteView first_bytes, const std::string& where);
+/// Error verification_failed unless `got` is what was ordered.
+void check_digest(const Order& order, const capsule::Digest& got, const std::string& where);
+
+}  // namespace download

@@ -1,0 +1,77 @@
+#include "file_source.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "fs/atomic_file.hpp"
+
+namespace download {
+
+using namespace capsule;
+
+namespace {
+
+/// Reads all of a file into `sink`; its digest. Refuses early what is too large or no gzip.
+Digest read(fs::FileSource& file, const std::string& where, Sink& sink, log::Progress& progress) {
+  crypto::HashingSink hashing{sink};
+  std::vector<std::byte> buffer(std::size_t{1} << 20U);
+  bool first = true;
+  while (const auto count = read_fully(file, buffer)) {
+    const auto bytes = ByteView{buffer}.first(count);
+    if (first) check_magic(bytes, where);
+    first = false;
+    hashing.write(bytes);
+    progress.advance(count);
+  }
+  if (first) check_magic({}, where);
+  return hashing.finish();
+}
+
+void copy_siblings(const fs::Path& path, const Digest& digest, const image::WorkingStore& store) {
+  for (const auto suffix : image::sibling_suffixes) {
+    auto sibling = path;
+    sibling += suffix;
+    std::error_code ignored;
+    if (std::filesystem::exists(sibling, ignored))
+      store.put_sibling(digest, suffix, fs::read_file(sibling, image::max_sibling_bytes));
+  }
+}
+
+}  // namespace
+
+Result fetch_file(const fs::Path& path, const Order& order, const Surroundings& surroundings) {
+  const auto where = printable(path.string(), 1024);
+  auto& progress = surroundings.progress;
+  fs::FileSource file{path};
+  if (file.size() > order.max_bytes) {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} has {}, more than the {} that are accepted", where,
+                                                      human_size(file.size()), human_size(order.max_bytes))};
+  }
+  progress.begin("hashing", file.size());
+  NullSink nowhere;
+  const auto digest = read(file, where, nowhere, progress);
+  check_digest(order, digest, where);
+  const bool there = order.store.has(digest);
+  order.store.prepare(digest);
+  try {
+    copy_siblings(path, digest, order.store);
+    if (!there) {
+      fs::FileSource again{path};
+      fs::AtomicFile target{order.store.package(digest)};
+      progress.begin("copying", again.size());
+      if (read(again, where, target, progress) != digest)
+        throw Error{ErrorKind::busy, fmt::format("{} was changed while it was read", where)};
+      target.commit();
+    }
+  } catch (...) {
+    order.store.discard_unfinished(digest);
+    throw;
+  }
+  progress.end();
+  return {digest, order.store.package(digest), there};
+}
+
+}  // namespace download

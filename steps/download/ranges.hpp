@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "http/client.hpp"
+#include "partial_file.hpp"
+
+namespace download {
+
+/// Content-Range (RFC 9110 §14.4): "bytes 5-9/10", "bytes 5-9/*", "bytes */10".
+struct ContentRange {
+  std::optional<std::uint64_t> first;  ///< absent: the range could not be satisfied
+  std::optional<std::uint64_t> total;  ///< absent: not known
+};
+std::optional<ContentRange> parse_content_range(std::string_view text);
+
+/// The validators of an answer; `size` is that of the whole resource.
+Validators validators_of(const capsule::http::Head& head);
+
+enum class Verdict {
+  append,     ///< the body goes on where the partial file ends
+  whole,      ///< the body is all of it: begin anew
+  complete,   ///< the partial file is all there is
+  start_over  ///< what is here belongs to something else: drop it and ask without a range
+};
+
+/// What an answer (200, 206 or 416) to a request from `offset` on means, when what is here belongs to a resource with
+/// the validators `known`. Pure.
+Verdict judge(const capsule::http::Head& head, std::uint64_t offset, const Validators& known);
+
+}  // namespace download
