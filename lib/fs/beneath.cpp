@@ -47,4 +47,19 @@ Fd create_beneath(const Path& root, const SafePath& relative, mode_t mode) {
   return file;
 }
 
+Fd open_beneath(const Path& root, const SafePath& relative) {
+  const Fd folder{::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  if (!folder) throw_errno("open", root, errno);
+  // Without O_NONBLOCK a FIFO would wait for a writer.
+  Fd file = open_at2(folder.get(), relative.text(), O_RDONLY | O_NONBLOCK, 0);
+  const auto path = root / relative.text();
+  if (!file) throw_errno("open", path, errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_errno("look at", path, errno);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} is no regular file", printable(path.string(), 1024))};
+  }
+  return file;
+}
+
 }  // namespace capsule::fs

@@ -12,4 +12,7 @@ namespace capsule::fs {
 /// conflict.
 Fd create_beneath(const Path& root, const SafePath& relative, mode_t mode);
 
+/// Opens a regular file below `root` for reading, following no link on the way. Error not_found, denied, invalid_input.
+Fd open_beneath(const Path& root, const SafePath& relative);
+
 }  // namespace capsule::fs
