@@ -19,10 +19,12 @@ class ChecksumList {
   };
   /// Strict: `<64 hex>  <path>\n`, sorted, no duplicates. Error invalid_input naming the line.
   static ChecksumList parse(std::string_view text);
+  /// Error invalid_input: not sorted, a path twice, one that is also a folder of another, ASCII case twins.
   explicit ChecksumList(std::vector<Line> lines);
 
   [[nodiscard]] const std::vector<Line>& lines() const noexcept { return m_lines; }
   /// Null where the path is not listed.
+  [[nodiscard]] const Line* line(std::string_view path) const noexcept;
   [[nodiscard]] const Digest* find(std::string_view path) const noexcept;
   [[nodiscard]] std::string text() const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -8,6 +9,8 @@
 
 #include "capsule/checksum_list.hpp"
 #include "capsule/manifest.hpp"
+#include "capsule/package_head.hpp"
+#include "capsule/segment.hpp"
 #include "core/digest.hpp"
 #include "core/stream.hpp"
 #include "crypto/key.hpp"
@@ -15,17 +18,6 @@
 #include "log/progress.hpp"
 
 namespace capsule {
-
-/// A piece of a canonical package: valid gzip of a valid tar fragment, at once a piece of the file and an OCI layer.
-struct Segment {
-  enum class Role { head, tarball, files, end };
-  Role role{};
-  std::uint64_t offset = 0;       ///< in the package, bytes
-  std::uint64_t size = 0;         ///< compressed, bytes
-  std::uint64_t tar_size = 0;     ///< uncompressed, bytes
-  std::optional<Digest> digest;   ///< of the bytes in the package; only when SegmentDigests::yes was asked for
-  std::optional<Digest> diff_id;  ///< of the tar bytes; likewise
-};
 
 /// Sees a package go by while it is verified. Nothing that it sees is trusted before verify returns: what it keeps must
 /// be thrown away when an error is thrown.
@@ -44,16 +36,10 @@ class PackageObserver {
   virtual void end_file() {}
 };
 
-struct PackageLimits {
-  std::uint64_t total_bytes = std::uint64_t{64} << 30U;
-  std::size_t entries = 100'000;
-  std::size_t head_bytes = std::size_t{16} << 20U;
-};
-
 enum class SegmentDigests { no, yes };
 
 struct VerifyOptions {
-  PackageLimits limits;
+  PackageLimits limits = {};
   SegmentDigests segment_digests = SegmentDigests::no;
   PackageObserver* observer = nullptr;
   log::Progress* progress = nullptr;
@@ -82,10 +68,16 @@ class VerifiedCapsule {
   std::shared_ptr<const Facts> m_facts;
 };
 
+/// The keys that may sign a capsule, by what its manifest claims (name, version). The claim only selects: the manifest
+/// is listed in the checksums that one of these keys must have signed.
+using KeyChooser = std::function<std::vector<crypto::PublicKey>(const Manifest& claimed)>;
+
 /// Reads a package once, from front to back, and returns only if all holds: gzip and tar are strict and well formed
-/// (canonical, or another tool's within the README's bounds), the signature over checksum.sha256 is one of `keys`',
+/// (canonical, or another tool's within the README's bounds), the signature over checksum.sha256 is one of the keys',
 /// every file has its checksum and none is missing or surplus, the manifest is valid, the entrypoint is there. Constant
-/// memory. Errors: invalid_input (malformed), verification_failed (signature, digest), usage (no keys).
+/// memory. Where the head comes first, a package that is not signed rightly is refused before the rest is read. Errors:
+/// invalid_input (malformed), verification_failed (signature, digest), usage (no keys).
+VerifiedCapsule verify_package(Source& package, const KeyChooser& keys_for, const VerifyOptions& options = {});
 VerifiedCapsule verify_package(Source& package, std::span<const crypto::PublicKey> keys,
                                const VerifyOptions& options = {});
 
