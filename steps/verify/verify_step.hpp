@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "fs/fd.hpp"
+#include "step/run.hpp"
+
+namespace verify_step {
+
+struct Options {
+  std::string capsule;
+  std::string key;
+  std::string trust;
+  capsule::fs::Path store;  ///< empty: STATE/store
+  capsule::fs::Path state;
+};
+
+void define_options(CLI::App& app, Options& options);
+const capsule::step::Manual& manual();
+
+/// Verifies the capsule against whom the caller trusts, and reports what it is.
+void run(const Options& options, capsule::step::Context& step);
+
+}  // namespace verify_step
