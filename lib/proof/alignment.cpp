@@ -16,7 +16,6 @@ namespace capsule::proof {
 namespace {
 
 constexpr auto failed = ErrorKind::verification_failed;
-constexpr std::size_t max_reference_bytes = std::size_t{16} << 20U;
 
 struct Samples {
   std::vector<double> values;

@@ -98,6 +98,7 @@ void read_sim_alignment(const json::Cursor& cursor, Claim& claim) {
   cursor.allow_only({"name", "type", "samples", "reference", "reference_pointer", "max_effect_size", "min_p"});
   claim.samples = pointer_of(cursor.at("samples"));
   claim.reference = fs::SafePath::parse(cursor.at("reference").string()).text();
+  if (!claim.reference.ends_with(".json")) cursor.at("reference").fail("a reference is a .json file of the capsule");
   claim.reference_pointer = pointer_of(cursor.at("reference_pointer"));
   claim.max_effect_size = number_at_least_zero(cursor.at("max_effect_size"));
   claim.min_p = number_at_least_zero(cursor.at("min_p"));
@@ -191,7 +192,7 @@ const Claim* Claims::find(std::string_view name) const noexcept {
 }
 
 Claims parse_claims(std::string_view text, std::string_view what) {
-  const auto document = json::parse(text, what, {.depth = 128});
+  const auto document = json::parse(text, what, {.depth = Claims::max_json_depth});
   const json::Cursor top{document, std::string{what}};
   top.allow_only({"version", "variables", "definitions", "claims"});
   if (top.at("version").int64() != 1) top.at("version").fail("only version 1 is known");

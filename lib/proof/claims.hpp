@@ -10,6 +10,9 @@
 
 namespace capsule::proof {
 
+/// The largest file that a sim_alignment claim may name; 10,000 numbers take less than 300 KiB.
+inline constexpr std::size_t max_reference_bytes = std::size_t{1} << 20U;
+
 /// A variable and its box: min ≤ max, both finite.
 struct Variable {
   std::string name;
@@ -37,7 +40,7 @@ struct Claim {
 
   // sim_alignment
   std::string samples;            ///< JSON pointer into the run record
-  std::string reference;          ///< path of a file of the capsule
+  std::string reference;          ///< path of a file of the capsule: *.json, at most max_reference_bytes
   std::string reference_pointer;  ///< JSON pointer into that file
   double max_effect_size = 0;     ///< largest |Cohen's d|
   double min_p = 0;               ///< smallest p of the Kolmogorov–Smirnov test
@@ -48,6 +51,7 @@ struct Claims {
   static constexpr std::size_t max_variables = 26;  ///< one letter each in a certificate
   static constexpr std::size_t max_definitions = 1000;
   static constexpr std::size_t max_claims = 1000;
+  static constexpr std::size_t max_json_depth = 48;
 
   std::vector<Variable> variables;  ///< byte-wise by name: 'a' of a certificate is the first
   std::map<std::string, json::Value, std::less<>> definitions;

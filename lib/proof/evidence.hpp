@@ -16,9 +16,9 @@ inline constexpr std::string_view sim_alignment = "sim_alignment";
 /// Evidence types that we check; a proof policy with another one is refused by name.
 bool is_known_proof_type(std::string_view type) noexcept;
 
-/// The largest evidence (as JSON) that is read: a certificate of 10⁷ nodes fits.
-inline constexpr std::size_t max_evidence_bytes = std::size_t{32} << 20U;
-inline constexpr std::size_t max_evidence_depth = 128;
+/// The largest evidence (as JSON) that is read: a certificate of 10⁷ nodes fits, and so does the bundle around it.
+inline constexpr std::size_t max_evidence_bytes = std::size_t{16} << 20U;
+inline constexpr std::size_t max_evidence_depth = Claims::max_json_depth + 8;
 
 /// What a check of one claim came to.
 struct ClaimResult {

@@ -85,10 +85,10 @@ TEST_CASE("what is no claim is refused with its place") {
       {R"({"version":1,"variables":{"record":{"min":0,"max":1}},"claims":[]})", "record"},
       {R"({"version":1,"variables":{"x":{"min":2,"max":1}},"claims":[]})", "greater"},
       {R"({"version":1,"variables":{"x":{"min":0,"max":1e999}},"claims":[]})", "/variables/x/max"},
-      {with_claim(R"({"name":"s","type":"sim_alignment","samples":"/s","reference":"../x","reference_pointer":"",)"
+      {with_claim(R"({"name":"s","type":"sim_alignment","samples":"/s","reference":"../x.json","reference_pointer":"",)"
                   R"("max_effect_size":1,"min_p":0})"),
        ""},
-      {with_claim(R"({"name":"s","type":"sim_alignment","samples":"/s","reference":"x","reference_pointer":"",)"
+      {with_claim(R"({"name":"s","type":"sim_alignment","samples":"/s","reference":"x.json","reference_pointer":"",)"
                   R"("max_effect_size":1,"min_p":2})"),
        "probability"},
   }));
