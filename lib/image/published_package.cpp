@@ -1,0 +1,124 @@
+#include "image/published_package.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "image/published_form.hpp"
+#include "oci/manifest.hpp"
+#include "oci/media_types.hpp"
+
+namespace capsule::image {
+
+namespace {
+
+constexpr std::size_t max_layers = 128;
+
+[[noreturn]] void refuse(const Digest& index, std::string_view reason) {
+  throw Error{ErrorKind::invalid_input, fmt::format("{} is no published capsule: {}", index.text(), reason)};
+}
+
+const std::string& note(const oci::Manifest& manifest, std::string_view key, const Digest& index) {
+  const auto found = manifest.annotations.find(std::string{key});
+  if (found == manifest.annotations.end()) refuse(index, fmt::format("the annotation {} is missing", key));
+  return found->second;
+}
+
+class Concatenated final : public Source {
+ public:
+  Concatenated(oci::Store& store, std::vector<oci::Descriptor> layers) : m_store(store), m_layers(std::move(layers)) {}
+
+  std::size_t read(MutableBytes buffer) override {
+    while (true) {
+      if (!m_current) {
+        if (m_next == m_layers.size()) return 0;
+        m_current = m_store.open_blob(m_layers[m_next++]);
+      }
+      if (const auto count = m_current->read(buffer); count != 0 || buffer.empty()) return count;
+      m_current.reset();
+    }
+  }
+
+ private:
+  oci::Store& m_store;
+  std::vector<oci::Descriptor> m_layers;
+  std::size_t m_next = 0;
+  std::unique_ptr<Source> m_current;
+};
+
+}  // namespace
+
+oci::Descriptor find_index(oci::Store& store, const oci::Reference& reference) {
+  std::optional<oci::Descriptor> tagged;
+  if (reference.tag) {
+    tagged = store.resolve(*reference.tag);
+    if (!tagged) throw Error{ErrorKind::not_found, fmt::format("{} is not there", reference.text())};
+    if (reference.digest && *reference.digest != tagged->digest) {
+      throw Error{ErrorKind::verification_failed,
+                  fmt::format("{}: the tag names {}", reference.text(), tagged->digest.text())};
+    }
+    return *tagged;
+  }
+  if (!reference.digest) {
+    throw Error{ErrorKind::usage,
+                fmt::format("{} names no version: add :<version> or @sha256:<digest>", reference.text())};
+  }
+  const auto size = store.blob_size(*reference.digest);
+  if (!size) throw Error{ErrorKind::not_found, fmt::format("{} is not there", reference.text())};
+  return {std::string{oci::media_type::image_index}, *reference.digest, *size, {}, {}, {}};
+}
+
+PublishedPackage read_published(oci::Store& store, const Digest& digest) {
+  const auto bytes = store.manifest(digest);
+  const auto index = oci::parse_manifest(bytes, oci::media_type::image_index, digest.text());
+  const oci::Descriptor* package = nullptr;
+  const oci::Descriptor* image = nullptr;
+  for (const auto& entry : index.manifests) {
+    auto& place = entry.artifact_type == oci::media_type::capsule ? package : image;
+    if (place != nullptr) refuse(digest, "it has more than one package or image");
+    place = &entry;
+  }
+  if (package == nullptr || image == nullptr) refuse(digest, "it has no package or no image");
+  const auto manifest =
+      oci::parse_manifest(store.manifest(package->digest), package->media_type, package->digest.text());
+  if (manifest.is_index() || manifest.artifact_type != oci::media_type::capsule) {
+    refuse(digest, "its package's manifest is of another type");
+  }
+  if (manifest.layers.empty() || manifest.layers.size() > max_layers) refuse(digest, "it has no or too many layers");
+  PublishedPackage out{{std::string{oci::media_type::image_index}, digest, bytes.size(), {}, {}, {}},
+                       *package,
+                       *image,
+                       note(index, annotation::name, digest),
+                       note(index, annotation::version, digest),
+                       Digest::parse(note(index, annotation::capsule_digest, digest)),
+                       Digest::parse(note(index, annotation::package_digest, digest)),
+                       manifest.layers,
+                       0};
+  for (const auto& layer : out.layers) {
+    if (layer.media_type != oci::media_type::layer_gzip) refuse(digest, "a layer is of another type");
+    out.size += layer.size;
+  }
+  for (const auto key :
+       {annotation::name, annotation::version, annotation::capsule_digest, annotation::package_digest}) {
+    if (note(index, key, digest) != note(manifest, key, digest)) refuse(digest, "its index and package disagree");
+  }
+  return out;
+}
+
+std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published) {
+  return std::make_unique<Concatenated>(store, published.layers);
+}
+
+void check_same(const PublishedPackage& published, const VerifiedCapsule& capsule) {
+  const auto check = [&](std::string_view what, std::string_view claimed, std::string_view real) {
+    if (claimed == real) return;
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("{} claims the {} {}, its package has {}", published.index.digest.text(), what,
+                            printable(claimed), real)};
+  };
+  check("name", published.name, capsule.manifest().name);
+  check("version", published.version, capsule.manifest().version);
+  check("capsule digest", published.capsule_digest.text(), capsule.capsule_digest().text());
+  check("package digest", published.package_digest.text(), capsule.package_digest().text());
+}
+
+}  // namespace capsule::image

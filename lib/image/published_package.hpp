@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capsule/verified_capsule.hpp"
+#include "oci/reference.hpp"
+#include "oci/store.hpp"
+
+namespace capsule::image {
+
+/// A version as a registry shows it. What it says about the package is a claim until the package has been verified and
+/// check_same() has held one against the other.
+struct PublishedPackage {
+  oci::Descriptor index;  ///< the version index: what references and referrers name
+  oci::Descriptor package_manifest;
+  oci::Descriptor image_manifest;
+  std::string name;
+  std::string version;
+  Digest capsule_digest;
+  Digest package_digest;
+  std::vector<oci::Descriptor> layers;  ///< of the package, in order
+  std::uint64_t size = 0;               ///< of the package, bytes
+};
+
+/// The version index that a reference names: by its digest, else by its tag. A reference with both must name one.
+/// Errors not_found, usage (neither), verification_failed.
+oci::Descriptor find_index(oci::Store& store, const oci::Reference& reference);
+
+/// Errors not_found, invalid_input (this is no capsule), verification_failed.
+PublishedPackage read_published(oci::Store& store, const Digest& index);
+
+/// The package, layer after layer; each is checked against its digest on the way. `store` must outlive it.
+std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published);
+
+/// Error verification_failed unless the verified capsule is the one that the registry claims.
+void check_same(const PublishedPackage& published, const VerifiedCapsule& capsule);
+
+}  // namespace capsule::image
