@@ -79,7 +79,7 @@ class Intervals(unittest.TestCase):
     CLAIMS = Claims((Variable("x", -3, 5, "1"), Variable("y", 0.5, 4, "1")), {"twice": {"mul": [2, "x"]}}, ())
     EXPRESSIONS = (
         {"add": ["x", "y", 1]}, {"sub": ["x", "y"]}, {"mul": ["x", "y", "x"]}, {"div": ["x", "y"]}, {"neg": "x"}, {"abs": "x"},
-        {"min": ["x", "y"]}, {"max": ["x", "y"]}, {"sqrt": "y"}, {"square": "x"}, {"pow": ["x", 3]}, {"pow": ["x", 4]},
+        {"min": ["x", "y", 2]}, {"max": ["x", "y"]}, {"sqrt": "y"}, {"square": "x"}, {"pow": ["x", 3]}, {"pow": ["x", 4]},
         {"pow": ["y", -2]}, {"pow": ["x", 0]}, {"exp": "x"}, {"log": "y"}, "twice",
     )  # fmt: skip
 
@@ -216,6 +216,8 @@ class Hook(unittest.TestCase):
 
         rebuilt = [with_record(claim, self.record) for claim in self.claims.claims if claim["type"] != "sim_alignment"]
         self.assertEqual(canonical(mathematical["claims"]), canonical(rebuilt))
+        source = json.loads((self.root / "proof-hooks/claims.json").read_text())
+        self.assertEqual((mathematical["variables"], mathematical["definitions"]), (source["variables"], source["definitions"]))
         (certificate,) = mathematical["certificates"]
         near_optimal = with_record(self.claims["near-optimal"], self.record)
         leaves = leaves_hold(certificate["tree"], near_optimal, self.claims)

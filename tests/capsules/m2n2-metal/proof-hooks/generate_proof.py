@@ -77,7 +77,7 @@ class Call:
 
 
 def mathematical_proof(claims: Claims, record: Mapping[str, Any]) -> Evidence:
-    """The compare and forall claims of this run, each checked, with a certificate for each forall."""
+    """The compare and forall claims of this run, each checked, with a certificate for each forall, and what they refer to."""
     rebuilt, certificates = [], []
     for claim in (with_record(claim, record) for claim in claims.claims if claim["type"] in ("compare", "forall")):
         rebuilt.append(claim)
@@ -85,7 +85,13 @@ def mathematical_proof(claims: Claims, record: Mapping[str, Any]) -> Evidence:
             check_compare(claim, claims)
         else:
             certificates.append({"claim": claim["name"], "type": "bisection", "tree": prove_forall(claim, claims)})
-    return {"type": "mathematical_proof", "claims": rebuilt, "certificates": certificates}
+    return {
+        "type": "mathematical_proof",
+        "variables": claims.variables_document,
+        "definitions": with_record(claims.definitions, record),
+        "claims": rebuilt,
+        "certificates": certificates,
+    }
 
 
 def sim_alignment(claim: Mapping[str, Any], root: Path, record: Mapping[str, Any]) -> Evidence:

@@ -19,8 +19,8 @@ MAX_INSTRUCTIONS = 10_000
 MAX_DEPTH = 64
 
 UNARY = frozenset({"neg", "abs", "sqrt", "square", "exp", "log"})
-BINARY = frozenset({"sub", "div", "min", "max"})
-NARY = frozenset({"add", "mul"})
+BINARY = frozenset({"sub", "div"})
+NARY = frozenset({"add", "mul", "min", "max"})
 
 
 class ExpressionError(ValueError):
@@ -46,11 +46,12 @@ class Variable(NamedTuple):
 
 @dataclass(frozen=True)
 class Claims:
-    """A claims.json: its variables sorted by name, its definitions and its claims as they stand."""
+    """A claims.json: its variables sorted by name, and its definitions, claims and variables as they stand."""
 
     variables: tuple[Variable, ...]
     definitions: Mapping[str, Any]
     claims: tuple[Mapping[str, Any], ...]
+    variables_document: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ def load_claims(path: Path) -> Claims:
     for variable in variables:
         if not variable.low < variable.high:
             raise ExpressionError(f"{path.name}: /variables/{variable.name}: min is not below max")
-    return Claims(variables, document["definitions"], tuple(document["claims"]))
+    return Claims(variables, document["definitions"], tuple(document["claims"]), document["variables"])
 
 
 def record_value(record: Any, pointer: str) -> Any:
