@@ -53,7 +53,10 @@ class Builder final : public YAML::EventHandler {
  public:
   Builder(std::string_view what, const ParseLimits& limits) : m_what(what), m_limits(limits) {}
 
-  void OnDocumentStart(const YAML::Mark&) override { m_root = json::Value{}; }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    m_root = json::Value{};
+    m_start = mark;
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(mark, json::Value{}); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { fail(mark, "aliases are not accepted"); }
@@ -82,6 +85,7 @@ class Builder final : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
   json::Value take() { return std::move(m_root); }
+  [[nodiscard]] const YAML::Mark& start() const noexcept { return m_start; }
 
  private:
   struct Frame {
@@ -131,6 +135,7 @@ class Builder final : public YAML::EventHandler {
   std::string_view m_what;
   ParseLimits m_limits;
   YAML::Mark m_mark;
+  YAML::Mark m_start;
   std::vector<Frame> m_stack;
   json::Value m_root;
 };
@@ -147,9 +152,13 @@ std::vector<json::Value> parse_all(std::string_view text, std::string_view what,
   try {
     std::istringstream stream{std::string{text}};
     YAML::Parser parser{stream};
+    int last_start = -1;
     while (true) {
       Builder builder{what, limits};
       if (!parser.HandleNextDocument(builder)) break;
+      // At a token that can begin no document the parser gives empty documents for ever.
+      if (builder.start().pos == last_start) throw YAML::ParserException{builder.start(), "text behind the document"};
+      last_start = builder.start().pos;
       documents.push_back(builder.take());
     }
   } catch (const YAML::Exception& error) {

@@ -30,3 +30,11 @@ TEST_CASE("what two readers could take for two things is refused, with line and 
   for (int i = 0; i < 100; ++i) deep += "[";
   CHECK_THROWS_AS(yaml::parse(deep, "f.yaml"), Error);
 }
+
+TEST_CASE("text behind a document ends the parser, and not in an endless row of empty documents") {
+  for (const std::string bad : {"    - naien- naien0\n,v", "{}\n}", "- a\n,"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(yaml::parse_all(bad, "f.yaml"), Error);
+  }
+  CHECK(yaml::parse_all("---\n---\na: 1\n---\n...\n---\nb: 2\n", "f.yaml").size() == 2);
+}
