@@ -32,5 +32,13 @@ test: release sanitized
 	ctest --preset debug -L 'unit|steps'
 	ctest --preset release
 
+# Each fuzz target for FUZZ_SECONDS, from the seeds in tests/fuzz/corpus.
+FUZZ_SECONDS ?= 60
+fuzz: test-deps
+	@bash tests/support/install_packages.sh clang-14 libclang-rt-14-dev
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz-targets
+	tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
+
 clean:
 	rm -rf build

@@ -5,6 +5,7 @@
 #include "attest/statement.hpp"
 #include "attest_support.hpp"
 #include "crypto/hash.hpp"
+#include "fs/fd.hpp"
 
 using namespace capsule;
 
@@ -139,4 +140,10 @@ TEST_CASE("an envelope has one signature and no unknown member") {
     CAPTURE(from, to);
     CHECK_THROWS_AS(attest::parse_envelope(with(good, from, to), "e"), Error);
   }
+}
+
+TEST_CASE("a bundle that cosign 3.1.3 made is accepted") {
+  const auto text = fs::read_file(CAPSULE_TEST_SOURCE "/tests/data/attest/cosign-3.1.3-blob.sigstore.json", 65536);
+  CHECK(outcome(text, crypto::sha256("hello\n")) == accepted);
+  CHECK(outcome(text) == ErrorKind::verification_failed);
 }
