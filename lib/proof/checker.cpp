@@ -97,8 +97,7 @@ bool step(const Instruction& instruction, std::span<const Interval> box, std::ve
   const Interval& b = slots[instruction.b];
   switch (instruction.operation) {
     case Operation::constant:
-      out = {instruction.value, instruction.value};
-      return true;
+      return true;  // has its value since the evaluator was made
     case Operation::variable:
       out = box[instruction.a];
       return true;
@@ -164,11 +163,19 @@ bool holds_on(const Evaluator& values, Relation relation) noexcept {
 
 }  // namespace
 
-Evaluator::Evaluator(const Program& program) : m_program(program), m_slots(program.code.size()) {}
+Evaluator::Evaluator(const Program& program) : m_program(program), m_slots(program.code.size()) {
+  for (std::size_t i = 0; i < program.code.size(); ++i) {
+    const auto& instruction = program.code[i];
+    if (instruction.operation == Operation::constant)
+      m_slots[i] = {instruction.value, instruction.value};
+    else
+      m_steps.push_back(i);
+  }
+}
 
 [[gnu::noinline]] bool Evaluator::evaluate(std::span<const Interval> box) noexcept {
   const UpwardRounding upward;
-  for (std::size_t i = 0; i < m_program.code.size(); ++i) {
+  for (const std::size_t i : m_steps) {
     if (!step(m_program.code[i], box, m_slots, m_slots[i]) || !is_sound(m_slots[i])) {
       m_refused = i;
       return false;

@@ -43,6 +43,7 @@ class Evaluator {
  private:
   const Program& m_program;
   std::vector<Interval> m_slots;
+  std::vector<std::size_t> m_steps;  ///< the instructions but for constants, whose slots never change
   std::size_t m_refused = 0;
 };
 
