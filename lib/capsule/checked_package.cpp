@@ -8,7 +8,7 @@ namespace capsule {
 
 CheckedPackage check_package(Source& package, const CheckOptions& options) {
   const HeadSwap swap{options.sign, options.output};
-  ContentJudge judge{{options.limits, nullptr, ContentJudge::Signature::optional, {}}};
+  ContentJudge judge{{options.limits, options.observer, ContentJudge::Signature::optional, {}}};
   auto read = read_package(package, judge,
                            {options.limits, options.segment_digests, options.progress, options.sign ? &swap : nullptr});
   auto head = judge.take_head();

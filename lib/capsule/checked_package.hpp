@@ -27,6 +27,7 @@ struct CheckedPackage {
 struct CheckOptions {
   PackageLimits limits = {};
   SegmentDigests segment_digests = SegmentDigests::no;
+  PackageObserver* observer = nullptr;
   log::Progress* progress = nullptr;
 
   /// If set: the signature.sig that the package is to have, asked when its head has been read, before the rest. All

@@ -76,7 +76,8 @@ std::string trust_entry(Role role, const Path& public_key) {
 
 std::string trust_text(const std::vector<KeyFiles>& keys) {
   std::string text =
-      "# Whom this machine trusts, per role: the keys that capsule-sign keygen made for it. README.md, \"Whom to trust\",\n"
+      "# Whom this machine trusts, per role: the keys that capsule-sign keygen made for it. README.md, \"Whom to "
+      "trust\",\n"
       "# has the form.\nversion: 1\n";
   for (std::size_t i = 0; i < keys.size(); ++i) text += trust_entry(state_roles.at(i), keys.at(i).public_key);
   return text;

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "keygen.hpp"
 #include "log/log.hpp"
+#include "sign_package.hpp"
 #include "step/passphrase.hpp"
 
 namespace sign {
@@ -16,10 +17,8 @@ namespace json = capsule::json;
 
 namespace {
 
-const std::map<std::string, KeyType> key_types{{"ecdsa-p256", KeyType::ecdsa_p256},
-                                               {"ecdsa-p384", KeyType::ecdsa_p384},
-                                               {"ed25519", KeyType::ed25519},
-                                               {"rsa-3072", KeyType::rsa}};
+const std::map<std::string, KeyType> key_types{
+    {"ecdsa-p256", KeyType::ecdsa_p256}, {"ed25519", KeyType::ed25519}, {"rsa-3072", KeyType::rsa}};
 
 json::Value report(const KeyFiles& key) {
   return json::Object{{"private_key", key.private_key.string()},
@@ -55,6 +54,10 @@ void report_state(const StateKeys& made, capsule::step::Context& step) {
 }  // namespace
 
 CLI::App* define_options(CLI::App& app, Options& options) {
+  app.add_option("PACKAGE", options.package, "The package to sign, in place")->type_name("PATH");
+  app.add_option("--key", options.key, "PEM file with the private key (ECDSA P-256, RSA of 2048 bits or more, Ed25519)")
+      ->type_name("KEY.pem");
+  capsule::step::add_passphrase_option(app, options.passphrase_file);
   auto* keygen = app.add_subcommand("keygen", "Make a key pair, or all keys that the loop needs on one machine");
   keygen->fallthrough();  // --output and --outputs, behind the subcommand too
   auto& wanted = options.keygen;
@@ -76,7 +79,30 @@ CLI::App* define_options(CLI::App& app, Options& options) {
 }
 
 capsule::step::Manual manual() {
-  return {.outputs = {}, .example = "capsule-sign keygen --out my-key", .exit_codes = {10, 12, 13, 14, 42}};
+  return {.outputs = {{"package", "Path of the package, which now has its signature"},
+                      {"package-digest", "SHA-256 of the package"},
+                      {"capsule-digest", "SHA-256 of checksum.sha256: what the capsule is, whoever signed it"},
+                      {"index-digest", "Digest of the OCI version index that publish will write"}},
+          .example = "capsule-sign capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pem",
+          .exit_codes = {10, 11, 12, 13, 14, 40, 42}};
+}
+
+void run_sign(const Options& options, capsule::step::Context& step) {
+  if (options.package.empty()) throw Error{ErrorKind::usage, "give the PACKAGE to sign (see capsule-sign --help)"};
+  if (options.key.empty()) throw Error{ErrorKind::usage, "give --key KEY.pem (capsule-sign keygen makes one)"};
+  const auto passphrase = capsule::step::read_passphrase(options.passphrase_file);
+  const auto signer = capsule::crypto::open_signer(options.key, passphrase);
+  const auto result = sign_package(options.package, *signer, step.progress());
+  step.output("package", options.package);
+  step.output("package-digest", result.package_digest.text());
+  step.output("capsule-digest", result.capsule_digest.text());
+  step.output("index-digest", result.index_digest.text());
+  step.result("key_id", signer->public_key().id());
+  step.result("changed", result.changed());
+  step.summary(fmt::format("{} {} {} with key {}\n  package  {}\n  capsule  {}\n  index    {}\n",
+                           result.changed() ? "Signed" : "Already signed:", result.manifest.name,
+                           result.manifest.version, signer->public_key().id(), result.package_digest.text(),
+                           result.capsule_digest.text(), result.index_digest.text()));
 }
 
 void run_keygen(const KeygenOptions& options, capsule::step::Context& step) {

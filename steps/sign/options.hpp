@@ -19,6 +19,9 @@ struct KeygenOptions {
 };
 
 struct Options {
+  std::string package;
+  std::string key;
+  std::string passphrase_file;
   KeygenOptions keygen;
 };
 
@@ -26,6 +29,9 @@ struct Options {
 CLI::App* define_options(CLI::App& app, Options& options);
 
 capsule::step::Manual manual();
+
+/// Signs the package and reports it.
+void run_sign(const Options& options, capsule::step::Context& step);
 
 /// The subcommand: makes keys and reports them.
 void run_keygen(const KeygenOptions& options, capsule::step::Context& step);
