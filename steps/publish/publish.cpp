@@ -1,0 +1,270 @@
+#include "publish.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "attest/statement.hpp"
+#include "capsule/canonical_package.hpp"
+#include "core/error.hpp"
+#include "fs/temporary.hpp"
+#include "image/form_observer.hpp"
+#include "image/published_form.hpp"
+#include "image/published_package.hpp"
+#include "image/segment_content.hpp"
+#include "log/log.hpp"
+#include "oci/media_types.hpp"
+#include "oci/store.hpp"
+
+namespace publish {
+
+using namespace capsule;
+
+namespace {
+
+/// A verified capsule and its OCI form.
+struct Checked {
+  VerifiedCapsule capsule;
+  std::uint64_t tarball_size = 0;
+  std::optional<image::PackageFacts> facts;  ///< of a canonical package
+};
+
+Checked check(image::CapsuleInput& input, const Request& request) {
+  image::FormObserver observer;
+  request.progress.begin("verifying", input.size());
+  auto capsule = image::verify_input(
+      input, request.policy,
+      {.segment_digests = SegmentDigests::yes, .observer = &observer, .progress = &request.progress});
+  request.progress.end();
+  Checked out{std::move(capsule), observer.tarball_size(), std::nullopt};
+  if (out.capsule.is_canonical()) {
+    const auto& manifest = out.capsule.manifest();
+    out.facts = image::PackageFacts{manifest,
+                                    out.capsule.capsule_digest(),
+                                    out.capsule.package_digest(),
+                                    out.capsule.segments(),
+                                    observer.start(manifest),
+                                    observer.base(manifest)};
+  }
+  return out;
+}
+
+/// Counts the bytes that a store really reads.
+class WatchedSource final : public Source {
+ public:
+  WatchedSource(Source& next, log::Progress& progress) : m_next(next), m_progress(progress) {}
+  std::size_t read(MutableBytes buffer) override {
+    const auto count = m_next.read(buffer);
+    m_progress.advance(count);
+    return count;
+  }
+
+ private:
+  Source& m_next;
+  log::Progress& m_progress;
+};
+
+class Publisher {
+ public:
+  Publisher(const Request& request, image::CapsuleInput& input, const Checked& checked)
+      : m_request(request),
+        m_input(input),
+        m_checked(checked),
+        m_form(image::published_form(checked.facts.value())),
+        m_store(oci::open_store(request.registry, checked.capsule.manifest().name, oci::Create::yes)) {}
+
+  Published run() {
+    const auto& version = m_checked.capsule.manifest().version;
+    auto there = m_store->resolve(version);
+    const bool before = there.has_value();
+    if (!is_ours(there)) return settle(*there);
+    put_blobs();
+    m_store->exclusively([&] {
+      there = m_store->resolve(version);
+      if (is_ours(there)) put_manifests(version);
+    });
+    if (!is_ours(there)) return settle(*there);  // another publisher was faster
+    auto out = result();
+    out.already_published = before;
+    out.signature = attach_signature();
+    return out;
+  }
+
+ private:
+  /// Nothing there yet, or the same bytes.
+  [[nodiscard]] bool is_ours(const std::optional<oci::Descriptor>& there) const {
+    return !there || there->digest == m_form.index.descriptor.digest;
+  }
+
+  [[nodiscard]] Published result() const {
+    const auto& capsule = m_checked.capsule;
+    Published out{capsule.manifest().name,
+                  capsule.manifest().version,
+                  capsule.capsule_digest(),
+                  capsule.package_digest(),
+                  m_form.index.descriptor.digest,
+                  m_form.package_manifest.descriptor.digest,
+                  m_form.image_manifest.descriptor.digest};
+    out.blobs_written = m_blobs;
+    out.bytes_written = m_bytes;
+    return out;
+  }
+
+  /// The version is taken by other bytes: the same capsule, which is fine, or a conflict.
+  Published settle(const oci::Descriptor& there) {
+    const auto& capsule = m_checked.capsule;
+    const auto conflict = [&](std::string_view reason) {
+      return Error{ErrorKind::conflict,
+                   fmt::format("{} {} is published already as {}, {}: a published version never changes; give the "
+                               "capsule another version",
+                               capsule.manifest().name, capsule.manifest().version, there.digest.text(), reason)};
+    };
+    try {
+      const auto published = image::read_published(*m_store, there.digest);
+      if (published.capsule_digest != capsule.capsule_digest()) throw conflict("with another content");
+      const auto other = image::published_package(*m_store, published);
+      (void)image::verify_input(*other, m_request.policy);
+      Published out = result();
+      out.package_digest = published.package_digest;
+      out.index = there.digest;
+      out.package_manifest = published.package_manifest.digest;
+      out.image_manifest = published.image_manifest.digest;
+      out.already_published = true;
+      return out;
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::conflict || retry_helps(error.kind())) throw;
+      throw conflict(fmt::format("and does not hold against the trust policy ({})", error.message()));
+    }
+  }
+
+  void put(const oci::Descriptor& descriptor, Source& content) {
+    if (m_store->blob_size(descriptor.digest) == descriptor.size) return;
+    WatchedSource watched{content, m_request.progress};
+    m_store->put_blob(descriptor.digest, descriptor.size, watched);
+    ++m_blobs;
+    m_bytes += descriptor.size;
+  }
+
+  void put_document(const image::Document& document) {
+    ViewSource content{as_bytes(document.bytes)};
+    put(document.descriptor, content);
+  }
+
+  [[nodiscard]] bool is_missing(const oci::Descriptor& descriptor) const {
+    return m_store->blob_size(descriptor.digest) != descriptor.size;
+  }
+
+  void put_blobs() {
+    m_request.progress.begin("publishing", missing_bytes());
+    const Segment* tarball = nullptr;
+    for (const auto& segment : m_checked.facts->segments) {
+      if (segment.role == Segment::Role::tarball) tarball = &segment;
+      const oci::Descriptor layer{
+          std::string{oci::media_type::layer_gzip}, segment.digest.value(), segment.size, {}, {}, {}};
+      if (!is_missing(layer)) continue;
+      const auto content = m_input.open_part(segment.offset, segment.size);
+      put(layer, *content);
+    }
+    if (tarball != nullptr) put_base_layers(*tarball);
+    put_document(m_form.package_config);
+    put_document(m_form.image_config);
+    m_request.progress.end();
+  }
+
+  void put_base_layers(const Segment& tarball) {
+    image::SegmentContent content{m_input.open_part(tarball.offset, tarball.size), tarball.tar_size,
+                                  m_checked.tarball_size};
+    image::copy_base_layers(
+        content, m_checked.facts->base, [&](const oci::Descriptor& layer) { return is_missing(layer); },
+        [&](const oci::Descriptor& layer, Source& source) { put(layer, source); });
+  }
+
+  [[nodiscard]] std::uint64_t missing_bytes() const {
+    std::uint64_t out = 0;
+    for (const auto& segment : m_checked.facts->segments) {
+      if (m_store->blob_size(segment.digest.value()) != segment.size) out += segment.size;
+    }
+    for (const auto& layer : m_checked.facts->base.layers) {
+      if (is_missing(layer.descriptor)) out += layer.descriptor.size;
+    }
+    return out;
+  }
+
+  void put_manifests(const std::string& version) {
+    for (const auto* document : {&m_form.package_manifest, &m_form.image_manifest, &m_form.index}) {
+      if (is_missing(document->descriptor)) {
+        ++m_blobs;
+        m_bytes += document->descriptor.size;
+      }
+    }
+    const auto put_one = [&](const image::Document& document, std::optional<std::string_view> tag) {
+      m_store->put_manifest(document.descriptor.media_type, document.bytes, tag);
+    };
+    put_one(m_form.package_manifest, std::nullopt);
+    put_one(m_form.image_manifest, std::nullopt);
+    put_one(m_form.index, version);
+  }
+
+  Signature attach_signature() {
+    const auto bundle = m_input.sibling(".oci.sigstore.json");
+    if (!bundle) return Signature::absent;
+    const auto& index = m_form.index.descriptor;
+    try {
+      const auto keys = m_request.policy.keys(attest::Role::capsule, m_checked.capsule.manifest().name);
+      (void)attest::verify_statement_about(index.digest, *bundle, keys, attest::signature_predicate);
+    } catch (const Error& error) {
+      log::warning("the signature bundle beside the package is left out: sign the package again",
+                   {{"index", index.digest.text()}, {"reason", error.message()}});
+      return Signature::unfit;
+    }
+    const auto type = std::string{oci::media_type::sigstore_bundle};
+    const auto before = m_store->referrers(index.digest, type).size();
+    oci::attach(*m_store, index,
+                {type,
+                 type,
+                 *bundle,
+                 {{"dev.sigstore.bundle.content", "dsse-envelope"},
+                  {"dev.sigstore.bundle.predicateType", std::string{attest::signature_predicate}}}});
+    return m_store->referrers(index.digest, type).size() == before ? Signature::already_there : Signature::attached;
+  }
+
+  const Request& m_request;
+  image::CapsuleInput& m_input;
+  const Checked& m_checked;
+  image::PublishedForm m_form;
+  std::unique_ptr<oci::Store> m_store;
+  std::size_t m_blobs = 0;
+  std::uint64_t m_bytes = 0;
+};
+
+}  // namespace
+
+std::string_view name_of(Signature signature) noexcept {
+  switch (signature) {
+    case Signature::attached:
+      return "attached";
+    case Signature::already_there:
+      return "already there";
+    case Signature::absent:
+      return "absent";
+    case Signature::unfit:
+      break;
+  }
+  return "unfit";
+}
+
+Published publish(const Request& request) {
+  if (!request.registry.is_layout()) oci::open_store(request.registry, "any");  // refused before a long read
+  const auto checked = check(request.input, request);
+  if (checked.facts) return Publisher{request, request.input, checked}.run();
+  log::info("another tool made this package: it is published in its canonical form, the signature unchanged");
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto path = folder.path() / package_file_name(checked.capsule.manifest());
+  (void)write_canonical(*request.input.open(), checked.capsule.capsule_digest(), path, {.progress = &request.progress});
+  const auto canonical = image::package_file(path);
+  const auto again = check(*canonical, request);
+  if (!again.facts) throw Error{ErrorKind::invalid_input, "the package has no canonical form"};
+  return Publisher{request, *canonical, again}.run();
+}
+
+}  // namespace publish

@@ -1,0 +1,69 @@
+#include "publish_step.hpp"
+
+#include <fmt/format.h>
+
+#include "publish.hpp"
+
+namespace publish {
+
+using namespace capsule;
+
+namespace {
+
+void report(const Published& done, const oci::Reference& reference, step::Context& step) {
+  step.output("reference", reference.text());
+  step.output("index-digest", done.index.text());
+  step.output("package-manifest-digest", done.package_manifest.text());
+  step.output("image-digest", done.image_manifest.text());
+  step.result("name", done.name);
+  step.result("version", done.version);
+  step.result("capsule_digest", done.capsule_digest.text());
+  step.result("package_digest", done.package_digest.text());
+  step.result("already_published", done.already_published);
+  step.result("blobs_written", static_cast<std::uint64_t>(done.blobs_written));
+  step.result("bytes_written", done.bytes_written);
+  step.result("signature", name_of(done.signature));
+  step.summary(fmt::format("{} {} {}\n  reference  {}\n  image      {}\n  written    {} in {} blobs\n  signature  {}\n",
+                           done.name, done.version, done.already_published ? "is already published" : "is published",
+                           reference.text(), done.image_manifest.text(), human_size(done.bytes_written),
+                           done.blobs_written, name_of(done.signature)));
+}
+
+}  // namespace
+
+void define_options(CLI::App& app, Options& options) {
+  app.add_option("CAPSULE", options.capsule,
+                 "The package: a file, sha256:<package digest> in the store, or a reference")
+      ->required();
+  app.add_option("--registry", options.registry, "Where to: oci-layout:DIR, one OCI layout per name at DIR/<name>/")
+      ->type_name("REGISTRY")
+      ->required();
+  app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
+  app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
+      ->type_name("FILE");
+  app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
+  step::add_state_option(app, options.state);
+}
+
+const step::Manual& manual() {
+  static const step::Manual text{
+      .outputs = {{"reference", "the version by digest, REGISTRY/<name>@sha256:<index>: what the next steps take"},
+                  {"index-digest", "SHA-256 of the version index"},
+                  {"package-manifest-digest", "SHA-256 of the package's manifest"},
+                  {"image-digest", "SHA-256 of the runnable image's manifest"}},
+      .example = "capsule-publish capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pub.pem --registry oci-layout:registry",
+      .exit_codes = {10, 11, 12, 13, 14, 40, 42}};
+  return text;
+}
+
+void run(const Options& options, step::Context& step) {
+  const auto state = options.state.empty() ? step::default_state_folder() : options.state;
+  const auto registry = oci::RegistryLocation::parse(options.registry);
+  const auto policy = attest::find_trust(options.trust, options.key, state.string());
+  const image::WorkingStore store{options.store.empty() ? state / "store" : options.store};
+  const auto input = image::locate_capsule(options.capsule, store);
+  const auto done = publish({*input, policy, registry, step.progress()});
+  report(done, {registry, done.name, std::nullopt, done.index}, step);
+}
+
+}  // namespace publish

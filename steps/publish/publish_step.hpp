@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "fs/fd.hpp"
+#include "step/run.hpp"
+
+namespace publish {
+
+struct Options {
+  std::string capsule;
+  std::string registry;
+  std::string key;
+  std::string trust;
+  capsule::fs::Path store;  ///< empty: STATE/store
+  capsule::fs::Path state;
+};
+
+void define_options(CLI::App& app, Options& options);
+const capsule::step::Manual& manual();
+void run(const Options& options, capsule::step::Context& step);
+
+}  // namespace publish
