@@ -12,9 +12,9 @@
 #include "archive/gzip_member.hpp"
 #include "archive/pipeline.hpp"
 #include "archive/tar_format.hpp"
+#include "capsule/body.hpp"
 #include "capsule/head.hpp"
 #include "capsule/package_head.hpp"
-#include "capsule/segment_plan.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 
@@ -41,131 +41,6 @@ std::uint64_t head_tar_size(const PackageContent& content) {
   return (content.signature ? entry(head::signature, content.signature->size()) : 0) +
          entry(head::checksums, checksums_size(content)) + entry(head::manifest, content.manifest_text.size());
 }
-
-/// What follows the head, as one stream of tar bytes that is cut into members.
-class Body {
- public:
-  Body(const PackageContent& content, InputFiles& input) : m_content(content), m_input(input) {
-    for (const auto& file : content.files) {
-      m_entries.push_back(
-          {PlannedEntry::kind_of(file.path.text()), file.size,
-           archive::tar_entry_header_size(file.path, file.size) + file.size + archive::tar_padding(file.size)});
-    }
-    // The threshold counts the head's segment too; an entry stands for it.
-    auto with_head = m_entries;
-    with_head.insert(with_head.begin(), {PlannedEntry::Kind::head, 0, 0});
-    m_segments = cut_segments(m_entries, segment_threshold(with_head));
-  }
-
-  /// Content of a file in a member, to be hashed.
-  struct Job {
-    std::size_t file = 0;
-    std::size_t first = 0;  ///< pieces
-    std::size_t last = 0;
-    bool ends = false;
-  };
-
-  /// Makes the next member, all but its CRC; false at the end.
-  bool fill(archive::StoredMember& member, std::vector<MutableBytes>& pieces, std::vector<Job>& jobs) {
-    pieces.clear();
-    jobs.clear();
-    if (m_segment == m_segments.size()) return false;
-    const auto& segment = m_segments[m_segment];
-    const auto size =
-        static_cast<std::size_t>(std::min<std::uint64_t>(archive::member_data_bytes, segment.tar_size - m_done));
-    member.begin(size);
-    for (std::size_t at = 0; at < size;) at += fill_some(member, at, pieces, jobs);
-    m_done += size;
-    if (m_done == segment.tar_size) {
-      m_done = 0;
-      ++m_segment;
-    }
-    return true;
-  }
-
- private:
-  /// Continues the entry under way from place `at` of the member; returns by how much.
-  std::size_t fill_some(archive::StoredMember& member, std::size_t at, std::vector<MutableBytes>& pieces,
-                        std::vector<Job>& jobs) {
-    const auto room = member.size() - at;
-    if (m_entry == m_content.files.size()) return put(member, at, Bytes(room));  // the end of the archive
-    const auto& file = m_content.files[m_entry];
-    if (m_position == 0) begin_entry(file);
-    const auto content_end = m_header.size() + file.size;
-    std::size_t count = 0;
-    if (m_position < m_header.size()) {
-      const auto offset = static_cast<std::size_t>(m_position);
-      count = put(member, at, ByteView{m_header}.subspan(offset, std::min(room, m_header.size() - offset)));
-    } else if (m_position < content_end) {
-      count = static_cast<std::size_t>(std::min<std::uint64_t>(room, content_end - m_position));
-      read_content(member, at, count, pieces, jobs);
-    } else {
-      const auto padding = static_cast<std::size_t>(m_entries[m_entry].tar_size - m_position);
-      count = put(member, at, Bytes(std::min(room, padding)));
-    }
-    m_position += count;
-    if (m_position >= content_end && !m_closed) end_content(jobs, pieces.size());
-    if (m_position == m_entries[m_entry].tar_size) {
-      m_position = 0;
-      ++m_entry;
-    }
-    return count;
-  }
-
-  static std::size_t put(archive::StoredMember& member, std::size_t at, ByteView bytes) {
-    member.put(at, bytes);
-    return bytes.size();
-  }
-
-  void begin_entry(const PackageContent::File& file) {
-    m_first = m_input.open(m_entry);
-    m_header = archive::tar_entry_header(file.path, file.size, archive::executable_of(m_first));
-    m_closed = false;
-  }
-
-  void read_content(archive::StoredMember& member, std::size_t at, std::size_t count, std::vector<MutableBytes>& pieces,
-                    std::vector<Job>& jobs) {
-    const auto first = pieces.size();
-    member.append_pieces(at, count, pieces);
-    std::vector<MutableBytes> wanted{pieces.begin() + static_cast<std::ptrdiff_t>(first), pieces.end()};
-    m_input.read(wanted);
-    if (m_position == m_header.size()) check_first({pieces.data() + first, pieces.size() - first});
-    jobs.push_back({m_entry, first, pieces.size(), false});
-  }
-
-  /// The header was made from bytes that were read before: they must be the same still.
-  void check_first(std::span<const MutableBytes> pieces) const {
-    std::size_t i = 0;
-    for (const auto piece : pieces) {
-      for (const auto byte : piece) {
-        if (i == m_first.size()) return;
-        if (byte != m_first[i++]) {
-          throw Error{ErrorKind::invalid_input, fmt::format("{} changed while it was packed: try again",
-                                                            printable(m_content.files[m_entry].path.text(), 1024))};
-        }
-      }
-    }
-  }
-
-  void end_content(std::vector<Job>& jobs, std::size_t pieces) {
-    m_input.close();
-    m_closed = true;
-    if (jobs.empty() || jobs.back().file != m_entry) jobs.push_back({m_entry, pieces, pieces, false});
-    jobs.back().ends = true;
-  }
-
-  const PackageContent& m_content;
-  InputFiles& m_input;
-  std::vector<PlannedEntry> m_entries;
-  std::vector<PlannedSegment> m_segments;
-  std::size_t m_segment = 0;
-  std::uint64_t m_done = 0;  ///< bytes of the segment
-  std::size_t m_entry = 0;
-  std::uint64_t m_position = 0;  ///< in the entry
-  Bytes m_first;
-  Bytes m_header;
-  bool m_closed = false;
-};
 
 class Writer {
  public:
