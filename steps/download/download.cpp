@@ -6,6 +6,8 @@
 
 #include "core/error.hpp"
 #include "file_source.hpp"
+#include "index_source.hpp"
+#include "oci_source.hpp"
 #include "url_source.hpp"
 
 namespace download {
@@ -50,11 +52,19 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     order.wanted = with_trace("--digest", [&] { return Digest::parse(options.digest); });
     static_cast<void>(store.package(*order.wanted));  // refuses what names no package
   }
-  const auto scheme = scheme_of(options.source);
-  if (scheme == "https" || scheme == "http") return fetch_url(Url::parse(options.source), order, surroundings);
+  const auto& source = options.source;
+  if (index::CapsuleUri::looks_like(source)) {
+    const auto resolved = resolve(index::CapsuleUri::parse(source), options);
+    if (resolved.package_digest) check_digest(order, *resolved.package_digest, source);
+    if (!order.wanted) order.wanted = resolved.package_digest;
+    return fetch_published(resolved.reference, order, surroundings);
+  }
+  if (oci::Reference::looks_like(source)) return fetch_published(oci::Reference::parse(source), order, surroundings);
+  const auto scheme = scheme_of(source);
+  if (scheme == "https" || scheme == "http") return fetch_url(Url::parse(source), order, surroundings);
   if (!scheme.empty())
     throw Error{ErrorKind::usage, fmt::format("a package cannot be had from '{}://'", printable(scheme))};
-  return fetch_file(options.source, order, surroundings);
+  return fetch_file(source, order, surroundings);
 }
 
 }  // namespace download

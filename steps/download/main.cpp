@@ -1,13 +1,16 @@
 #include "download.hpp"
 #include "http/curl_client.hpp"
+#include "index/uri.hpp"
 #include "log/log.hpp"
 #include "step/run.hpp"
 
 namespace {
 
 void define_options(CLI::App& app, download::Options& options) {
-  app.add_option("source", options.source,
-                 "Path of a package (a link is followed), or https:// URL (http:// on loopback only)")
+  app.add_option(
+         "source", options.source,
+         "Path of a package (a link is followed), https:// URL (http:// on loopback only), oci-layout:DIR/NAME:TAG or "
+         "@sha256:… , or capsule:// URI")
       ->required()
       ->type_name("SOURCE");
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
@@ -49,7 +52,8 @@ int main(int argc, char** argv) {
       "capsule-download https://capsules.example/capsule_m2n2-metal-0.1.0.tar.gz --digest sha256:9f86…",
       {10, 11, 12, 13, 40, 41, 42}};
   return capsule::step::run(app, manual, argc, argv, [&](capsule::step::Context& step) {
-    if (options.store.empty() && options.state.empty()) options.state = capsule::step::default_state_folder();
+    const bool needs_state = options.store.empty() || capsule::index::CapsuleUri::looks_like(options.source);
+    if (options.state.empty() && needs_state) options.state = capsule::step::default_state_folder();
     capsule::http::CurlClient client{limits_from(patience)};
     const auto result = download::fetch(options, {client, step.progress()});
     step.output("capsule", result.digest.text());

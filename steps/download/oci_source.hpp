@@ -1,0 +1,13 @@
+#pragma once
+
+#include "download.hpp"
+#include "oci/reference.hpp"
+
+namespace download {
+
+/// Brings a published package into the store, put together from its layers. What the registry says of it is a claim:
+/// the bytes are hashed, and another package digest than the claimed one is Error verification_failed. The signature
+/// that is attached to the version index comes along.
+Result fetch_published(const capsule::oci::Reference& reference, const Order& order, const Surroundings& surroundings);
+
+}  // namespace download
