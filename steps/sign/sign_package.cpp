@@ -12,6 +12,7 @@
 #include "capsule/checked_package.hpp"
 #include "core/error.hpp"
 #include "fs/atomic_file.hpp"
+#include "fs/direct_sink.hpp"
 #include "fs/lock.hpp"
 #include "image/form_observer.hpp"
 #include "json/write.hpp"
@@ -99,7 +100,10 @@ Pass add_signature(const Path& package, const Signer& signer, capsule::log::Prog
   capsule::CheckOptions options;
   options.sign = [&](const PackageHead& head) { return signer.sign(capsule::as_bytes(head.checksums_text)); };
   options.output = &output;
+  std::optional<fs::DirectSink> direct;
+  if (std::filesystem::file_size(package) >= fs::DirectSink::worthwhile_bytes) options.output = &direct.emplace(output);
   auto pass = read_package(package, options, progress);
+  if (direct) direct->finish();
   if (pass.checked.canonical) output.commit();
   return pass;
 }
