@@ -26,15 +26,6 @@ Descriptor plain(const Descriptor& subject) {
   return {subject.media_type, subject.digest, subject.size, {}, {}, {}};
 }
 
-Attached read_one(Store& store, const Descriptor& referrer, std::string_view artifact_type, std::size_t limit) {
-  const auto manifest = parse_manifest(store.manifest(referrer.digest), referrer.media_type, referrer.digest.text());
-  if (manifest.artifact_type != artifact_type || manifest.layers.size() != 1) {
-    throw Error{ErrorKind::invalid_input, fmt::format("this is no {} with one layer", artifact_type)};
-  }
-  const auto& layer = manifest.layers.front();
-  return {referrer, layer.digest, read_text(store, layer, limit), manifest.annotations};
-}
-
 }  // namespace
 
 Descriptor attach(Store& store, const Descriptor& subject, const Attachment& attachment) {
@@ -51,11 +42,20 @@ Descriptor attach(Store& store, const Descriptor& subject, const Attachment& att
   return store.put_manifest(media_type::image_manifest, json::compact(manifest), std::nullopt);
 }
 
+Attached read_attached(Store& store, const Descriptor& referrer, std::string_view artifact_type, std::size_t limit) {
+  const auto manifest = parse_manifest(store.manifest(referrer.digest), referrer.media_type, referrer.digest.text());
+  if (manifest.artifact_type != artifact_type || manifest.layers.size() != 1) {
+    throw Error{ErrorKind::invalid_input, fmt::format("this is no {} with one layer", artifact_type)};
+  }
+  const auto& layer = manifest.layers.front();
+  return {referrer, layer.digest, read_text(store, layer, limit), manifest.annotations};
+}
+
 std::vector<Attached> attached(Store& store, const Digest& subject, std::string_view artifact_type, std::size_t limit) {
   std::vector<Attached> out;
   for (const auto& referrer : store.referrers(subject, artifact_type)) {
     try {
-      out.push_back(read_one(store, referrer, artifact_type, limit));
+      out.push_back(read_attached(store, referrer, artifact_type, limit));
     } catch (const Error& error) {
       // One that cannot be read must not hide a good one.
       log::warning("a referrer is left out", {{"digest", referrer.digest.text()}, {"reason", error.message()}});

@@ -90,6 +90,8 @@ struct Attached {
   std::string content;
   std::map<std::string, std::string> annotations;
 };
+/// One of them, as Store::referrers names it. Errors invalid_input (another form), verification_failed, not_found.
+Attached read_attached(Store& store, const Descriptor& referrer, std::string_view artifact_type, std::size_t limit);
 std::vector<Attached> attached(Store& store, const Digest& subject, std::string_view artifact_type, std::size_t limit);
 
 }  // namespace capsule::oci
