@@ -20,11 +20,11 @@ namespace {
 using archive::Compression;
 
 [[noreturn]] void refuse(std::string_view reason) {
-  throw Error{ErrorKind::invalid_input, fmt::format("capsule.tarball: {}", reason)};
+  throw Error{ErrorKind::invalid_input, std::string{reason}};
 }
 
 [[noreturn]] void mismatch(std::string_view reason) {
-  throw Error{ErrorKind::verification_failed, fmt::format("capsule.tarball: {}", reason)};
+  throw Error{ErrorKind::verification_failed, std::string{reason}};
 }
 
 std::string_view layer_type(Compression compression) {
@@ -140,19 +140,18 @@ class OciLayout {
 
   oci::Manifest manifest(const oci::Descriptor& descriptor) const {
     return oci::parse_manifest(text_of(part(descriptor), descriptor.digest.text()), descriptor.media_type,
-                               fmt::format("capsule.tarball: {}", descriptor.digest.text()));
+                               descriptor.digest.text());
   }
 
   Config config(const oci::Manifest& manifest) const {
     const auto& descriptor = manifest.config.value();
-    return parse_config(text_of(part(descriptor), descriptor.digest.text()),
-                        fmt::format("capsule.tarball: {}", descriptor.digest.text()));
+    return parse_config(text_of(part(descriptor), descriptor.digest.text()), descriptor.digest.text());
   }
 
   /// Whether the platform of a descriptor, if it has one, is another than the wanted.
   [[nodiscard]] bool is_for_others(const oci::Descriptor& descriptor) const {
     if (!descriptor.platform) return false;
-    const json::Cursor platform{*descriptor.platform, "capsule.tarball: platform"};
+    const json::Cursor platform{*descriptor.platform, "platform"};
     return platform.at("os").string() != "linux" || platform.at("architecture").string() != m_architecture;
   }
 
@@ -195,7 +194,7 @@ class OciLayout {
 };
 
 BaseImage read_docker_archive(const TarballScan& scan, const json::Value& document, std::string_view architecture) {
-  const json::Cursor top{document, "capsule.tarball: manifest.json"};
+  const json::Cursor top{document, "manifest.json"};
   const auto images = top.elements();
   if (images.size() != 1) refuse(fmt::format("its manifest.json has {} images, one is wanted", images.size()));
   const auto part = [&](const json::Cursor& name) -> const TarballPart& {
@@ -204,8 +203,7 @@ BaseImage read_docker_archive(const TarballScan& scan, const json::Value& docume
     return *found;
   };
   const auto config_name = images.front().at("Config");
-  auto config = parse_config(text_of(part(config_name), config_name.string()),
-                             fmt::format("capsule.tarball: {}", printable(config_name.string())));
+  auto config = parse_config(text_of(part(config_name), config_name.string()), printable(config_name.string()));
   if (config.architecture != architecture) {
     refuse(fmt::format("its image is for {}, the capsule wants {}", printable(config.architecture), architecture));
   }
@@ -222,7 +220,7 @@ BaseImage read_docker_archive(const TarballScan& scan, const json::Value& docume
 }
 
 BaseImage file_system(const TarballScan& scan) {
-  if (scan.unfit_for_files) throw scan.unfit_for_files->within("capsule.tarball");
+  if (scan.unfit_for_files) throw *scan.unfit_for_files;
   const bool as_it_is = scan.compression != Compression::xz;
   BaseImage out;
   out.form = BaseImage::Form::file_system;
@@ -254,13 +252,11 @@ std::optional<json::Value> docker_manifest(const TarballScan& scan) {
 }
 
 void check_parts(const TarballScan& scan) {
-  if (scan.unfit_for_parts) throw scan.unfit_for_parts->within("capsule.tarball");
+  if (scan.unfit_for_parts) throw *scan.unfit_for_parts;
   if (scan.too_many_parts) refuse("too many files or too much JSON for an image");
 }
 
-}  // namespace
-
-BaseImage base_image_of(const TarballScan& scan, std::string_view architecture) {
+BaseImage judge(const TarballScan& scan, std::string_view architecture) {
   if (scan.find("oci-layout") != nullptr && scan.find("index.json") != nullptr) {
     check_parts(scan);
     return OciLayout{scan, architecture}.read();
@@ -269,7 +265,15 @@ BaseImage base_image_of(const TarballScan& scan, std::string_view architecture) 
     check_parts(scan);
     return read_docker_archive(scan, *document, architecture);
   }
+  const auto* manifest = scan.find("manifest.json");
+  if (scan.too_many_parts && manifest != nullptr && !manifest->text) check_parts(scan);
   return file_system(scan);
+}
+
+}  // namespace
+
+BaseImage base_image_of(const TarballScan& scan, std::string_view architecture) {
+  return with_trace("capsule.tarball", [&] { return judge(scan, architecture); });
 }
 
 struct BaseImageReader::Work {
