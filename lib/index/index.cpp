@@ -98,6 +98,15 @@ Found Index::find(std::string_view version) {
   return found;
 }
 
+Found Index::find_digest(const Digest& index_digest) {
+  for (const auto& version : versions()) {
+    auto found = find(version);
+    if (found.record.index_digest == index_digest) return found;
+  }
+  throw Error{ErrorKind::not_found, fmt::format("no version of '{}' in the index of {} has the digest {}", m_name,
+                                                m_registry, index_digest.text())};
+}
+
 std::vector<std::string> Index::versions() {
   const auto loaded = load_head();
   if (!loaded) return {};

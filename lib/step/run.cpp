@@ -87,6 +87,13 @@ void Context::output(std::string_view name, std::string_view value) {
   const bool known =
       std::any_of(m_outputs.begin(), m_outputs.end(), [&](const Output& output) { return output.name == name; });
   if (!known) throw std::logic_error{fmt::format("the output '{}' is not in the manual", name)};
+  forwarded_output(name, value);
+}
+
+void Context::forwarded_output(std::string_view name, std::string_view value) {
+  if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos || name == "report.json") {
+    throw Error{ErrorKind::usage, fmt::format("'{}' cannot be the name of an output", printable(name))};
+  }
   std::string key{name};
   std::replace(key.begin(), key.end(), '-', '_');
   m_result.set(key, value);

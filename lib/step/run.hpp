@@ -32,6 +32,9 @@ class Context {
   /// One output parameter: a file under --outputs (without a newline) and a member of the result. The name must be in
   /// the manual.
   void output(std::string_view name, std::string_view value);
+  /// An output whose name is the workflow's, not this program's: otherwise like output(). Its name becomes a file name,
+  /// so it must be one path component.
+  void forwarded_output(std::string_view name, std::string_view value);
   /// A member of the result alone (stdout and report.json), for what is no parameter.
   void result(std::string_view key, json::Value value);
   /// What a person on a terminal sees instead of the JSON object; several lines are fine. Without it the outputs are

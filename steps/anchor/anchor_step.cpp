@@ -4,12 +4,11 @@
 
 #include <algorithm>
 
-#include "attest/statement.hpp"
 #include "bundle_anchoring.hpp"
 #include "core/error.hpp"
-#include "json/cursor.hpp"
-#include "json/write.hpp"
+#include "image/published_package.hpp"
 #include "oci/media_types.hpp"
+#include "proof/bundle.hpp"
 
 namespace anchor_step {
 
@@ -17,7 +16,6 @@ using namespace capsule;
 
 namespace {
 
-constexpr std::string_view proof_predicate = "https://industriverse.ai/capsule-proof/v1";
 constexpr std::size_t max_bundle_bytes = std::size_t{64} << 20U;
 
 std::string find_bundle(oci::Store& store, const Digest& subject, const Digest& wanted) {
@@ -26,18 +24,6 @@ std::string find_bundle(oci::Store& store, const Digest& subject, const Digest& 
   }
   throw Error{ErrorKind::not_found,
               fmt::format("no proof bundle {} beside this capsule: run generate-proof first", wanted.text())};
-}
-
-/// The chains that the capsule's proof policy names, as the signed bundle carries it.
-std::vector<std::string> wanted_chains(const attest::Statement& statement) {
-  const json::Cursor predicate{statement.predicate, "the proof bundle's predicate"};
-  std::vector<std::string> out;
-  const auto policy = predicate.optional("policy");
-  const auto anchors = policy ? policy->optional("anchors") : std::nullopt;
-  if (anchors) {
-    for (const auto& anchor : anchors->elements()) out.push_back(anchor.string());
-  }
-  return out;
 }
 
 /// The anchors of the deployer's configuration that are wanted; an anchor that the manifest wants and the configuration
@@ -108,21 +94,19 @@ void run(const Options& options, step::Context& step) {
   const auto trust = attest::find_trust(options.trust, {}, state.string());
   const auto store = oci::open_store(reference.registry, reference.name);
   const auto bundle = find_bundle(*store, *reference.digest, bundle_digest);
-  const auto statement = attest::verify_statement_about(
-      *reference.digest, bundle, trust.keys(attest::Role::proof, reference.name), proof_predicate);
+  const auto opened = proof::open_bundle(bundle, trust.keys(attest::Role::proof, reference.name));
+  if (opened.version_index != *reference.digest) {
+    throw Error{ErrorKind::verification_failed, fmt::format("the proof bundle is about the version {}, not about {}",
+                                                            opened.version_index.brief(), reference.digest->brief())};
+  }
 
   std::unique_ptr<crypto::Signer> log_signer;
   if (!options.log.empty()) {
     const auto key = options.log_key.empty() ? (state / "secrets/capsule-key-log/key.pem").string() : options.log_key;
     log_signer = crypto::open_signer(key, {});
   }
-  const auto anchors = choose_anchors(options, wanted_chains(statement), log_signer.get());
-  const oci::Descriptor subject{std::string{oci::media_type::image_index},
-                                *reference.digest,
-                                store->manifest(*reference.digest).size(),
-                                {},
-                                {},
-                                {}};
+  const auto anchors = choose_anchors(options, opened.policy.anchors, log_signer.get());
+  const auto subject = image::find_index(*store, reference);
   const auto anchored = anchor_bundle(*store, subject, bundle_digest, anchors, trust);
 
   std::string receipts;

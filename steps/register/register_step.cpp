@@ -1,0 +1,189 @@
+#include "register_step.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "index/index.hpp"
+#include "index/uri.hpp"
+#include "proved_capsule.hpp"
+
+namespace register_step {
+
+using namespace capsule;
+
+namespace {
+
+std::unique_ptr<crypto::Signer> open_index_signer(const Options& options) {
+  const auto key =
+      options.key.empty() ? (options.state_folder() / "secrets/capsule-key-index/key.pem").string() : options.key;
+  std::optional<Secret> passphrase;
+  if (!options.passphrase_file.empty()) {
+    auto text = fs::read_file(options.passphrase_file, 4096);
+    if (text.ends_with('\n')) text.pop_back();
+    passphrase = Secret{std::move(text)};
+  }
+  return crypto::open_signer(key, passphrase);
+}
+
+oci::RegistryLocation registry_of(const Options& options, const index::CapsuleUri& uri) {
+  if (!uri.registry.empty()) return oci::RegistryLocation::parse(uri.registry);
+  if (options.registry.empty())
+    throw Error{ErrorKind::usage, "the URI names no registry: give --registry oci-layout:DIR"};
+  return oci::RegistryLocation::parse(options.registry);
+}
+
+std::string joined_chains(const std::vector<index::AnchorEntry>& anchors) {
+  std::string out;
+  for (const auto& anchor : anchors) out += (out.empty() ? "" : ",") + anchor.chain;
+  return out;
+}
+
+ProofRequest request_of(const index::Record& record) {
+  ProofRequest request{record.index_digest, record.name, {}, {}};
+  if (record.proof) request.bundle = record.proof->digest;
+  for (const auto& anchor : record.anchors) request.receipts.push_back(anchor.digest);
+  return request;
+}
+
+/// What a person sees: each digest, then each check.
+std::string summary_of(const index::Found& found, const std::string& reference,
+                       const std::optional<ProvedCapsule>& proved) {
+  const auto& record = found.record;
+  auto out = fmt::format("capsule    {}:{}\nreference  {}\ncapsule    {}\npackage    {}\n", record.name, record.version,
+                         reference, record.capsule_digest.text(), record.package_digest.text());
+  if (record.proof) out += fmt::format("proof      {} {}\n", record.proof->id, record.proof->digest.text());
+  out += fmt::format("index      sequence {}, registered {}\n", found.sequence, record.published_at);
+  if (!proved) return out;
+  out += "checked    signature, checksums and manifest of the package\n";
+  if (proved->proof) {
+    for (const auto& line : proved->proof->lines) out += fmt::format("checked    {}\n", line);
+  }
+  for (const auto& anchor : proved->anchors) {
+    out += fmt::format("checked    anchored in {} at position {}, {}, receipt {}\n", anchor.chain, anchor.tx,
+                       anchor.time, anchor.digest.text());
+  }
+  return out;
+}
+
+void check_same_capsule(const index::Record& record, const VerifiedCapsule& capsule) {
+  const bool same = capsule.manifest().name == record.name && capsule.manifest().version == record.version &&
+                    capsule.capsule_digest() == record.capsule_digest &&
+                    capsule.package_digest() == record.package_digest;
+  if (!same) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the index says {}:{} {}, but the package behind it is {}:{} {}", record.name,
+                            record.version, record.capsule_digest.brief(), printable(capsule.manifest().name),
+                            printable(capsule.manifest().version), capsule.capsule_digest().brief())};
+  }
+}
+
+void put_outputs(const index::Found& found, const std::string& reference, step::Context& step) {
+  const auto& record = found.record;
+  step.output("name", record.name);
+  step.output("version", record.version);
+  step.output("reference", reference);
+  step.output("capsule-digest", record.capsule_digest.text());
+  step.output("package-digest", record.package_digest.text());
+  step.output("index-digest", record.index_digest.text());
+  step.output("proof-id", record.proof ? record.proof->id : "");
+  step.output("proof-digest", record.proof ? record.proof->digest.text() : "");
+  step.output("anchors", joined_chains(record.anchors));
+  step.output("index-sequence", std::to_string(found.sequence));
+  step.output("record-digest", found.record_digest.text());
+}
+
+}  // namespace
+
+void register_capsule(const Options& options, step::Context& step) {
+  if (options.reference.empty())
+    throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or one of: resolve, list (see --help)"};
+  const auto reference = oci::Reference::parse(options.reference);
+  if (!reference.digest)
+    throw Error{ErrorKind::usage,
+                "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
+                "under it"};
+  const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
+  const auto signer = open_index_signer(options);
+  const auto store = oci::open_store(reference.registry, reference.name);
+
+  ProofRequest request{*reference.digest, reference.name, {}, {}};
+  if (!options.proof_bundle.empty()) request.bundle = Digest::parse(options.proof_bundle);
+  for (const auto& receipt : options.receipts) request.receipts.push_back(Digest::parse(receipt));
+  const auto proved = check_proof(*store, request, trust, step.progress());
+
+  index::Record record{reference.name,
+                       proved.capsule.manifest().version,
+                       proved.capsule.capsule_digest(),
+                       proved.capsule.package_digest(),
+                       *reference.digest,
+                       {},
+                       {},
+                       format_time(now()),
+                       false,
+                       {}};
+  if (proved.proof) record.proof = index::ProofEntry{proved.proof->id, proved.proof->digest};
+  for (const auto& anchor : proved.anchors) record.anchors.push_back({anchor.chain, anchor.digest});
+
+  index::SeenHeads seen{options.state_folder()};
+  index::Index index{*store, reference.registry.text(), reference.name, trust, &seen};
+  const auto written = index.put(record, *signer);
+  index::CapsuleUri uri{{},
+                        record.name,
+                        record.version,
+                        {},
+                        proved.proof ? index::CapsuleUri::Proof::required : index::CapsuleUri::Proof::not_asked};
+  step.output("uri", uri.text());
+  step.output("index-sequence", std::to_string(written.sequence));
+  step.output("record-digest", written.record_digest.text());
+  step.result("changed", written.changed);
+}
+
+void resolve(const Options& options, step::Context& step) {
+  const auto uri = index::CapsuleUri::parse(options.uri);
+  const auto registry = registry_of(options, uri);
+  const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
+  const auto store = oci::open_store(registry, uri.name);
+  index::SeenHeads seen{options.state_folder()};
+  index::Index index{*store, registry.text(), uri.name, trust, &seen};
+  const auto found = uri.digest ? index.find_digest(*uri.digest) : index.find(uri.version);
+  const auto reference = oci::Reference{registry, uri.name, {}, found.record.index_digest}.text();
+  std::optional<ProvedCapsule> proved;
+  if (uri.proof == index::CapsuleUri::Proof::required) {
+    if (!found.record.proof) {
+      throw Error{ErrorKind::verification_failed,
+                  fmt::format("{}:{} is registered without a proof, and ?proof=true asks for one", uri.name,
+                              found.record.version)};
+    }
+    proved = check_proof(*store, request_of(found.record), trust, step.progress());
+    check_same_capsule(found.record, proved->capsule);
+  }
+  put_outputs(found, reference, step);
+  step.summary(summary_of(found, reference, proved));
+}
+
+void list(const Options& options, step::Context& step) {
+  const auto registry = oci::RegistryLocation::parse(options.registry);
+  const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
+  index::SeenHeads seen{options.state_folder()};
+  const auto names = options.name.empty() ? oci::repository_names(registry) : std::vector{options.name};
+  json::Array entries;
+  std::string text;
+  for (const auto& name : names) {
+    const auto store = oci::open_store(registry, name);
+    index::Index index{*store, registry.text(), name, trust, &seen};
+    for (const auto& version : index.versions()) {
+      const auto record = index.find(version).record;
+      entries.push_back(json::Object{{"name", name},
+                                     {"version", version},
+                                     {"capsule_digest", record.capsule_digest.text()},
+                                     {"proved", record.proof.has_value()}});
+      text += fmt::format("capsule://{}:{}{}  {}\n", name, version, record.proof ? "?proof=true" : "",
+                          record.capsule_digest.text());
+    }
+  }
+  step.result("capsules", std::move(entries));
+  step.summary(text.empty() ? "nothing is registered here\n" : text);
+}
+
+}  // namespace register_step
