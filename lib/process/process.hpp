@@ -1,14 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include "core/bytes.hpp"
 
 namespace capsule::process {
 
@@ -24,18 +24,22 @@ struct Command {
   std::string folder;                              ///< working folder; empty: the caller's
   std::string input;                               ///< what the child reads from stdin; then end of file
   std::optional<std::chrono::milliseconds> time_limit;
+  /// Between SIGTERM and SIGKILL when the command has to end; zero: SIGKILL at once.
+  std::chrono::milliseconds grace{200};
   std::size_t output_limit =
       std::size_t{16} << 20U;  ///< bytes of stdout and of stderr that are kept; a child that writes more is ended
-  std::function<void(std::string_view line)> on_error_line;   ///< each line of stderr as it comes
-  std::function<void(std::string_view line)> on_output_line;  ///< each line of stdout as it comes
+  /// Each line of stderr as it comes, without its end; one longer than 64 KiB comes in pieces. Called on the thread of
+  /// run(), or of the Background.
+  std::function<void(std::string_view line)> on_error_line;
+  std::function<void(std::string_view line)> on_output_line;  ///< the same for stdout
   std::shared_ptr<const Confinement> confinement;
 };
 
 enum class End { exited, signalled, timed_out, output_limit };
 
 struct Usage {
-  std::chrono::milliseconds cpu{};  ///< user + system
-  std::uint64_t max_rss_bytes = 0;
+  std::chrono::milliseconds cpu{};  ///< user + system, of the command and all its descendants
+  std::uint64_t max_rss_bytes = 0;  ///< of the largest of them; never less than what the caller had when it forked
   std::chrono::milliseconds wall{};
 };
 
@@ -46,19 +50,23 @@ struct Result {
   std::string output;
   std::string error_output;
   Usage usage;
+  std::vector<std::string> held;     ///< the parts of the confinement that were in force, by name
+  std::vector<std::string> missing;  ///< those that were not to be had: "name: reason"
 
   [[nodiscard]] bool succeeded() const noexcept { return end == End::exited && exit_code == 0; }
   /// "exit code 3", "signal 9 (Killed)", "over its time limit", …
   [[nodiscard]] std::string describe() const;
 };
 
-/// Runs a command to its end. The child gets a process group of its own; at a limit all of the group is killed, and
-/// none is left behind when this returns. Error not_found or denied when it cannot be started.
+/// Runs a command to its end. The child gets a session and process group of its own, no signal mask, no file descriptor
+/// but 0 to 2. At a limit all of it is ended; when this returns, no descendant is left, not even one that daemonised.
+/// When the caller dies, however it does, its children die too. Error not_found or denied when it cannot be started.
 Result run(const Command& command);
 
-/// A child that goes on by itself (a server that a step starts): ended with its group when this goes.
+/// A child that goes on by itself (a server that a step starts): ended with all its descendants when this goes.
 class Background {
  public:
+  /// Returns when the program is running. Errors as run().
   explicit Background(const Command& command);
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
@@ -66,14 +74,17 @@ class Background {
   /// The first line of its stdout, waited for up to `patience`; Error timed_out, or capsule_failed with its last words
   /// when it ended.
   std::string first_line(std::chrono::milliseconds patience);
-  [[nodiscard]] int pid() const noexcept;
+  [[nodiscard]] int pid() const noexcept;  ///< of the program itself
+  /// Ends it, and gives what it left.
+  Result stop();
 
  private:
   struct Impl;
   std::unique_ptr<Impl> m_impl;
 };
 
-/// Kills every child group that is running now: for the thread that handles signals (step::on_termination).
+/// Ends every command that is running now, in any thread, and waits up to a second for them: for the thread that
+/// handles signals (step::on_termination). The process is about to die: run() does not return any more.
 void kill_all() noexcept;
 
 }  // namespace capsule::process

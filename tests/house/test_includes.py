@@ -13,7 +13,7 @@ FOREIGN = {
     r"curl/": ["lib/http/"],
     r"archive(_entry)?\.h": ["lib/archive/"],
     r"(zlib|libdeflate)\.h": ["lib/archive/"],
-    r"boost/process": ["lib/process/"],
+    r"boost/process": [],
     r"boost/(beast|asio)": ["lib/serve/"],
     r"boost/(numeric|math)": ["lib/proof/"],
     r"seccomp\.h": ["lib/process/"],

@@ -1,0 +1,357 @@
+#include "process/session.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "process/registry.hpp"
+
+namespace capsule::process {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// How long we go on reading pipes after the command's end, should a process beyond our reach hold them.
+constexpr milliseconds patience_after_end{1000};
+/// How long the supervisor may take for an end that was asked for, beside the grace.
+constexpr milliseconds patience_with_supervisor{8000};
+
+struct Pair {
+  fs::Fd ours;
+  fs::Fd childs;
+};
+
+[[noreturn]] void fail_to_start(std::string_view doing, const std::string& program, int error) {
+  if (error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE) {
+    throw Error{ErrorKind::unavailable, fmt::format("{} {}: {}", doing, printable(program, 1024),
+                                                    std::strerror(error))};  // NOLINT(concurrency-mt-unsafe)
+  }
+  fs::throw_errno(doing, program, error);
+}
+
+/// Above 2, so that no dup2 in the child overwrites another one.
+fs::Fd above_standard(int fd) {
+  if (fd < 0 || fd > 2) return fs::Fd{fd};
+  const fs::Fd low{fd};
+  return fs::Fd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+}
+
+enum class Direction { from_child, to_child };
+
+Pair make_pipe(const Command& command, Direction direction) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail_to_start("make a pipe for", command.program, errno);
+  Pair out{above_standard(ends[0]), above_standard(ends[1])};
+  if (!out.ours || !out.childs) fail_to_start("make a pipe for", command.program, errno);
+  if (direction == Direction::to_child) std::swap(out.ours, out.childs);
+  return out;
+}
+
+Pair make_lifeline(const Command& command) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    fail_to_start("make a socket for", command.program, errno);
+  Pair out{above_standard(ends[0]), above_standard(ends[1])};
+  if (!out.ours || !out.childs) fail_to_start("make a socket for", command.program, errno);
+  return out;
+}
+
+Pair make_input(const Command& command) {
+  if (!command.input.empty()) {
+    auto out = make_pipe(command, Direction::to_child);
+    ::fcntl(out.ours.get(), F_SETFL, O_NONBLOCK);
+    return out;
+  }
+  Pair out{{}, above_standard(::open("/dev/null", O_RDONLY | O_CLOEXEC))};
+  // A root without /dev: a pipe without a writer is at its end as well.
+  if (!out.childs) out.childs = std::move(make_pipe(command, Direction::to_child).childs);
+  return out;
+}
+
+Pair make_output(const Command& command) {
+  auto out = make_pipe(command, Direction::from_child);
+  ::fcntl(out.ours.get(), F_SETFL, O_NONBLOCK);
+  return out;
+}
+
+/// Texts as exec wants them. They must not move any more.
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  out.reserve(texts.size() + 1);
+  for (auto& text : texts) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+void check_text(std::string_view text, std::string_view what) {
+  if (text.find('\0') != std::string_view::npos)
+    throw Error{ErrorKind::usage, fmt::format("{} holds a NUL byte: {}", what, printable(text))};
+}
+
+std::vector<std::string> argument_texts(const Command& command) {
+  std::vector<std::string> out{command.program};
+  out.insert(out.end(), command.arguments.begin(), command.arguments.end());
+  for (const auto& text : out) check_text(text, "an argument of a command");
+  return out;
+}
+
+std::vector<std::string> environment_texts(const Command& command) {
+  std::vector<std::string> out;
+  out.reserve(command.environment.size());
+  for (const auto& [name, value] : command.environment) {
+    if (name.empty() || name.find('=') != std::string::npos)
+      throw Error{ErrorKind::usage, fmt::format("no name of an environment variable: '{}'", printable(name))};
+    out.push_back(name + '=' + value);
+    check_text(out.back(), "an environment variable");
+  }
+  return out;
+}
+
+/// Keeps SIGPIPE from ending us when a child does not read its stdin, whatever the caller does with that signal.
+class NoBrokenPipeSignal {
+ public:
+  NoBrokenPipeSignal() {
+    ::sigemptyset(&m_pipe);
+    ::sigaddset(&m_pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &m_pipe, &m_before);
+  }
+  NoBrokenPipeSignal(const NoBrokenPipeSignal&) = delete;
+  NoBrokenPipeSignal& operator=(const NoBrokenPipeSignal&) = delete;
+  ~NoBrokenPipeSignal() {
+    const timespec at_once{};
+    if (::sigismember(&m_before, SIGPIPE) == 0) ::sigtimedwait(&m_pipe, nullptr, &at_once);
+    ::pthread_sigmask(SIG_SETMASK, &m_before, nullptr);
+  }
+
+ private:
+  sigset_t m_pipe{};
+  sigset_t m_before{};
+};
+
+/// Rounded up: poll must not wake a moment too early, again and again.
+int whole_milliseconds(std::chrono::steady_clock::duration duration) {
+  const auto count = std::chrono::ceil<milliseconds>(duration).count();
+  return static_cast<int>(std::clamp<std::int64_t>(count, 0, 60'000));
+}
+
+}  // namespace
+
+Session::Session(const Command& command, BeyondLimit beyond_limit)
+    : m_command(command),
+      m_beyond_limit(beyond_limit),
+      m_output{{}, &m_result.output, LineBuffer{command.on_output_line}},
+      m_error{{}, &m_result.error_output, LineBuffer{command.on_error_line}},
+      m_unfed(command.input),
+      m_start(Clock::now()) {
+  registry::enter([this] {
+    launch();
+    return m_lifeline.get();
+  });
+  while (m_program < 0 && !m_ended && m_failure.empty()) read_report();
+  if (m_program >= 0) return;
+  shut();
+  throw_failure();
+}
+
+void Session::launch() {
+  auto arguments = argument_texts(m_command);
+  auto environment = environment_texts(m_command);
+  check_text(m_command.folder, "a working folder");
+  const auto argument_pointers = pointers_to(arguments);
+  const auto environment_pointers = pointers_to(environment);
+  auto report = make_pipe(m_command, Direction::from_child);
+  auto lifeline = make_lifeline(m_command);
+  auto input = make_input(m_command);
+  auto output = make_output(m_command);
+  auto error = make_output(m_command);
+  ChildPlan plan;
+  plan.input = input.childs.get();
+  plan.output = output.childs.get();
+  plan.error = error.childs.get();
+  plan.report = report.childs.get();
+  plan.lifeline = lifeline.childs.get();
+  plan.grace_ms = static_cast<int>(m_command.grace.count());
+  plan.program = arguments.front().c_str();
+  plan.arguments = argument_pointers.data();
+  plan.environment = environment_pointers.data();
+  plan.folder = m_command.folder.empty() ? nullptr : m_command.folder.c_str();
+  plan.setup = m_setup.get();
+  // _Fork: the child calls nothing but what is async-signal-safe, so no library's fork handler is wanted.
+  const pid_t supervisor = ::_Fork();
+  if (supervisor == 0) supervise(plan);
+  if (supervisor < 0) fail_to_start("fork for", m_command.program, errno);
+  m_supervisor = supervisor;
+  m_input = std::move(input.ours);
+  m_report = std::move(report.ours);
+  m_lifeline = std::move(lifeline.ours);
+  m_output.fd = std::move(output.ours);
+  m_error.fd = std::move(error.ours);
+}
+
+void Session::shut() noexcept {
+  if (!m_lifeline) return;
+  send_order(m_lifeline.get(), Order::kill);
+  while (::waitpid(m_supervisor, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  registry::leave(m_lifeline.get());
+  m_lifeline.reset();
+}
+
+void Session::throw_failure() const {
+  if (m_failure.empty()) fail_to_start("start", m_command.program, ECHILD);
+  fail_to_start(m_failure, m_command.program, m_failure_errno);
+}
+
+void Session::end_because(End reason) {
+  if (m_ending || m_ended) return;
+  m_ending = true;
+  m_reason = reason;
+  m_end_asked_at = Clock::now();
+  request_end();
+}
+
+void Session::read_report() {
+  Report report;
+  const auto count = ::read(m_report.get(), &report, sizeof report);
+  if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (count == sizeof report) {
+    take(report);
+    return;
+  }
+  // The supervisor is gone without a last word: somebody killed it, and the program with it.
+  if (!m_ended) m_status = SIGKILL;
+  m_ended = true;
+  m_ended_at = Clock::now();
+  m_report.reset();
+}
+
+void Session::take(const Report& report) {
+  const std::string text = report.text.data();
+  switch (report.kind) {
+    case Report::Kind::started:
+      m_program = report.value;
+      break;
+    case Report::Kind::held:
+      m_result.held.push_back(text);
+      break;
+    case Report::Kind::missing:
+      m_result.missing.push_back(
+          fmt::format("{}: {}", text, std::strerror(report.value)));  // NOLINT(concurrency-mt-unsafe)
+      break;
+    case Report::Kind::failed:
+      m_failure = text;
+      m_failure_errno = report.value;
+      break;
+    case Report::Kind::ended:
+      m_ended = true;
+      m_ended_at = Clock::now();
+      m_status = report.value;
+      m_result.usage.cpu = milliseconds{report.cpu_ms};
+      m_result.usage.max_rss_bytes = report.max_rss_bytes;
+      m_report.reset();
+      break;
+  }
+}
+
+void Session::feed_input() {
+  const NoBrokenPipeSignal guard;
+  const auto count = ::write(m_input.get(), m_unfed.data(), m_unfed.size());
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count > 0) m_unfed.remove_prefix(static_cast<std::size_t>(count));
+  if (count < 0 || m_unfed.empty()) m_input.reset();  // a child need not read all of it
+}
+
+void Session::drain(Stream& stream) {
+  std::array<char, std::size_t{64} << 10U> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const auto count = ::read(stream.fd.get(), buffer.data(), buffer.size());
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) {
+    stream.fd.reset();
+    return;
+  }
+  const std::string_view text{buffer.data(), static_cast<std::size_t>(count)};
+  keep(stream, text);
+  if (!m_ending || m_reason != End::output_limit) stream.lines.add(text);
+}
+
+void Session::keep(Stream& stream, std::string_view text) {
+  auto& kept = *stream.kept;
+  if (m_beyond_limit == BeyondLimit::end) {
+    const auto room = m_command.output_limit - kept.size();
+    kept += text.substr(0, room);
+    if (text.size() > room) end_because(End::output_limit);
+    return;
+  }
+  kept += text;
+  if (kept.size() > m_command.output_limit) kept.erase(0, kept.size() - m_command.output_limit / 2);
+}
+
+bool Session::is_over() const {
+  if (!m_ended) return false;
+  return (!m_output.fd && !m_error.fd) || Clock::now() - m_ended_at > patience_after_end;
+}
+
+int Session::milliseconds_to_wait() const {
+  const auto now = Clock::now();
+  if (m_ended) return whole_milliseconds(m_ended_at + patience_after_end - now);
+  if (m_ending) return whole_milliseconds(m_end_asked_at + m_command.grace + patience_with_supervisor - now);
+  if (m_command.time_limit) return whole_milliseconds(m_start + *m_command.time_limit - now);
+  return -1;
+}
+
+void Session::check_time() {
+  if (m_ended) return;
+  const auto now = Clock::now();
+  if (m_command.time_limit && now >= m_start + *m_command.time_limit) end_because(End::timed_out);
+  // The program dies with its supervisor.
+  if (m_ending && now >= m_end_asked_at + m_command.grace + patience_with_supervisor) ::kill(m_supervisor, SIGKILL);
+}
+
+void Session::poll_once() {
+  std::array<pollfd, 4> polled{{{m_report.get(), POLLIN, 0},
+                                {m_input.get(), POLLOUT, 0},
+                                {m_output.fd.get(), POLLIN, 0},
+                                {m_error.fd.get(), POLLIN, 0}}};
+  if (::poll(polled.data(), polled.size(), milliseconds_to_wait()) <= 0) return;
+  // Output before the report: what a program wrote before its end is taken before the end is seen.
+  if (polled[2].revents != 0) drain(m_output);
+  if (polled[3].revents != 0) drain(m_error);
+  if (polled[1].revents != 0) feed_input();
+  if (polled[0].revents != 0) read_report();
+}
+
+Result Session::wait() {
+  while (!is_over()) {
+    poll_once();
+    check_time();
+  }
+  return finish();
+}
+
+Result Session::finish() {
+  m_output.lines.finish();
+  m_error.lines.finish();
+  shut();
+  if (m_ending) {
+    m_result.end = m_reason;
+  } else if (WIFSIGNALED(m_status)) {
+    m_result.end = End::signalled;
+  }
+  if (WIFSIGNALED(m_status)) m_result.signal = WTERMSIG(m_status);
+  if (WIFEXITED(m_status)) m_result.exit_code = WEXITSTATUS(m_status);
+  m_result.usage.wall = std::chrono::duration_cast<milliseconds>(m_ended_at - m_start);
+  return std::move(m_result);
+}
+
+}  // namespace capsule::process

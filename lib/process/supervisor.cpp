@@ -1,0 +1,304 @@
+#include "process/supervisor.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+namespace capsule::process {
+
+namespace {
+
+constexpr std::int64_t sweep_limit_ms = 5000;
+constexpr int failed_to_start = 127;
+
+std::int64_t now_ms() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+void close_range(unsigned first, unsigned last, unsigned flags = 0) noexcept {
+  if (first <= last) ::syscall(SYS_close_range, first, last, flags);
+}
+
+/// Closes all but these.
+template <std::size_t count>
+void close_others(std::array<int, count> kept) noexcept {
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 0;
+  for (const int fd : kept) {
+    const auto number = static_cast<unsigned>(fd);
+    if (number > next) close_range(next, number - 1);
+    next = number + 1;
+  }
+  close_range(next, ~0U);
+}
+
+/// The parent's process id in /proc/<pid>/stat; 0 when there is no such process.
+pid_t parent_of(int proc, const char* name) noexcept {
+  std::array<char, 64> path{};
+  const auto length = std::min(std::strlen(name), path.size() - 8);
+  std::memcpy(path.data(), name, length);
+  std::memcpy(path.data() + length, "/stat", 6);
+  const int fd = ::openat(proc, path.data(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  std::array<char, 512> text{};
+  const auto size = ::read(fd, text.data(), text.size() - 1);
+  ::close(fd);
+  if (size <= 0) return 0;
+  // The name of the program may hold anything, a ')' too: the last one counts.
+  const char* end = ::strrchr(text.data(), ')');
+  if (end == nullptr || std::strlen(end) < 5) return 0;
+  pid_t parent = 0;
+  for (const char* digit = end + 4; *digit >= '0' && *digit <= '9'; ++digit) parent = parent * 10 + (*digit - '0');
+  return parent;
+}
+
+struct DirectoryEntry {  // what getdents64(2) fills in
+  std::uint64_t inode;
+  std::int64_t offset;
+  std::uint16_t size;
+  std::uint8_t type;
+  char name[1];  // NOLINT(modernize-avoid-c-arrays)
+};
+
+/// Kills all children of this process. readdir(3) would allocate.
+void kill_children() noexcept {
+  const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (proc < 0) return;
+  const pid_t self = ::getpid();
+  alignas(DirectoryEntry) static std::array<char, 8192> buffer;
+  while (true) {
+    const auto size = ::syscall(SYS_getdents64, proc, buffer.data(), buffer.size());
+    if (size <= 0) break;
+    for (long at = 0; at < size;) {
+      const char* raw = buffer.data() + at;
+      std::uint16_t entry_size = 0;
+      std::memcpy(&entry_size, raw + offsetof(DirectoryEntry, size), sizeof entry_size);
+      const char* name = raw + offsetof(DirectoryEntry, name);
+      at += entry_size;
+      if (*name < '1' || *name > '9' || parent_of(proc, name) != self) continue;
+      pid_t pid = 0;
+      for (const char* digit = name; *digit >= '0' && *digit <= '9'; ++digit) pid = pid * 10 + (*digit - '0');
+      ::kill(pid, SIGKILL);
+    }
+  }
+  ::close(proc);
+}
+
+class Supervisor {
+ public:
+  Supervisor(const ChildPlan& plan, pid_t program) noexcept : m_plan(plan), m_program(program) {
+    sigset_t signals{};
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGCHLD);
+    m_signals = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+
+  [[noreturn]] void watch() noexcept {
+    reap();
+    while (!m_ended) {
+      std::array<pollfd, 2> polled{{{m_signals, POLLIN, 0}, {m_orphaned ? -1 : m_plan.lifeline, POLLIN, 0}}};
+      // The time-out also covers a SIGCHLD that was merged with another one.
+      const auto wait = m_kill_at < 0 ? 1000 : std::clamp<std::int64_t>(m_kill_at - now_ms(), 0, 1000);
+      ::poll(polled.data(), polled.size(), static_cast<int>(wait));
+      drain_signals();
+      reap();
+      if (m_ended) break;
+      if (polled[1].revents != 0) obey();
+      if (m_kill_at >= 0 && now_ms() >= m_kill_at) kill_group(SIGKILL);
+    }
+    sweep();
+    Report report;
+    report.value = m_status;
+    rusage usage{};
+    ::getrusage(RUSAGE_CHILDREN, &usage);
+    const auto milliseconds = [](const timeval& time) {
+      return std::int64_t{time.tv_sec} * 1000 + time.tv_usec / 1000;
+    };
+    report.cpu_ms = milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime);
+    report.max_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+    send(m_plan.report, report);
+    ::_exit(0);
+  }
+
+ private:
+  void drain_signals() const noexcept {
+    signalfd_siginfo info{};
+    while (::read(m_signals, &info, sizeof info) > 0) {
+    }
+  }
+
+  /// Waits for all children that have ended; false when there are no children at all.
+  bool reap() noexcept {
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+      if (pid != m_program) continue;
+      m_ended = true;
+      m_status = status;
+    }
+    return pid == 0;
+  }
+
+  void kill_group(int signal) const noexcept {
+    ::kill(-m_program, signal);
+    ::kill(m_program, signal);  // it may not have made its group yet
+  }
+
+  void obey() noexcept {
+    char order = 0;
+    const auto count = ::read(m_plan.lifeline, &order, 1);
+    if (count < 0) return;
+    m_orphaned = count == 0;
+    if (count == 1 && order == static_cast<char>(Order::terminate)) {
+      kill_group(SIGTERM);
+      if (m_kill_at < 0) m_kill_at = now_ms() + m_plan.grace_ms;
+    } else {
+      m_kill_at = now_ms();
+    }
+  }
+
+  /// Ends what the program left behind. Descendants in other groups come to us when their parents die, so this is
+  /// repeated until there are none.
+  void sweep() noexcept {
+    const auto give_up_at = now_ms() + sweep_limit_ms;
+    ::kill(-m_program, SIGKILL);
+    while (reap() && now_ms() < give_up_at) {
+      if (::getpid() == 1) {
+        ::kill(-1, SIGKILL);
+      } else {
+        kill_children();
+      }
+      pollfd polled{m_signals, POLLIN, 0};
+      ::poll(&polled, 1, 20);
+      drain_signals();
+    }
+  }
+
+  const ChildPlan& m_plan;
+  pid_t m_program;
+  int m_signals = -1;
+  bool m_ended = false;
+  bool m_orphaned = false;
+  int m_status = 0;
+  std::int64_t m_kill_at = -1;
+};
+
+void reset_signals() noexcept {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  sigset_t none{};
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+[[noreturn]] void fail(const ChildPlan& plan, const char* doing) noexcept {
+  send(plan.report, Report::Kind::failed, doing, errno);
+  ::_exit(failed_to_start);
+}
+
+/// In the process that becomes the program.
+[[noreturn]] void become_program(const ChildPlan& plan, pid_t supervisor) noexcept {
+  ::setsid();
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(plan, "tie to its parent");
+  if (::getppid() != supervisor) ::_exit(failed_to_start);  // it died before the line above
+  if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.error, 2) < 0)
+    fail(plan, "connect stdin, stdout and stderr of");
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::umask(022);
+  reset_signals();
+  if (plan.setup != nullptr) plan.setup->confine(plan.report);
+  if (plan.folder != nullptr && ::chdir(plan.folder) != 0) fail(plan, "enter the working folder of");
+  ::execve(plan.program, plan.arguments, plan.environment);
+  fail(plan, "start");
+}
+
+/// The first child stays outside of its PID namespace, where it can be waited for, and does nothing else. Returns in
+/// process 1 of the namespace, or in the first child when there is no namespace to be had.
+void enter_pid_namespace(const ChildPlan& plan) noexcept {
+  if (::unshare(CLONE_NEWPID) != 0) {
+    send(plan.report, Report::Kind::missing, "pid-namespace", errno);
+    return;
+  }
+  const pid_t first = ::_Fork();
+  if (first < 0) fail(plan, "fork for");
+  if (first == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    send(plan.report, Report::Kind::held, "pid-namespace");
+    return;
+  }
+  close_range(0, ~0U);
+  int status = 0;
+  while (::waitpid(first, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+void send(int report, const Report& message) noexcept {
+  while (::write(report, &message, sizeof message) < 0 && errno == EINTR) {
+  }
+}
+
+void send(int report, Report::Kind kind, const char* text, int error) noexcept {
+  Report message;
+  message.kind = kind;
+  message.value = error;
+  std::memcpy(message.text.data(), text, std::min(std::strlen(text), message.text.size() - 1));
+  send(report, message);
+}
+
+void send_order(int lifeline, Order order) noexcept {
+  const char message = static_cast<char>(order);
+  while (::send(lifeline, &message, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EINTR) {
+  }
+}
+
+void supervise(const ChildPlan& plan) noexcept {
+  sigset_t all{};
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  ::signal(SIGCHLD, SIG_DFL);  // ignored, it would take the children's statuses away
+  ::setpgid(0, 0);             // a terminal's ^C is the caller's to handle
+  close_others(std::array{plan.input, plan.output, plan.error, plan.report, plan.lifeline});
+  if (plan.setup != nullptr && plan.setup->wants_pid_namespace()) enter_pid_namespace(plan);
+  if (::getpid() != 1) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (plan.setup != nullptr) plan.setup->prepare(plan.report);
+  std::array<int, 2> exec_pipe{};  // its end of file: exec has succeeded, or the program-to-be is gone
+  if (::pipe2(exec_pipe.data(), O_CLOEXEC) != 0) fail(plan, "make a pipe for");
+  const int until_exec = ::fcntl(exec_pipe[1], F_DUPFD_CLOEXEC, 3);  // no dup2 onto 0 to 2 may hit it
+  if (until_exec < 0) fail(plan, "make a pipe for");
+  ::close(exec_pipe[1]);
+  const pid_t self = ::getpid();
+  const pid_t program = ::_Fork();
+  if (program < 0) fail(plan, "fork for");
+  if (program == 0) become_program(plan, self);
+  close_others(std::array{plan.report, plan.lifeline, exec_pipe[0]});
+  char nothing = 0;
+  while (::read(exec_pipe[0], &nothing, 1) < 0 && errno == EINTR) {
+  }
+  ::close(exec_pipe[0]);
+  Report started;
+  started.kind = Report::Kind::started;
+  started.value = program;
+  send(plan.report, started);
+  Supervisor{plan, program}.watch();
+}
+
+}  // namespace capsule::process
