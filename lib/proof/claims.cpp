@@ -65,7 +65,7 @@ void read_definitions(const json::Cursor& cursor, Claims& claims) {
   for (const auto& [name, member] : cursor.object()) {
     if (!is_symbol(name)) cursor.at(name).fail("a name is [a-z][a-z0-9_]{0,63}");
     const bool taken = std::any_of(claims.variables.begin(), claims.variables.end(),
-                                   [&](const Variable& variable) { return variable.name == name; });
+                                   [&key = name](const Variable& variable) { return variable.name == key; });
     if (taken) cursor.at(name).fail("a variable has this name too");
     claims.definitions.emplace(name, member);
   }

@@ -126,7 +126,8 @@ TEST_CASE("a proof type that the policy asks for and no evidence gives is refuse
   Proven proven;
   proven.facts.policy.types.emplace_back("energy_audit");
   CHECK_THAT(proven.fault(proven.bundle()), Catch::Contains("asks for energy_audit"));
+  const auto bundle = proven.bundle();
   proven.facts.claims_digest.reset();
-  CHECK_THROWS_WITH(check_bundle(proven.bundle(), proven.facts, proven.index, proven.record),
+  CHECK_THROWS_WITH(check_bundle(bundle, proven.facts, proven.index, proven.record),
                     Catch::Contains("makes no claims"));
 }

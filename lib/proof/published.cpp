@@ -1,0 +1,118 @@
+#include "proof/published.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "attest/bundle.hpp"
+#include "attest/statement.hpp"
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "image/published_package.hpp"
+#include "log/log.hpp"
+#include "oci/media_types.hpp"
+
+namespace capsule::proof {
+
+namespace {
+
+constexpr std::string_view content_annotation = "dev.sigstore.bundle.content";
+constexpr std::string_view predicate_annotation = "dev.sigstore.bundle.predicateType";
+constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
+
+/// The referrers that say in their annotations that they are proof bundles: no other is loaded.
+std::vector<oci::Descriptor> bundle_referrers(oci::Store& store, const Digest& version_index) {
+  auto out = store.referrers(version_index, oci::media_type::sigstore_bundle);
+  std::erase_if(out, [](const oci::Descriptor& referrer) {
+    const auto type = referrer.annotations.find(std::string{predicate_annotation});
+    return type == referrer.annotations.end() || type->second != predicate_type;
+  });
+  return out;
+}
+
+CheckedProof check(oci::Store& store, const Digest& version_index, const Digest& digest, std::string_view text,
+                   const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys) {
+  auto bundle = open_bundle(text, keys);
+  const auto record = oci::read_text(store, bundle.run_record, max_run_record_bytes);
+  auto results = check_bundle(bundle, capsule, version_index, record);
+  return {digest, std::move(bundle), std::move(results)};
+}
+
+/// A policy that asks for k keys: as many must have signed a bundle about this version and this run.
+void require_threshold(oci::Store& store, const Digest& version_index, const CheckedProof& proof,
+                       const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
+  const auto wanted = trust.threshold(attest::Role::proof, capsule.name);
+  if (wanted <= 1) return;
+  unsigned found = 0;
+  for (const auto& key : trust.keys(attest::Role::proof, capsule.name)) {
+    const std::vector only{key};
+    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only)) ++found;
+  }
+  if (found < wanted) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the trust policy wants {} keys for a proof of {}, {} signed one of this run", wanted,
+                            capsule.name, found)};
+  }
+}
+
+}  // namespace
+
+KeyChooser capsule_keys(const attest::TrustPolicy& trust) {
+  return [&trust](const Manifest& claimed) {
+    if (const auto wanted = trust.threshold(attest::Role::capsule, claimed.name); wanted > 1) {
+      throw Error{ErrorKind::verification_failed,
+                  fmt::format("the trust policy wants {} signatures for {}, a package has one", wanted, claimed.name)};
+    }
+    return trust.keys(attest::Role::capsule, claimed.name);
+  };
+}
+
+CapsuleFacts verify_published_capsule(oci::Store& store, const Digest& version_index, const attest::TrustPolicy& trust,
+                                      log::Progress* progress) {
+  const auto published = image::read_published(store, version_index);
+  const auto package = image::open_package(store, published);
+  FactsCollector collector;
+  const auto capsule = verify_package(*package, capsule_keys(trust), {.observer = &collector, .progress = progress});
+  image::check_same(published, capsule);
+  trust.check_revoked(capsule.capsule_digest());
+  trust.check_revoked(capsule.package_digest());
+  return collector.finish(capsule);
+}
+
+CheckedProof check_published_proof(oci::Store& store, const Digest& version_index, const Digest& bundle,
+                                   const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
+  trust.check_revoked(bundle);
+  const auto text = oci::read_text(store, bundle, attest::max_bundle_bytes);
+  auto proof = check(store, version_index, bundle, text, capsule, trust.keys(attest::Role::proof, capsule.name));
+  require_threshold(store, version_index, proof, capsule, trust);
+  return proof;
+}
+
+std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
+                                       const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys) {
+  for (const auto& referrer : bundle_referrers(store, version_index)) {
+    try {
+      const auto candidate =
+          oci::read_attached(store, referrer, oci::media_type::sigstore_bundle, attest::max_bundle_bytes);
+      if (open_bundle(candidate.content, keys).run_record != run_record) continue;
+      return check(store, version_index, candidate.content_digest, candidate.content, capsule, keys);
+    } catch (const Error& error) {
+      log::debug("a proof bundle does not count", {{"referrer", referrer.digest.text()}, {"reason", error.message()}});
+    }
+  }
+  return std::nullopt;
+}
+
+Digest publish_proof(oci::Store& store, const oci::Descriptor& version_index, const std::string& bundle,
+                     const std::string& proof_id) {
+  oci::attach(store, version_index,
+              {.artifact_type = std::string{oci::media_type::sigstore_bundle},
+               .layer_media_type = std::string{oci::media_type::sigstore_bundle},
+               .content = bundle,
+               .annotations = {{std::string{content_annotation}, "dsse-envelope"},
+                               {std::string{predicate_annotation}, std::string{predicate_type}},
+                               {std::string{proof_id_annotation}, proof_id}}});
+  return crypto::sha256(bundle);
+}
+
+}  // namespace capsule::proof

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attest/trust_policy.hpp"
+#include "core/digest.hpp"
+#include "log/progress.hpp"
+#include "oci/store.hpp"
+#include "proof/bundle.hpp"
+#include "proof/facts_collector.hpp"
+
+namespace capsule::proof {
+
+/// Whose signature is good for a capsule, by a trust policy: for verify_package. A package holds one signature, so that
+/// a policy that wants more of them cannot be met.
+KeyChooser capsule_keys(const attest::TrustPolicy& trust);
+
+/// Reads the capsule that a version index names from front to back, verifies it by the trust policy's role capsule,
+/// and holds it against what the index claims. Nothing is written. Errors of verify_package and image::read_published;
+/// verification_failed for what is revoked.
+CapsuleFacts verify_published_capsule(oci::Store& store, const Digest& version_index, const attest::TrustPolicy& trust,
+                                      log::Progress* progress = nullptr);
+
+/// A proof bundle that was found in a store and checked again.
+struct CheckedProof {
+  Digest digest;  ///< of the bundle's blob
+  Bundle bundle;
+  std::vector<ClaimResult> results;  ///< all of them hold
+};
+
+/// Checks the bundle with that digest as a stranger would: signed by the trust policy's role proof (by as many keys as
+/// it asks for, over this and the other bundles about the same run), about this capsule and version index, every claim
+/// proven by its evidence. Errors not_found, verification_failed, invalid_input.
+CheckedProof check_published_proof(oci::Store& store, const Digest& version_index, const Digest& bundle,
+                                   const CapsuleFacts& capsule, const attest::TrustPolicy& trust);
+
+/// The first bundle attached to the version index that `keys` signed, that is about `run_record`, and that holds;
+/// nothing where there is none. One that fails hides no other.
+std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
+                                       const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys);
+
+/// Attaches a bundle to its version index: predicateType and proof_id stand in annotations. Returns the digest of the
+/// bundle's blob.
+Digest publish_proof(oci::Store& store, const oci::Descriptor& version_index, const std::string& bundle,
+                     const std::string& proof_id);
+
+}  // namespace capsule::proof
