@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds first_pause{200};
 constexpr milliseconds longest_pause{5'000};
+constexpr int listed = 20;
 constexpr std::string_view verifier = "capsule-generate-proof";
 
 json::Value parse_answer(const http::Response& response, std::string_view what) {
@@ -68,10 +69,10 @@ void ProofService::use_utid(std::string utid) {
   m_utid = std::move(utid);
 }
 
-http::Request ProofService::request(http::Method method, const std::string& path) const {
+http::Request ProofService::request(http::Method method, std::string_view path, std::string_view query) const {
   auto prefix = m_base.path();
   while (prefix.ends_with('/')) prefix.pop_back();
-  http::Request out{.method = method, .url = m_base.with_path(prefix + path)};
+  http::Request out{.method = method, .url = m_base.with_path(prefix.append(path), query)};
   out.headers.add("Accept", "application/json");
   if (!m_utid.empty()) out.headers.add("X-UTID", m_utid);
   if (m_api_key && !m_api_key->empty()) out.credentials = http::Credentials{"X-API-Key", *m_api_key};
@@ -80,11 +81,15 @@ http::Request ProofService::request(http::Method method, const std::string& path
   return out;
 }
 
-http::Response ProofService::post(const std::string& path, const json::Value& body) {
+http::Response ProofService::forward(const std::string& path, std::string body) {
   auto out = request(http::Method::post, path);
   out.headers.add("Content-Type", "application/json");
-  out.body = json::compact(body);
+  out.body = std::move(body);
   return m_client.send(out);
+}
+
+http::Response ProofService::post(const std::string& path, const json::Value& body) {
+  return forward(path, json::compact(body));
 }
 
 std::string ProofService::new_utid() {
@@ -108,6 +113,21 @@ std::optional<ServiceProof> ProofService::find(std::string_view proof_id) {
   auto proof = read_proof(parse_answer(response, proof_id), proof_id, "hash");
   require_same_proof(proof, proof_id);
   return proof;
+}
+
+std::optional<ServiceProof> ProofService::find_by_hash(const Digest& proof_hash) {
+  const auto query = fmt::format("proof_hash={}%3A{}&limit={}", proof_hash.algorithm(), proof_hash.hex(), listed);
+  const auto response = m_client.send(request(http::Method::get, "/v1/proofs/", query));
+  http::expect_success(response, "looking for earlier proofs");
+  const auto answer = parse_answer(response, "the list of proofs");
+  // Lists hold noise of other makers too: what counts is what the proof itself says.
+  for (const auto& entry : json::Cursor{answer, "the proof service's list of proofs"}.elements()) {
+    const auto id = text_or_empty(entry, "proof_id");
+    if (!is_proof_id(id)) continue;
+    const auto proof = find(id);
+    if (proof && proof->hash == proof_hash.text() && proof->utid == m_utid) return proof;
+  }
+  return std::nullopt;
 }
 
 void ProofService::put_evidence(std::string_view proof_id, const json::Value& evidence) {

@@ -44,6 +44,11 @@ class ProofService {
 
   /// Nothing where the service does not know it.
   std::optional<ServiceProof> find(std::string_view proof_id);
+  /// A proof that was made before for that hash and our UTID, such as by a try that was killed; nothing where there is
+  /// none.
+  std::optional<ServiceProof> find_by_hash(const Digest& proof_hash);
+  /// POSTs a body of somebody else's to `path` with our headers; any status comes back.
+  http::Response forward(const std::string& path, std::string body);
   /// Gives the proof its evidence (POST …/status with the state "processing").
   void put_evidence(std::string_view proof_id, const json::Value& evidence);
   /// Asks the service to verify what it has under that hash, once: afterwards the hash is another. Nothing where no
@@ -56,7 +61,7 @@ class ProofService {
   [[nodiscard]] const Url& base() const noexcept { return m_base; }
 
  private:
-  [[nodiscard]] http::Request request(http::Method method, const std::string& path) const;
+  [[nodiscard]] http::Request request(http::Method method, std::string_view path, std::string_view query = {}) const;
   http::Response post(const std::string& path, const json::Value& body);
 
   http::Client& m_client;

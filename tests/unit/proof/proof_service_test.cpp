@@ -116,3 +116,34 @@ TEST_CASE("a proof that never gets final ends at a limit of ours") {
     CHECK_THAT(error.message(), Catch::Contains("still 'queued'"));
   }
 }
+
+TEST_CASE("an earlier proof is found by its hash among the noise of a list") {
+  Fixture f;
+  f.service.use_utid(utid);
+  const auto hash = crypto::sha256("x");
+  const auto listed = [](const std::string& proof_id) {
+    return R"({"proof_id":")" + proof_id +
+           R"(","utid":null,"domain":"api_request","inputs":{},"outputs":{},"metadata":{}})";
+  };
+  const auto of = [&](const std::string& proof_id, const std::string& maker) {
+    return R"({"proof_id":")" + proof_id + R"(","status":"queued","hash":")" + hash.text() + R"(","utid":")" + maker +
+           R"("})";
+  };
+  f.http.answer(200, "[" + listed("noise") + "," + listed("proof_00000001") + "," + listed(id) + "]");
+  f.http.answer(200, of("proof_00000001", "UTID:of:another"));
+  f.http.answer(200, of(id, utid));
+  CHECK(f.service.find_by_hash(hash)->proof_id == id);
+  CHECK(f.http.seen()[0].url.path() == "/dac/v1/proofs/");
+  CHECK(f.http.seen()[0].url.query() == "proof_hash=sha256%3A" + std::string{hash.hex()} + "&limit=20");
+  f.http.answer(200, "[]");
+  CHECK_FALSE(f.service.find_by_hash(hash));
+}
+
+TEST_CASE("a body of somebody else's goes out with our headers") {
+  Fixture f;
+  f.service.use_utid(utid);
+  f.http.answer(429, "busy", {{"Retry-After", "3"}});
+  CHECK(f.service.forward("/v1/proofs/generate", "{}").status == 429);
+  CHECK(*f.http.seen()[0].headers.find("X-UTID") == utid);
+  CHECK(f.http.seen()[0].body == "{}");
+}
