@@ -1,5 +1,6 @@
 #include "archive/libarchive_source.hpp"
 
+#include <archive.h>
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -11,6 +12,10 @@ namespace capsule::archive {
 
 namespace {
 constexpr std::size_t input_bytes = std::size_t{128} << 10U;
+}
+
+void FreeArchive::operator()(struct ::archive* handle) const noexcept {
+  ::archive_read_free(handle);
 }
 
 LibarchiveInput::LibarchiveInput(Source& source) : m_source(source), m_buffer(input_bytes) {}
@@ -29,12 +34,12 @@ void LibarchiveInput::rethrow() {
   if (m_failure) std::rethrow_exception(m_failure);
 }
 
-la_ssize_t LibarchiveInput::read(struct ::archive* handle, void* self, const void** bytes) {
+ssize_t LibarchiveInput::read(struct ::archive* handle, void* self, const void** bytes) {
   auto& input = *static_cast<LibarchiveInput*>(self);
   try {
     const auto count = input.m_source.read(input.m_buffer);
     *bytes = input.m_buffer.data();
-    return static_cast<la_ssize_t>(count);
+    return static_cast<ssize_t>(count);
   } catch (...) {
     input.m_failure = std::current_exception();
     ::archive_set_error(handle, EIO, "the input failed");

@@ -1,16 +1,18 @@
 #pragma once
 
-#include <archive.h>
+#include <sys/types.h>
 
 #include <exception>
 #include <memory>
 
 #include "core/stream.hpp"
 
+struct archive;  // libarchive's; its types stay inside of this module
+
 namespace capsule::archive {
 
 struct FreeArchive {
-  void operator()(struct ::archive* handle) const noexcept { ::archive_read_free(handle); }
+  void operator()(struct ::archive* handle) const noexcept;
 };
 using ArchivePtr = std::unique_ptr<struct ::archive, FreeArchive>;
 
@@ -23,7 +25,7 @@ class LibarchiveInput {
   void rethrow();
 
  private:
-  static la_ssize_t read(struct ::archive* handle, void* self, const void** bytes);
+  static ssize_t read(struct ::archive* handle, void* self, const void** bytes);
   Source& m_source;
   Bytes m_buffer;
   std::exception_ptr m_failure;
