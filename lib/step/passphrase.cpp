@@ -40,8 +40,9 @@ CLI::Option* add_passphrase_option(CLI::App& app, std::string& file) {
       ->type_name("FILE");
 }
 
-std::optional<Secret> read_passphrase(const std::string& file) {
-  if (!file.empty()) return read_secret_file(file);
+std::optional<Secret> read_passphrase(const std::string& file, MissingFile missing) {
+  if (!file.empty() && (missing == MissingFile::is_error || std::filesystem::exists(file)))
+    return read_secret_file(file);
   const char* value = std::getenv("CAPSULE_PASSPHRASE");  // NOLINT(concurrency-mt-unsafe)
   if (value == nullptr || *value == '\0') return std::nullopt;
   return Secret{value};

@@ -12,8 +12,12 @@ namespace capsule::step {
 /// Adds --passphrase-file FILE. A passphrase itself is never an argument: every user of the machine can read those.
 CLI::Option* add_passphrase_option(CLI::App& app, std::string& file);
 
+/// What a passphrase file that is not there means: a fault, or no passphrase (a workflow names the file always, a key
+/// that is not encrypted has none; an encrypted key without a passphrase is refused by crypto).
+enum class MissingFile { is_error, is_none };
+
 /// The passphrase in `file` (less one newline at its end, at most 1 KiB), else that in CAPSULE_PASSPHRASE, else
 /// nothing. Error usage for a file that is empty or too long; not_found.
-std::optional<Secret> read_passphrase(const std::string& file);
+std::optional<Secret> read_passphrase(const std::string& file, MissingFile missing = MissingFile::is_error);
 
 }  // namespace capsule::step

@@ -1,0 +1,66 @@
+#include "workflow/binding.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "workflow/substitution.hpp"
+
+namespace capsule::workflow {
+
+std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope,
+                                                   const std::string& place) {
+  std::map<std::string, std::string> out;
+  for (const auto& argument : arguments) {
+    with_trace(fmt::format("{}, argument '{}'", place, argument.name), [&] {
+      if (argument.value)
+        out.insert_or_assign(argument.name, substitute(*argument.value, scope.lookup()));
+      else if (argument.from && !argument.from->expression.empty())
+        out.insert_or_assign(argument.name,
+                             parameter_text(evaluate(argument.from->expression, Dialect::expr, scope.lookup())));
+      else
+        throw Error{ErrorKind::usage, "it has no value"};
+    });
+  }
+  return out;
+}
+
+void bind_inputs(const Template& definition, const std::map<std::string, std::string>& arguments, Scope& scope) {
+  for (const auto& input : definition.inputs) {
+    const auto given = arguments.find(input.name);
+    auto value = given != arguments.end() ? std::optional{given->second}
+                 : input.value            ? input.value
+                                          : input.default_value;
+    if (!value) {
+      throw Error{ErrorKind::usage,
+                  fmt::format("{}: the template '{}' gets no '{}'", definition.place, definition.name, input.name)};
+    }
+    if (!input.allowed.empty() &&
+        std::find(input.allowed.begin(), input.allowed.end(), *value) == input.allowed.end()) {
+      throw Error{ErrorKind::usage, fmt::format("{}: '{}' is not among the values that '{}' allows", definition.place,
+                                                printable(*value), input.name)};
+    }
+    scope.set("inputs.parameters." + input.name, *std::move(value));
+  }
+}
+
+void bind_outputs(const Template& definition, const Scope& scope, Outcome& outcome) {
+  for (const auto& output : definition.outputs) {
+    if (!output.from) continue;
+    try {
+      const auto value = output.from->expression.empty()
+                             ? substitute(output.from->parameter, scope.lookup())
+                             : parameter_text(evaluate(output.from->expression, Dialect::expr, scope.lookup()));
+      outcome.outputs.insert_or_assign(output.name, value);
+    } catch (const Error& error) {
+      // A skipped or failed task leaves no output; then the default counts.
+      if (output.from->default_value)
+        outcome.outputs.insert_or_assign(output.name, *output.from->default_value);
+      else if (outcome.phase == Phase::succeeded)
+        throw error.within(fmt::format("{}, output '{}'", definition.place, output.name));
+    }
+  }
+}
+
+}  // namespace capsule::workflow

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "workflow/model.hpp"
+#include "workflow/scope.hpp"
+
+namespace capsule::workflow {
+
+/// The values of a call's arguments in the caller's scope.
+std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope,
+                                                   const std::string& place);
+
+/// A template's inputs as names in its scope: given values, else values and defaults of its own. Error usage for one
+/// that is missing, surplus or not allowed (enum).
+void bind_inputs(const Template& definition, const std::map<std::string, std::string>& arguments, Scope& scope);
+
+/// The outputs of a steps or DAG template, once its tasks are done: valueFrom.parameter or .expression, else its
+/// default where the task left none.
+void bind_outputs(const Template& definition, const Scope& scope, Outcome& outcome);
+
+}  // namespace capsule::workflow

@@ -1,0 +1,256 @@
+#include "workflow/expression.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "workflow/tokens.hpp"
+
+namespace capsule::workflow {
+
+namespace {
+
+constexpr int max_depth = 64;
+
+/// The number that a value is, or that its text spells.
+std::optional<double> number_of(const json::Value& value) {
+  std::string text;
+  if (const auto* number = value.if_number())
+    text = number->text;
+  else if (const auto* string = value.if_string())
+    text = *string;
+  double out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+
+std::string text_of(const json::Value& value) {
+  if (const auto* text = value.if_string()) return *text;
+  if (const auto* number = value.if_number()) return number->text;
+  if (const auto* boolean = value.if_bool()) return *boolean ? "true" : "false";
+  return {};
+}
+
+class Parser {
+ public:
+  Parser(std::string_view text, Dialect dialect, const Lookup& lookup)
+      : m_text(text), m_dialect(dialect), m_lookup(lookup), m_tokens(tokens_of(text, dialect)) {}
+
+  json::Value run() {
+    auto value = disjunction();
+    if (peek().kind != Token::Kind::end) fail(fmt::format("'{}' is one too many", printable(peek().text)));
+    return value;
+  }
+
+ private:
+  [[nodiscard]] const Token& peek() const { return m_tokens[m_at]; }
+  [[nodiscard]] bool sees(std::string_view sign) const {
+    return peek().kind == Token::Kind::sign && peek().text == sign;
+  }
+  bool accept(std::string_view sign) {
+    if (!sees(sign)) return false;
+    ++m_at;
+    return true;
+  }
+  void expect(std::string_view sign) {
+    if (!accept(sign)) fail(fmt::format("'{}' is missing", sign));
+  }
+
+  [[noreturn]] void fail(std::string_view reason) const {
+    throw Error{ErrorKind::usage, fmt::format("the expression '{}' is not understood: {}", printable(m_text), reason)};
+  }
+
+  [[nodiscard]] bool truth(const json::Value& value) const {
+    if (const auto* boolean = value.if_bool()) return *boolean;
+    if (m_dialect == Dialect::when) {
+      const auto text = text_of(value);
+      if (text == "true") return true;
+      if (text == "false") return false;
+    }
+    fail(fmt::format("true or false is wanted, '{}' is there", printable(text_of(value))));
+  }
+
+  // Both sides are always read, so that a fault on either is found whatever the values are.
+  json::Value disjunction() {
+    auto left = conjunction();
+    while (accept("||")) {
+      const bool left_true = truth(left);
+      const bool right_true = truth(conjunction());
+      left = left_true || right_true;
+    }
+    return left;
+  }
+
+  json::Value conjunction() {
+    auto left = comparison();
+    while (accept("&&")) {
+      const bool left_true = truth(left);
+      const bool right_true = truth(comparison());
+      left = left_true && right_true;
+    }
+    return left;
+  }
+
+  json::Value comparison() {
+    auto left = operand();
+    for (const std::string_view sign : {"==", "!=", "<=", ">=", "<", ">"}) {
+      if (accept(sign)) return compare(left, sign, operand());
+    }
+    if (peek().kind == Token::Kind::word && peek().text == "in" && m_dialect != Dialect::depends) {
+      ++m_at;
+      return contains(operand(), left);
+    }
+    return left;
+  }
+
+  [[nodiscard]] bool equal(const json::Value& left, const json::Value& right) const {
+    if (m_dialect == Dialect::when) return text_of(left) == text_of(right);
+    if (left.is_number() && right.is_number()) return number_of(left) == number_of(right);
+    return left == right;
+  }
+
+  [[nodiscard]] json::Value compare(const json::Value& left, std::string_view sign, const json::Value& right) const {
+    if (sign == "==") return equal(left, right);
+    if (sign == "!=") return !equal(left, right);
+    const bool numeric = m_dialect == Dialect::when || (left.is_number() && right.is_number());
+    const auto a = number_of(left);
+    const auto b = number_of(right);
+    if (!numeric || !a || !b) fail(fmt::format("{} compares numbers", sign));
+    if (sign == "<") return *a < *b;
+    if (sign == "<=") return *a <= *b;
+    if (sign == ">") return *a > *b;
+    return *a >= *b;
+  }
+
+  [[nodiscard]] json::Value contains(const json::Value& list, const json::Value& value) const {
+    const auto* array = list.if_array();
+    if (array == nullptr) fail("'in' wants a list");
+    return std::any_of(array->begin(), array->end(), [&](const json::Value& element) { return equal(element, value); });
+  }
+
+  json::Value operand() {
+    if (++m_depth > max_depth) fail("nested too deep");
+    auto value = operand_inside();
+    --m_depth;
+    return value;
+  }
+
+  json::Value operand_inside() {
+    if (accept("!")) return !truth(operand());
+    if (accept("-")) return negative();
+    if (accept("(")) {
+      auto value = disjunction();
+      expect(")");
+      return value;
+    }
+    if (accept("[")) return list();
+    const auto token = peek();
+    if (token.kind == Token::Kind::end || token.kind == Token::Kind::sign) fail("something is missing");
+    ++m_at;
+    switch (token.kind) {
+      case Token::Kind::number:
+        return json::Number{token.text};
+      case Token::Kind::string:
+        return token.text;
+      case Token::Kind::tag:
+        return looked_up(trimmed(token.text));
+      default:
+        return word(token.text);
+    }
+  }
+
+  json::Value negative() {
+    const auto value = operand();
+    const auto* number = value.if_number();
+    if (number == nullptr) fail("'-' wants a number");
+    return json::Number{"-" + number->text};
+  }
+
+  json::Value list() {
+    json::Array out;
+    while (!accept("]")) {
+      if (!out.empty()) expect(",");
+      out.push_back(disjunction());
+    }
+    return out;
+  }
+
+  json::Value word(const std::string& name) {
+    if (m_dialect == Dialect::expr && sees("(")) return call(name);
+    if (name == "true" || name == "false")
+      return m_dialect == Dialect::when ? json::Value{name} : json::Value{name == "true"};
+    if (m_dialect == Dialect::when) return name;
+    if (m_dialect == Dialect::expr && name == "nil") return {};
+    auto path = name;
+    while (m_dialect == Dialect::expr && accept("[")) {
+      if (peek().kind != Token::Kind::string) fail("a name in quotes is wanted in the brackets");
+      path += "." + peek().text;
+      ++m_at;
+      expect("]");
+      if (peek().kind == Token::Kind::word && peek().text.starts_with('.')) path += m_tokens[m_at++].text;
+    }
+    return looked_up(path);
+  }
+
+  json::Value call(const std::string& name) {
+    expect("(");
+    const auto argument = disjunction();
+    expect(")");
+    if (name == "string") return text_of(argument);
+    const auto number = number_of(argument);
+    if (name != "asInt" && name != "asFloat")
+      fail(fmt::format("there is no function '{}' here (asInt, asFloat, string)", printable(name)));
+    if (!number) fail(fmt::format("{} wants a number, '{}' is there", name, printable(text_of(argument))));
+    if (name == "asFloat") return *number;
+    if (*number != std::trunc(*number) || std::abs(*number) > 9e15)
+      fail(fmt::format("asInt wants a whole number, '{}' is there", printable(text_of(argument))));
+    return static_cast<std::int64_t>(*number);
+  }
+
+  [[nodiscard]] json::Value looked_up(const std::string& path) const {
+    if (auto value = m_lookup(path)) return *std::move(value);
+    fail(fmt::format("'{}' is not known here", printable(path)));
+  }
+
+  static std::string trimmed(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return std::string{text};
+  }
+
+  std::string_view m_text;
+  Dialect m_dialect;
+  const Lookup& m_lookup;
+  std::vector<Token> m_tokens;
+  std::size_t m_at = 0;
+  int m_depth = 0;
+};
+
+}  // namespace
+
+json::Value evaluate(std::string_view text, Dialect dialect, const Lookup& lookup) {
+  return Parser{text, dialect, lookup}.run();
+}
+
+bool evaluate_condition(std::string_view text, Dialect dialect, const Lookup& lookup) {
+  const auto value = evaluate(text, dialect, lookup);
+  if (const auto* boolean = value.if_bool()) return *boolean;
+  const auto word = text_of(value);
+  if (dialect == Dialect::when && (word == "true" || word == "false")) return word == "true";
+  throw Error{ErrorKind::usage,
+              fmt::format("the expression '{}' gives '{}', true or false is wanted", printable(text), printable(word))};
+}
+
+std::vector<std::string> tasks_in(std::string_view depends) {
+  std::vector<std::string> out;
+  for (const auto& token : tokens_of(depends, Dialect::depends)) {
+    if (token.kind == Token::Kind::word) out.push_back(token.text.substr(0, token.text.find('.')));
+  }
+  return out;
+}
+
+}  // namespace capsule::workflow

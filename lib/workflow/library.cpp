@@ -1,0 +1,87 @@
+#include "workflow/library.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/semver.hpp"
+#include "yaml/parse.hpp"
+
+namespace capsule::workflow {
+
+namespace {
+
+constexpr std::size_t max_file_bytes = std::size_t{4} << 20U;
+
+class Loader {
+ public:
+  Loader(Library& library, fs::Path templates) : m_library(library), m_templates(std::move(templates)) {}
+
+  Spec read(const fs::Path& file) {
+    auto text = fs::read_file(file, max_file_bytes);
+    auto spec = read_spec(yaml::parse(text, file.string()), file.string());
+    m_library.texts.emplace(file.filename().string(), std::move(text));
+    return spec;
+  }
+
+  /// Loads what `spec` refers to, then what that refers to.
+  void follow(const Spec& spec) {
+    if (!spec.template_reference.empty()) need(spec.template_reference);
+    if (spec.exit_hook) need(spec.exit_hook->target.name);
+    for (const auto& definition : spec.templates) {
+      for (const auto& group : definition->steps) follow_tasks(group);
+      follow_tasks(definition->dag);
+    }
+  }
+
+ private:
+  void follow_tasks(const std::vector<Task>& tasks) {
+    for (const auto& task : tasks) {
+      with_trace(task.place, [&] {
+        need(task.target.name);
+        if (task.exit_hook) need(task.exit_hook->target.name);
+      });
+    }
+  }
+
+  void need(const std::string& name) {
+    if (name.empty() || m_library.referred.contains(name)) return;
+    const auto file = m_templates / (name + ".yaml");
+    if (!is_name(name) || !std::filesystem::exists(file)) {
+      throw Error{ErrorKind::usage,
+                  fmt::format("the WorkflowTemplate '{}' is not in {} (--templates says where to look)",
+                              printable(name), printable(m_templates.string(), 1024))};
+    }
+    auto spec = read(file);
+    if (spec.name != name || spec.kind != "WorkflowTemplate") {
+      throw Error{ErrorKind::usage, fmt::format("{} does not hold the WorkflowTemplate '{}'", file.string(), name)};
+    }
+    follow(m_library.referred.emplace(name, std::move(spec)).first->second);
+  }
+
+  Library& m_library;
+  fs::Path m_templates;
+};
+
+}  // namespace
+
+const Spec& Library::main() const {
+  return submitted.template_reference.empty() ? submitted : referred.find(submitted.template_reference)->second;
+}
+
+Library::Resolved Library::resolve(const Spec& from, const TemplateReference& target) const {
+  const Spec& spec = target.name.empty() ? from : referred.find(target.name)->second;
+  for (const auto& definition : spec.templates) {
+    if (definition->name == target.template_name) return {&spec, definition};
+  }
+  throw Error{ErrorKind::usage, fmt::format("'{}' has no template '{}'", spec.name, printable(target.template_name))};
+}
+
+Library load_library(const fs::Path& file, const fs::Path& templates) {
+  Library library;
+  Loader loader{library, templates};
+  library.submitted = loader.read(file);
+  loader.follow(library.submitted);
+  return library;
+}
+
+}  // namespace capsule::workflow

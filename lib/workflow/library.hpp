@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "fs/fd.hpp"
+#include "workflow/model.hpp"
+
+namespace capsule::workflow {
+
+/// All files that a run needs, read and checked before anything runs.
+struct Library {
+  Spec submitted;                                     ///< the file that was given
+  std::map<std::string, Spec, std::less<>> referred;  ///< WorkflowTemplates by name, every one that is reached
+  std::map<std::string, std::string> texts;           ///< file name → its text: what the run's identity covers
+
+  /// What runs: the submitted spec itself, or the WorkflowTemplate that it refers to.
+  [[nodiscard]] const Spec& main() const;
+  /// The template that `target` names, seen from `from`. Error usage where there is none.
+  struct Resolved {
+    const Spec* spec;
+    std::shared_ptr<const Template> definition;
+  };
+  [[nodiscard]] Resolved resolve(const Spec& from, const TemplateReference& target) const;
+};
+
+/// Reads `file` and, from `templates`, every `<name>.yaml` that it needs, directly or not. Error usage (not_found for
+/// the file itself) that names the place of the fault.
+Library load_library(const fs::Path& file, const fs::Path& templates);
+
+}  // namespace capsule::workflow

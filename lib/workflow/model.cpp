@@ -1,0 +1,284 @@
+#include "workflow/model.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "json/cursor.hpp"
+#include "workflow/substitution.hpp"
+
+namespace capsule::workflow {
+
+namespace {
+
+using json::Cursor;
+
+/// A parameter's value may be written as a number or boolean; it is text all the same.
+std::string scalar(const Cursor& at) {
+  if (at.value().is_object() || at.value().is_array() || at.value().is_null()) at.fail("a text is wanted");
+  return parameter_text(at.value());
+}
+
+std::string text_or_empty(const Cursor& at, std::string_view key) {
+  const auto member = at.optional(key);
+  return member ? scalar(*member) : std::string{};
+}
+
+std::vector<Cursor> elements_or_none(const Cursor& at, std::string_view key) {
+  const auto member = at.optional(key);
+  return member ? member->elements() : std::vector<Cursor>{};
+}
+
+std::chrono::milliseconds duration(const Cursor& at) {
+  try {
+    return parse_duration(scalar(at));
+  } catch (const Error& error) {
+    at.fail(error.message());
+  }
+}
+
+std::optional<std::chrono::milliseconds> duration_if(const Cursor& at, std::string_view key) {
+  const auto member = at.optional(key);
+  return member ? std::optional{duration(*member)} : std::nullopt;
+}
+
+ValueFrom read_value_from(const Cursor& at) {
+  at.allow_only({"path", "parameter", "expression", "configMapKeyRef", "default"});
+  ValueFrom out;
+  out.path = text_or_empty(at, "path");
+  out.parameter = text_or_empty(at, "parameter");
+  out.expression = text_or_empty(at, "expression");
+  if (const auto reference = at.optional("configMapKeyRef")) {
+    reference->allow_only({"name", "key", "optional"});
+    out.config_map = reference->at("name").string();
+    out.config_key = reference->at("key").string();
+  }
+  if (const auto fallback = at.optional("default")) out.default_value = scalar(*fallback);
+  return out;
+}
+
+Parameter read_parameter(const Cursor& at) {
+  at.allow_only({"name", "value", "default", "valueFrom", "enum", "description", "globalName"});
+  Parameter out;
+  out.name = at.at("name").string();
+  if (const auto value = at.optional("value")) out.value = scalar(*value);
+  if (const auto fallback = at.optional("default")) out.default_value = scalar(*fallback);
+  if (const auto from = at.optional("valueFrom")) out.from = read_value_from(*from);
+  for (const auto& allowed : elements_or_none(at, "enum")) out.allowed.push_back(scalar(allowed));
+  return out;
+}
+
+std::vector<Parameter> read_parameters(const Cursor& at, std::string_view key) {
+  std::vector<Parameter> out;
+  const auto group = at.optional(key);
+  if (!group) return out;
+  group->allow_only({"parameters"});  // artifacts go through the registry, never through the orchestrator
+  for (const auto& parameter : elements_or_none(*group, "parameters")) out.push_back(read_parameter(parameter));
+  return out;
+}
+
+TemplateReference read_target(const Cursor& at) {
+  const auto reference = at.optional("templateRef");
+  if (!reference) return {{}, at.at("template").string()};
+  reference->allow_only({"name", "template", "clusterScope"});
+  return {reference->at("name").string(), reference->at("template").string()};
+}
+
+std::optional<Hook> read_exit_hook(const Cursor& at) {
+  const auto hooks = at.optional("hooks");
+  if (!hooks) return std::nullopt;
+  hooks->allow_only({"exit"});
+  const auto exit = hooks->at("exit");
+  exit.allow_only({"template", "templateRef", "arguments"});
+  return Hook{read_target(exit), read_parameters(exit, "arguments")};
+}
+
+Task read_task(const Cursor& at, const std::string& file) {
+  at.allow_only({"name", "template", "templateRef", "arguments", "when", "depends", "withItems", "withParam", "hooks",
+                 "continueOn"});
+  Task out;
+  out.name = at.at("name").string();
+  out.target = read_target(at);
+  out.arguments = read_parameters(at, "arguments");
+  out.when = text_or_empty(at, "when");
+  out.depends = text_or_empty(at, "depends");
+  if (const auto items = at.optional("withItems")) out.with_items = items->array();
+  out.with_param = text_or_empty(at, "withParam");
+  out.exit_hook = read_exit_hook(at);
+  if (const auto go_on = at.optional("continueOn")) {
+    go_on->allow_only({"failed", "error"});
+    if (const auto failed = go_on->optional("failed")) out.continue_on_failed = failed->boolean();
+  }
+  out.place = fmt::format("{}{}", file, at.pointer());
+  return out;
+}
+
+RetryStrategy read_retry(const Cursor& at) {
+  at.allow_only({"limit", "retryPolicy", "expression", "backoff", "affinity"});
+  RetryStrategy out;
+  const auto limit = text_or_empty(at, "limit");
+  try {
+    out.limit = limit.empty() ? 0 : static_cast<unsigned>(json::to_uint64(json::Number{limit}));
+  } catch (const Error&) {
+    at.at("limit").fail("a whole number is wanted");
+  }
+  out.expression = text_or_empty(at, "expression");
+  if (const auto backoff = at.optional("backoff")) {
+    backoff->allow_only({"duration", "factor", "cap", "maxDuration"});
+    out.delay = duration_if(*backoff, "duration").value_or(std::chrono::milliseconds{0});
+    const auto factor = text_or_empty(*backoff, "factor");
+    if (!factor.empty()) out.factor = json::to_double(json::Number{factor});
+    out.cap = duration_if(*backoff, "cap");
+    out.max_duration = duration_if(*backoff, "maxDuration");
+  }
+  return out;
+}
+
+std::vector<Volume> read_volumes(const Cursor& at) {
+  std::vector<Volume> out;
+  for (const auto& volume : elements_or_none(at, "volumes")) {
+    const auto name = volume.at("name").string();
+    if (volume.optional("emptyDir")) {
+      out.push_back({Volume::Kind::empty_dir, name, {}});
+    } else if (const auto secret = volume.optional("secret")) {
+      out.push_back({Volume::Kind::secret, name, secret->at("secretName").string()});
+    } else if (const auto map = volume.optional("configMap")) {
+      out.push_back({Volume::Kind::config_map, name, map->at("name").string()});
+    } else {
+      volume.fail("on one machine a volume is an emptyDir, a secret or a configMap");
+    }
+  }
+  return out;
+}
+
+Container read_container(const Cursor& at) {
+  // image, resources, securityContext and the like are the cluster's.
+  at.allow_only({"name", "image", "imagePullPolicy", "command", "args", "env", "volumeMounts", "resources",
+                 "securityContext", "terminationMessagePolicy", "terminationMessagePath", "workingDir"});
+  Container out;
+  for (const auto& word : at.at("command").elements()) out.command.push_back(word.string());
+  if (out.command.empty()) at.at("command").fail("the program is missing");
+  for (const auto& word : elements_or_none(at, "args")) out.arguments.push_back(scalar(word));
+  for (const auto& variable : elements_or_none(at, "env")) {
+    variable.allow_only({"name", "value"});
+    out.environment.emplace_back(variable.at("name").string(), text_or_empty(variable, "value"));
+  }
+  for (const auto& mount : elements_or_none(at, "volumeMounts")) {
+    mount.allow_only({"name", "mountPath", "readOnly"});
+    out.mounts.emplace_back(mount.at("name").string(), mount.at("mountPath").string());
+  }
+  return out;
+}
+
+std::shared_ptr<const Template> read_template(const Cursor& at, const std::string& file) {
+  at.allow_only({"name",
+                 "inputs",
+                 "outputs",
+                 "container",
+                 "steps",
+                 "dag",
+                 "volumes",
+                 "retryStrategy",
+                 "timeout",
+                 "activeDeadlineSeconds",
+                 "pendingTimeout",
+                 "securityContext",
+                 "serviceAccountName",
+                 "automountServiceAccountToken",
+                 "executor",
+                 "metadata",
+                 "parallelism",
+                 "metrics",
+                 "synchronization",
+                 "nodeSelector",
+                 "tolerations",
+                 "affinity",
+                 "priorityClassName",
+                 "podSpecPatch",
+                 "archiveLocation",
+                 "failFast"});
+  auto out = std::make_shared<Template>();
+  out->name = at.at("name").string();
+  out->place = fmt::format("{}{}", file, at.pointer());
+  out->inputs = read_parameters(at, "inputs");
+  out->outputs = read_parameters(at, "outputs");
+  if (const auto container = at.optional("container")) out->container = read_container(*container);
+  for (const auto& group : elements_or_none(at, "steps")) {
+    auto& tasks = out->steps.emplace_back();
+    for (const auto& task : group.elements()) tasks.push_back(read_task(task, file));
+  }
+  if (const auto dag = at.optional("dag")) {
+    dag->allow_only({"tasks", "failFast"});
+    for (const auto& task : dag->at("tasks").elements()) out->dag.push_back(read_task(task, file));
+  }
+  const int kinds = static_cast<int>(out->container.has_value()) + static_cast<int>(!out->steps.empty()) +
+                    static_cast<int>(!out->dag.empty());
+  if (kinds != 1) at.fail("a template is exactly one of container, steps, dag");
+  out->volumes = read_volumes(at);
+  if (const auto retry = at.optional("retryStrategy")) out->retry = read_retry(*retry);
+  out->timeout = duration_if(at, "timeout");
+  if (!out->timeout) out->timeout = duration_if(at, "activeDeadlineSeconds");
+  return out;
+}
+
+}  // namespace
+
+Spec read_spec(const json::Value& document, const std::string& file) {
+  const Cursor top{document, file, ErrorKind::usage};
+  top.allow_only({"apiVersion", "kind", "metadata", "spec"});
+  Spec out;
+  out.kind = top.at("kind").string();
+  if (top.at("apiVersion").string() != "argoproj.io/v1alpha1" ||
+      (out.kind != "Workflow" && out.kind != "WorkflowTemplate")) {
+    top.at("kind").fail("a Workflow or a WorkflowTemplate of argoproj.io/v1alpha1 is wanted");
+  }
+  const auto metadata = top.at("metadata");
+  out.name = text_or_empty(metadata, "name");
+  if (out.name.empty()) {
+    out.name = metadata.at("generateName").string();
+    if (out.name.ends_with('-')) out.name.pop_back();
+  }
+  const auto spec = top.at("spec");
+  spec.allow_only({"entrypoint",
+                   "workflowTemplateRef",
+                   "arguments",
+                   "templates",
+                   "volumes",
+                   "hooks",
+                   "onExit",
+                   "activeDeadlineSeconds",
+                   "parallelism",
+                   "ttlStrategy",
+                   "podGC",
+                   "synchronization",
+                   "securityContext",
+                   "serviceAccountName",
+                   "automountServiceAccountToken",
+                   "executor",
+                   "workflowMetadata",
+                   "podMetadata",
+                   "metrics",
+                   "priority",
+                   "archiveLogs",
+                   "imagePullSecrets",
+                   "nodeSelector",
+                   "tolerations",
+                   "affinity",
+                   "podPriorityClassName",
+                   "retryStrategy"});
+  out.entrypoint = text_or_empty(spec, "entrypoint");
+  if (const auto reference = spec.optional("workflowTemplateRef")) {
+    reference->allow_only({"name", "clusterScope"});
+    out.template_reference = reference->at("name").string();
+  }
+  out.arguments = read_parameters(spec, "arguments");
+  for (const auto& entry : elements_or_none(spec, "templates")) out.templates.push_back(read_template(entry, file));
+  out.volumes = read_volumes(spec);
+  out.exit_hook = read_exit_hook(spec);
+  if (const auto handler = spec.optional("onExit")) out.exit_hook = Hook{{{}, handler->string()}, {}};
+  out.deadline = duration_if(spec, "activeDeadlineSeconds");
+  if (const auto parallelism = spec.optional("parallelism")) out.parallelism = parallelism->uint64();
+  return out;
+}
+
+}  // namespace capsule::workflow

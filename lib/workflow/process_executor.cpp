@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "core/error.hpp"
+#include "json/parse.hpp"
+#include "process/process.hpp"
+#include "workflow/executor.hpp"
+
+namespace capsule::workflow {
+
+namespace {
+
+/// What of our environment a step may see: where its user's configuration is, and nothing that is secret.
+constexpr std::array passed_on{"PATH",           "HOME",          "LANG",    "XDG_CONFIG_HOME",
+                               "XDG_STATE_HOME", "SSL_CERT_FILE", "NO_COLOR"};
+
+std::map<std::string, std::string> environment_of(const StepCommand& command) {
+  std::map<std::string, std::string> out;
+  for (const char* name : passed_on) {
+    if (const char* value = std::getenv(name); value != nullptr)
+      out.emplace(name, value);  // NOLINT(concurrency-mt-unsafe)
+  }
+  for (const auto& [name, value] : command.environment) out.insert_or_assign(name, value);
+  return out;
+}
+
+/// A step's own error line, without "capsule-x: error: " in front.
+std::string message_in(std::string_view error_output) {
+  while (error_output.ends_with('\n')) error_output.remove_suffix(1);
+  auto line = error_output.substr(error_output.rfind('\n') + 1);
+  constexpr std::string_view mark = ": error: ";
+  if (const auto at = line.find(mark); at != std::string_view::npos) line.remove_prefix(at + mark.size());
+  return printable(line, 1000);
+}
+
+}  // namespace
+
+StepResult ProcessExecutor::execute(const StepCommand& command, const std::function<void(std::string_view)>& on_line) {
+  const auto program = m_folder / command.program;
+  if (::access(program.c_str(), X_OK) != 0) {
+    throw Error{ErrorKind::usage,
+                fmt::format("the step's program {} is not there: is it built, or installed beside capsule-run?",
+                            printable(program.string(), 1024))};
+  }
+  process::Command child;
+  child.program = program.string();
+  child.arguments = command.arguments;
+  child.environment = environment_of(command);
+  child.time_limit = command.time_limit;
+  child.on_error_line = on_line;
+  const auto result = process::run(child);
+  StepResult out;
+  out.timed_out = result.end == process::End::timed_out;
+  out.exit_code = result.end == process::End::exited ? result.exit_code : out.timed_out ? 143 : 128 + result.signal;
+  if (!result.succeeded()) {
+    out.message = out.timed_out ? result.describe() : message_in(result.error_output);
+    if (out.message.empty()) out.message = result.describe();
+  }
+  return out;
+}
+
+}  // namespace capsule::workflow

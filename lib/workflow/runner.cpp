@@ -1,0 +1,94 @@
+#include "workflow/runner.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "json/write.hpp"
+#include "workflow/binding.hpp"
+#include "workflow/walker.hpp"
+
+namespace capsule::workflow {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+json::Value failures_as_json(const std::vector<Failure>& failures) {
+  json::Array out;
+  for (const auto& failure : failures) {
+    out.push_back(json::Object{
+        {"displayName", failure.node},
+        {"message", fmt::format("main: Error (exit code {}): {}", failure.outcome.exit_code, failure.outcome.message)},
+        {"templateName", failure.template_name},
+        {"phase", name_of(failure.outcome.phase)},
+        {"finishedAt", format_time(now())}});
+  }
+  return out;
+}
+
+json::Value as_json(const std::string& run_id, const Library& library,
+                    const std::map<std::string, std::string>& arguments, const Outcome& outcome) {
+  json::Object parameters;
+  for (const auto& [name, value] : arguments) parameters.set(name, value);
+  json::Object outputs;
+  for (const auto& [name, value] : outcome.outputs) outputs.set(name, value);
+  return json::Object{
+      {"run_id", run_id},           {"workflow", library.submitted.name},  {"phase", name_of(outcome.phase)},
+      {"message", outcome.message}, {"parameters", std::move(parameters)}, {"outputs", std::move(outputs)}};
+}
+
+Scope workflow_scope(const Library& library, const std::string& run_id,
+                     const std::map<std::string, std::string>& arguments) {
+  Scope scope;
+  scope.set("workflow.name", fmt::format("{}-{}", library.submitted.name, run_id));
+  scope.set("workflow.uid", run_id);
+  scope.set("workflow.namespace", std::string{"default"});
+  for (const auto& [name, value] : arguments) scope.set("workflow.parameters." + name, value);
+  return scope;
+}
+
+/// Argo gives `workflow.failures` as JSON inside a JSON string; after a success that string is "null".
+std::string failures_text(const std::vector<Failure>& failures) {
+  return json::compact(json::Value{failures.empty() ? std::string{"null"} : json::compact(failures_as_json(failures))});
+}
+
+void run_exit_hook(Walker& walker, const Library& library, const Scope& workflow, Outcome& outcome) {
+  const bool own = library.submitted.exit_hook.has_value();
+  const auto& spec = own ? library.submitted : library.main();
+  if (!spec.exit_hook) return;
+  Scope scope = workflow;
+  scope.set("workflow.status", std::string{name_of(outcome.phase)});
+  scope.set("workflow.failures", failures_text(walker.failures()));
+  const auto hook =
+      walker.run(spec, spec.exit_hook->target, "onExit", argument_values(spec.exit_hook->arguments, scope, spec.name));
+  if (!hook.good() && outcome.good()) outcome = {Phase::failed, hook.exit_code, hook.message, outcome.outputs};
+}
+
+}  // namespace
+
+RunResult run_workflow(const Library& library, const RunRequest& request, Executor& executor, Watcher& watcher) {
+  const auto arguments = resolve_arguments(library, request);
+  RunResult result{run_id_of(library, arguments, request.nonce), {}, {}};
+  RunState state{request.state_folder, result.run_id};
+  const auto& main = library.main();
+  const auto limit = library.submitted.deadline ? library.submitted.deadline : main.deadline;
+  const auto workflow = workflow_scope(library, result.run_id, arguments);
+  Walker walker{{library,
+                 {state, executor, request.resume, request.state_folder},
+                 watcher,
+                 limit ? Clock::now() + *limit : Clock::time_point::max(),
+                 library.submitted.parallelism != 0 ? library.submitted.parallelism : main.parallelism,
+                 workflow}};
+  const TemplateReference entrypoint{
+      {}, library.submitted.entrypoint.empty() ? main.entrypoint : library.submitted.entrypoint};
+  walker.announce(main, entrypoint, "");
+  result.outcome = walker.run(main, entrypoint, "", arguments);
+  const auto failures = walker.failures();
+  if (!failures.empty()) result.failed_node = failures.front().node;
+  run_exit_hook(walker, library, workflow, result.outcome);
+  state.remember_workflow(json::pretty(as_json(result.run_id, library, arguments, result.outcome)));
+  return result;
+}
+
+}  // namespace capsule::workflow

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "workflow/leaf.hpp"
+#include "workflow/runner.hpp"
+
+namespace capsule::workflow {
+
+/// A leaf that failed: what `workflow.failures` lists.
+struct Failure {
+  std::string node;
+  std::string template_name;
+  Outcome outcome;
+};
+
+/// Walks templates: containers by Leaf, steps group after group, DAGs as their `depends` allow. What may run at once
+/// does, up to the workflow's parallelism.
+class Walker {
+ public:
+  struct Context {
+    const Library& library;
+    Leaf::Tools tools;
+    Watcher& watcher;
+    std::chrono::steady_clock::time_point deadline;
+    std::size_t parallelism;
+    Scope workflow;  ///< workflow.name, workflow.parameters.…, known everywhere
+  };
+  explicit Walker(Context context);
+
+  using Arguments = std::map<std::string, std::string>;
+  /// Runs a template with its inputs bound to `arguments`.
+  Outcome run(const Spec& spec, const TemplateReference& target, const std::string& node, const Arguments& arguments);
+  /// Tells the watcher of all nodes that can be foreseen, in their order, as pending.
+  void announce(const Spec& spec, const TemplateReference& target, const std::string& node);
+
+  [[nodiscard]] std::vector<Failure> failures() const;
+
+ private:
+  using Outcomes = std::map<std::string, Outcome>;
+
+  [[nodiscard]] Scope bind(const Template& definition, const Arguments& arguments) const;
+  Outcome run_steps(const Library::Resolved& resolved, const std::string& node, Scope scope);
+  Outcome run_dag(const Library::Resolved& resolved, const std::string& node, const Scope& scope);
+  Outcome run_leaf(const Library::Resolved& resolved, const std::string& node, const Scope& scope);
+  /// A task with its `when`, its items and its hook.
+  Outcome run_task(const Spec& spec, const Task& task, const std::string& node, const Scope& scope);
+  Outcome run_instance(const Spec& spec, const Task& task, const std::string& node, const Scope& scope);
+  Outcome run_items(const Spec& spec, const Task& task, const std::string& node, const Scope& scope,
+                    const json::Array& items);
+  void report(const std::string& node, const Outcome& outcome, unsigned attempt = 1);
+
+  Context m_context;
+  mutable std::mutex m_mutex;
+  std::vector<Failure> m_failures;
+  struct Slots;
+  std::shared_ptr<Slots> m_slots;
+};
+
+}  // namespace capsule::workflow

@@ -1,0 +1,13 @@
+#include "process/process.hpp"
+#include "run_step.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App cli{
+      "Run a workflow file on this machine, without a cluster: each step as a process, as Argo runs it as a pod.",
+      "capsule-run"};
+  run_step::Options options;
+  run_step::define_options(cli, options);
+  capsule::step::on_termination(capsule::process::kill_all);
+  return capsule::step::run(cli, run_step::manual(), argc, argv,
+                            [&](capsule::step::Context& step) { run_step::run(options, step); });
+}

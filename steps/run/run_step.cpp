@@ -1,0 +1,136 @@
+#include "run_step.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "core/error.hpp"
+#include "fs/temporary.hpp"
+#include "json/cursor.hpp"
+#include "watchers.hpp"
+#include "workflow/runner.hpp"
+#include "workflow/substitution.hpp"
+#include "yaml/parse.hpp"
+
+namespace run_step {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::size_t max_file_bytes = std::size_t{4} << 20U;
+
+void add_parameter(std::map<std::string, std::string>& parameters, const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error{ErrorKind::usage, fmt::format("-p wants name=value, this is '{}'", printable(text))};
+  auto value = text.substr(equals + 1);
+  if (value.starts_with('@')) {
+    value = fs::read_file(value.substr(1), max_file_bytes);
+    if (value.ends_with('\n')) value.pop_back();
+  }
+  parameters.insert_or_assign(text.substr(0, equals), std::move(value));
+}
+
+std::map<std::string, std::string> texts_in(const json::Cursor& object) {
+  std::map<std::string, std::string> out;
+  for (const auto& [name, value] : object.members())
+    out.insert_or_assign(name, workflow::parameter_text(value.value()));
+  return out;
+}
+
+std::map<std::string, std::map<std::string, std::string>> read_config_maps(const std::string& file) {
+  std::map<std::string, std::map<std::string, std::string>> out;
+  if (file.empty()) return out;
+  for (const auto& document : yaml::parse_all(fs::read_file(file, max_file_bytes), file)) {
+    const json::Cursor top{document, file, ErrorKind::usage};
+    if (top.at("kind").string() != "ConfigMap") top.at("kind").fail("a ConfigMap is wanted");
+    out.insert_or_assign(top.at("metadata").at("name").string(), texts_in(top.at("data")));
+  }
+  return out;
+}
+
+workflow::RunRequest request_of(const Options& options) {
+  workflow::RunRequest request;
+  if (!options.parameter_file.empty()) {
+    const auto document = yaml::parse(fs::read_file(options.parameter_file, max_file_bytes), options.parameter_file);
+    request.parameters = texts_in(json::Cursor{document, options.parameter_file, ErrorKind::usage});
+  }
+  for (const auto& text : options.parameters) add_parameter(request.parameters, text);
+  request.config_maps = read_config_maps(options.config);
+  request.state_folder =
+      std::filesystem::absolute(options.state.empty() ? step::default_state_folder() : options.state);
+  if (options.fresh) request.nonce = fs::random_name();
+  request.resume = options.resume ? workflow::Resume::yes : workflow::Resume::no;
+  return request;
+}
+
+/// The step programs lie beside this one.
+fs::Path own_folder() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+}
+
+/// A failed step's exit code becomes ours where it is one of the table's.
+ErrorKind kind_of(int exit_code) {
+  for (const auto kind : {ErrorKind::usage, ErrorKind::invalid_input, ErrorKind::verification_failed,
+                          ErrorKind::not_found, ErrorKind::denied, ErrorKind::conflict, ErrorKind::unmet_requirement,
+                          ErrorKind::capsule_failed, ErrorKind::unavailable, ErrorKind::timed_out, ErrorKind::busy}) {
+    if (capsule::exit_code(kind) == exit_code) return kind;
+  }
+  return exit_code == 143   ? ErrorKind::timed_out
+         : exit_code >= 128 ? ErrorKind::unavailable
+                            : ErrorKind::capsule_failed;
+}
+
+}  // namespace
+
+void define_options(CLI::App& app, Options& options) {
+  app.add_option("file", options.file, "Workflow or WorkflowTemplate to run (YAML)")->required()->type_name("FILE");
+  app.add_option("-p,--parameter", options.parameters,
+                 "One argument of the workflow; repeatable; name=@FILE reads the value from a file")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--parameter-file", options.parameter_file, "YAML file of arguments, name: value; -p wins")
+      ->type_name("FILE");
+  app.add_option("--config", options.config,
+                 "File with the ConfigMaps that arguments refer to (valueFrom.configMapKeyRef)")
+      ->type_name("FILE");
+  app.add_option("--templates", options.templates,
+                 "Folder with the WorkflowTemplates, <name>.yaml each [<FILE>/../../templates]")
+      ->type_name("DIR");
+  app.add_flag("--resume", options.resume,
+               "Go on after a failure or a kill: steps that succeeded with the same inputs are not run again");
+  app.add_flag("--new", options.fresh, "A run of its own, although files and arguments are those of an earlier one");
+  step::add_state_option(app, options.state);
+}
+
+const step::Manual& manual() {
+  static const step::Manual instance{
+      {{"run-id", "identity of the run: digest of the files and arguments, 16 hexadecimal digits"},
+       {"phase", "Succeeded, or Failed"}},
+      "capsule-run workflows/loops/capsule-build.yaml -p source=tests/capsules/m2n2-metal -p publish=false",
+      {10, 11, 12, 13, 14, 15, 16, 40, 41, 42}};
+  return instance;
+}
+
+void run(const Options& options, step::Context& step) {
+  const auto templates = options.templates.empty() ? fs::Path{options.file}.parent_path() / ".." / "templates"
+                                                   : fs::Path{options.templates};
+  const auto library = workflow::load_library(options.file, templates.lexically_normal());
+  const auto request = request_of(options);
+  workflow::ProcessExecutor executor{own_folder()};
+  const auto watcher = make_watcher();
+  const auto result = workflow::run_workflow(library, request, executor, *watcher);
+  step.output("run-id", result.run_id);
+  step.output("phase", name_of(result.outcome.phase));
+  for (const auto& [name, value] : result.outcome.outputs) step.forwarded_output(name, value);
+  if (!result.outcome.good()) {
+    throw Error{
+        kind_of(result.outcome.exit_code),
+        fmt::format(
+            "{} failed with exit code {}: {}; when that is mended, the same command with --resume goes on from there",
+            result.failed_node.empty() ? "the workflow" : result.failed_node, result.outcome.exit_code,
+            result.outcome.message)};
+  }
+}
+
+}  // namespace run_step

@@ -1,0 +1,183 @@
+#include "watchers.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "log/log.hpp"
+
+namespace run_step {
+
+using namespace capsule;
+using workflow::NodeEvent;
+using workflow::Phase;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Mark {
+  std::string_view sign;
+  std::string_view colour;
+};
+
+Mark mark_of(Phase phase) {
+  switch (phase) {
+    case Phase::pending:
+      return {"◦", "\x1b[2m"};
+    case Phase::running:
+      return {"●", "\x1b[36m"};
+    case Phase::succeeded:
+      return {"✔", "\x1b[32m"};
+    case Phase::failed:
+    case Phase::error:
+      return {"✖", "\x1b[31m"};
+    case Phase::skipped:
+    case Phase::omitted:
+      return {"○", "\x1b[2m"};
+  }
+  return {"?", ""};
+}
+
+/// Cuts at `width` characters, not bytes: every UTF-8 continuation byte belongs to the character before.
+std::string cut(std::string_view text, std::size_t width) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xc0U) == 0x80U) continue;
+    if (count++ == width) return std::string{text.substr(0, i)};
+  }
+  return std::string{text};
+}
+
+bool is_over(Phase phase) {
+  return phase != Phase::pending && phase != Phase::running;
+}
+
+/// Nodes in the order in which they were first heard of, with their times.
+class NodeTable {
+ public:
+  const NodeLine& update(const NodeEvent& event) {
+    const auto [place, fresh] = m_index.emplace(event.node, m_lines.size());
+    if (fresh) m_lines.push_back({event.node, event.name, event.depth, event.phase, {}, 1, {}});
+    auto& line = m_lines[place->second];
+    if (event.phase == Phase::running && !m_started.contains(event.node)) m_started.emplace(event.node, Clock::now());
+    line.phase = event.phase;
+    line.message = event.message;
+    line.attempt = event.attempt;
+    refresh(line);
+    return line;
+  }
+
+  const std::vector<NodeLine>& lines() {
+    for (auto& line : m_lines) {
+      if (!is_over(line.phase)) refresh(line);
+    }
+    return m_lines;
+  }
+
+ private:
+  void refresh(NodeLine& line) const {
+    const auto start = m_started.find(line.node);
+    if (start != m_started.end())
+      line.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start->second);
+  }
+
+  std::vector<NodeLine> m_lines;
+  std::map<std::string, std::size_t> m_index;
+  std::map<std::string, Clock::time_point> m_started;
+};
+
+class LineWatcher final : public workflow::Watcher {
+ public:
+  void changed(const NodeEvent& event) override {
+    const auto& line = m_table.update(event);
+    if (event.phase == Phase::pending || (event.phase == Phase::running && event.node == m_last)) return;
+    m_last = event.node;
+    std::string text = fmt::format("{}: {}", event.node, name_of(event.phase));
+    if (event.attempt > 1) text += fmt::format(", try {}", event.attempt);
+    if (is_over(event.phase) && event.phase != Phase::skipped && event.phase != Phase::omitted)
+      text += fmt::format(" after {}", human_duration(line.duration));
+    if (!event.message.empty()) text += fmt::format(": {}", event.message);
+    log::info(text);
+  }
+
+  void line(const std::string& node, std::string_view text) override { log::info(fmt::format("{} | {}", node, text)); }
+
+ private:
+  NodeTable m_table;
+  std::string m_last;
+};
+
+/// Redraws the whole graph in place at each change.
+class PictureWatcher final : public workflow::Watcher {
+ public:
+  ~PictureWatcher() override { draw(); }
+  PictureWatcher() = default;
+  PictureWatcher(const PictureWatcher&) = delete;
+  PictureWatcher& operator=(const PictureWatcher&) = delete;
+
+  void changed(const NodeEvent& event) override {
+    m_table.update(event);
+    if (event.phase != Phase::pending) draw();
+  }
+
+  void line(const std::string& node, std::string_view text) override {
+    if (text.find(": error:") == std::string_view::npos && text.find(": warning:") == std::string_view::npos) return;
+    erase();
+    write(fmt::format("{} | {}\n", node, printable(text, 400)));
+    draw();
+  }
+
+ private:
+  static void write(std::string_view text) {
+    while (!text.empty()) {
+      const auto count = ::write(STDERR_FILENO, text.data(), text.size());
+      if (count <= 0) return;
+      text.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+
+  void erase() {
+    if (m_height > 0) write(fmt::format("\x1b[{}A\x1b[J", m_height));
+    m_height = 0;
+  }
+
+  void draw() {
+    winsize size{};
+    const std::size_t width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    const auto text = picture_of(m_table.lines(), width, Colour::yes);
+    erase();
+    write(text);
+    m_height = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+
+  NodeTable m_table;
+  std::size_t m_height = 0;
+};
+
+}  // namespace
+
+std::string picture_of(const std::vector<NodeLine>& nodes, std::size_t width, Colour colour) {
+  std::string out;
+  for (const auto& node : nodes) {
+    const auto mark = mark_of(node.phase);
+    std::string text = fmt::format("{}{} {}", std::string(node.depth * 2, ' '), mark.sign, node.name);
+    if (node.duration.count() > 0 || is_over(node.phase)) text += fmt::format("  {}", human_duration(node.duration));
+    if (node.attempt > 1) text += fmt::format("  try {}", node.attempt);
+    if (!node.message.empty()) text += fmt::format("  {}", printable(node.message, 400));
+    text = cut(text, width - 1);
+    out += colour == Colour::yes ? fmt::format("{}{}\x1b[0m\n", mark.colour, text) : text + "\n";
+  }
+  return out;
+}
+
+std::unique_ptr<workflow::Watcher> make_watcher() {
+  if (log::form() == log::Form::terminal) return std::make_unique<PictureWatcher>();
+  return std::make_unique<LineWatcher>();
+}
+
+}  // namespace run_step
