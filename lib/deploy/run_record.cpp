@@ -1,0 +1,77 @@
+#include "deploy/run_record.hpp"
+
+#include "crypto/hash.hpp"
+#include "json/write.hpp"
+
+namespace capsule::deploy {
+
+namespace {
+
+json::Array strings(const std::vector<std::string>& list) {
+  json::Array out;
+  for (const auto& text : list) out.emplace_back(text);
+  return out;
+}
+
+/// A price stays the decimal text that the manifest has; the quantity is one, so the amount is the price.
+json::Value billing(const Manifest& manifest) {
+  if (!manifest.billing) return {};
+  const auto& price = manifest.billing->price;  // text: a JSON number would become a binary float
+  return json::Object{{"unit", manifest.billing->unit}, {"quantity", 1}, {"price", price}, {"amount", price}};
+}
+
+}  // namespace
+
+std::string RunRequest::run_id() const {
+  const json::Object key{{"capsule", capsule_digest.text()},
+                         {"target", target},
+                         {"parameters", parameters},
+                         {"seed", seed},
+                         {"ordinal", ordinal}};
+  return std::string{crypto::sha256(json::canonical(key)).hex().substr(0, 16)};
+}
+
+json::Value RunRequest::input() const {
+  return json::Object{{"parameters", parameters}, {"seed", seed}, {"budget", budget}};
+}
+
+Digest output_digest(const json::Value& result) {
+  auto stripped = result;
+  if (auto* object = stripped.if_object()) object->erase("measured");
+  return crypto::sha256(json::canonical(stripped));
+}
+
+std::string run_record(const Manifest& manifest, const RunRequest& request, const RunFacts& facts,
+                       const RunPlace& place) {
+  json::Object record{
+      {"capsule",
+       json::Object{{"name", manifest.name}, {"version", manifest.version}, {"digest", request.capsule_digest.text()}}},
+      {"run_id", request.run_id()},
+      {"target", request.target},
+      {"node", json::Object{{"name", place.node_name},
+                            {"utid", place.utid.empty() ? json::Value{} : json::Value{place.utid}},
+                            {"attested", false},
+                            {"gpu", strings(place.gpus)}}},
+      {"waived", strings(place.waived)},
+      {"parameters", request.parameters},
+      {"seed", request.seed},
+      {"budget", request.budget},
+      {"ordinal", request.ordinal},
+      {"started_at", format_time(facts.started_at)},
+      {"finished_at", format_time(facts.finished_at)},
+      {"duration_ms", static_cast<std::int64_t>((facts.finished_at - facts.started_at).count())},
+      {"exit_code", facts.exit_code},
+      {"result", facts.result},
+      {"usage", json::Object{{"cpu_ms", facts.cpu_ms},
+                             {"max_rss_bytes", facts.max_rss_bytes},
+                             {"energy_joules", facts.energy_joules},
+                             {"energy_estimated", facts.energy_estimated}}},
+      {"confinement", place.confinement},
+      {"log_digest", facts.log_digest.text()},
+      {"input_digest", crypto::sha256(json::canonical(request.input())).text()},
+      {"output_digest", output_digest(facts.result).text()}};
+  if (const auto bill = billing(manifest); !bill.is_null()) record.set("billing", bill);
+  return json::canonical(record);
+}
+
+}  // namespace capsule::deploy

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "capsule/manifest.hpp"
+#include "core/digest.hpp"
+#include "core/time.hpp"
+#include "json/value.hpp"
+
+namespace capsule::deploy {
+
+/// What a run is asked for: fixed and stored before it starts, so that a retry is the same run.
+struct RunRequest {
+  Digest capsule_digest;
+  std::string target;      ///< e.g. "this-machine:<id>"
+  json::Value parameters;  ///< an object
+  std::uint64_t seed = 0;  ///< below 2^53: JSON numbers are exact up to there (RFC 8785 §3.2.2.3)
+  std::uint64_t budget = 0;
+  std::uint64_t ordinal = 1;
+
+  /// First 16 hexadecimal digits of SHA-256 of canonical {capsule, ordinal, parameters, seed, target}.
+  [[nodiscard]] std::string run_id() const;
+  /// What the runner reads: {parameters, seed, budget}.
+  [[nodiscard]] json::Value input() const;
+};
+
+/// What deploy measured of a run.
+struct RunFacts {
+  Time started_at;
+  Time finished_at;
+  int exit_code = 0;
+  json::Value result;  ///< the runner's JSON object
+  std::uint64_t cpu_ms = 0;
+  std::uint64_t max_rss_bytes = 0;
+  double energy_joules = 0;
+  bool energy_estimated = true;
+  Digest log_digest;  ///< of the runner's stderr
+};
+
+/// Where and how it ran.
+struct RunPlace {
+  std::string node_name;
+  std::string utid;  ///< empty: none
+  std::vector<std::string> gpus;
+  std::vector<std::string> waived;
+  json::Value confinement;
+};
+
+/// The run record (README.md, "The run record"): canonical JSON, written once, never remade.
+std::string run_record(const Manifest& manifest, const RunRequest& request, const RunFacts& facts,
+                       const RunPlace& place);
+
+/// SHA-256 of canonical `result` without its member `measured`.
+Digest output_digest(const json::Value& result);
+
+}  // namespace capsule::deploy

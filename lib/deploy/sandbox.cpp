@@ -1,0 +1,88 @@
+#include "deploy/sandbox.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/error.hpp"
+
+namespace capsule::deploy {
+
+namespace {
+
+constexpr std::string_view search_path = "/usr/local/bin:/usr/bin:/bin";
+
+fs::Path find_program(std::string_view name) {
+  for (auto rest = search_path; !rest.empty();) {
+    const auto folder = rest.substr(0, rest.find(':'));
+    const auto candidate = fs::Path{folder} / name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+  }
+  throw Error{ErrorKind::unmet_requirement,
+              fmt::format("the capsule needs '{}', which is not in {}", printable(name), search_path)};
+}
+
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> out;
+  while (!line.empty()) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    const auto word = line.substr(0, line.find_first_of(" \t"));
+    if (!word.empty()) out.emplace_back(word);
+    line.remove_prefix(word.size());
+  }
+  return out;
+}
+
+/// The interpreter and its arguments from a `#!` line; `/usr/bin/env NAME` is looked up in our own path. Empty where
+/// there is no such line.
+std::vector<std::string> interpreter_of(const fs::Path& file) {
+  fs::FileSource source{file};
+  Bytes buffer(256);
+  buffer.resize(read_fully(source, buffer));
+  const auto text = as_text(buffer);
+  if (!text.starts_with("#!")) return {};
+  auto words = words_of(text.substr(2, text.find('\n') - 2));
+  if (words.size() >= 2 && fs::Path{words.front()}.filename() == "env") {
+    words.erase(words.begin());
+    words.front() = find_program(words.front()).string();
+  }
+  return words;
+}
+
+}  // namespace
+
+void make_writable_folder(const fs::Path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+  if (::geteuid() == 0 && ::chown(folder.c_str(), capsule_user, capsule_user) != 0)
+    fs::throw_errno("change the owner of", folder, errno);
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+}
+
+process::Command capsule_command(const fs::Path& root, const std::string& file, const fs::Path& data) {
+  process::Command command;
+  const auto path = root / file;
+  auto words = interpreter_of(path);
+  if (words.empty() && path.extension() == ".py") words = {find_program("python3").string()};
+  words.push_back(path.string());
+  command.program = words.front();
+  command.arguments.assign(words.begin() + 1, words.end());
+  command.folder = root.string();
+  const auto temporary = data / "tmp";
+  make_writable_folder(data);
+  make_writable_folder(temporary);
+  command.environment = {{"PATH", std::string{search_path}},
+                         {"LANG", "C.UTF-8"},
+                         {"HOME", data.string()},
+                         {"TMPDIR", temporary.string()},
+                         {"CAPSULE_ROOT", root.string()},
+                         {"CAPSULE_DATA", data.string()},
+                         {"PYTHONDONTWRITEBYTECODE", "1"},
+                         {"PYTHONUNBUFFERED", "1"}};
+  return command;
+}
+
+}  // namespace capsule::deploy

@@ -1,0 +1,204 @@
+#include "deploy_step.hpp"
+
+#include <fmt/format.h>
+
+#include "attest/trust_policy.hpp"
+#include "capsule/extractor.hpp"
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "crypto/hash.hpp"
+#include "deploy/run_ledger.hpp"
+#include "deploy/this_machine.hpp"
+#include "fs/lock.hpp"
+#include "image/capsule_input.hpp"
+#include "image/published_package.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+#include "oci/media_types.hpp"
+#include "oci/store.hpp"
+#include "proofed_deployment.hpp"
+
+namespace deploy_step {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::uint64_t max_exact_integer = (std::uint64_t{1} << 53U) - 1;
+constexpr std::size_t max_record_bytes = std::size_t{32} << 20U;
+
+json::Value parse_parameters(const std::string& text) {
+  auto value = with_trace("--parameters", [&] { return json::parse(text, "the parameters"); });
+  if (!value.is_object())
+    throw Error{ErrorKind::usage, "--parameters wants one JSON object, such as {\"generations\": 50}"};
+  return value;
+}
+
+/// The capsule, unpacked below the state folder and verified on the way.
+struct Unpacked {
+  VerifiedCapsule capsule;
+  fs::Path root;
+};
+
+Unpacked fetch(oci::Store& store, const oci::Reference& reference, const attest::TrustPolicy& trust,
+               const fs::Path& state, log::Progress& progress) {
+  const auto folder = state / "capsules";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+  Extractor extractor{folder};
+  const auto input = image::published_package(store, image::read_published(store, *reference.digest));
+  progress.begin("fetching", input->size());
+  auto capsule = image::verify_input(*input, trust, {.observer = &extractor, .progress = &progress});
+  progress.end();
+  if (capsule.manifest().name != reference.name) {
+    throw Error{ErrorKind::verification_failed, fmt::format("the capsule under the name '{}' calls itself '{}'",
+                                                            reference.name, capsule.manifest().name)};
+  }
+  auto root = extractor.keep(capsule);
+  return {std::move(capsule), std::move(root)};
+}
+
+/// Whether the record of a finished run is still beside the capsule.
+bool record_is_there(oci::Store& store, const Digest& index, const Digest& record) {
+  for (const auto& entry : oci::attached(store, index, oci::media_type::run_record, max_record_bytes)) {
+    if (entry.content_digest == record) return true;
+  }
+  return false;
+}
+
+struct Loop {
+  oci::Store& store;
+  oci::Descriptor subject;
+  deploy::Target& target;
+  const Unpacked& unpacked;
+  std::vector<std::string> waived;
+  ProofedDeployment& object;
+};
+
+Digest run_once(const Loop& loop, const deploy::RunRequest& request) {
+  const auto& manifest = loop.unpacked.capsule.manifest();
+  loop.object.set_phase("Pending", request.run_id());
+  loop.target.prepare(loop.unpacked.capsule, loop.unpacked.root);
+  loop.object.set_phase("Running", request.run_id());
+  const auto facts = loop.target.run(loop.unpacked.capsule, loop.unpacked.root, request);
+  auto place = loop.target.place();
+  place.waived = loop.waived;
+  const auto record = deploy::run_record(manifest, request, facts, place);
+  oci::attach(loop.store, loop.subject,
+              {std::string{oci::media_type::run_record},
+               std::string{oci::media_type::run_record},
+               record,
+               {{"ai.industriverse.capsule.run-id", request.run_id()}}});
+  return crypto::sha256(record);
+}
+
+std::unique_ptr<deploy::Target> open_target(const Options& options, const fs::Path& state) {
+  if (options.target != "this-machine") {
+    throw Error{ErrorKind::usage,
+                fmt::format("--target {}: only this-machine is there yet", printable(options.target))};
+  }
+  return std::make_unique<deploy::ThisMachine>(
+      deploy::ThisMachineOptions{state, parse_duration(options.timeout), options.watts});
+}
+
+}  // namespace
+
+void define_options(CLI::App& app, Options& options) {
+  app.add_option("reference", options.reference,
+                 "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
+      ->required()
+      ->type_name("REFERENCE");
+  app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
+  app.add_option("--key", options.key,
+                 "Public key (PEM) that must have signed the capsule; short for a trust policy with one key")
+      ->type_name("FILE");
+  app.add_option("--target", options.target, "Where to deploy to")->capture_default_str()->type_name("this-machine");
+  app.add_option("--allow-unmet", options.allow_unmet,
+                 "A requirement to go without, as the manifest writes it; repeatable, or separated by commas; the run "
+                 "record calls it waived")
+      ->delimiter(',')
+      ->type_name("REQUIREMENT");
+  app.add_option("--parameters", options.parameters, "Parameters of the capsule's runner, one JSON object")
+      ->capture_default_str()
+      ->type_name("JSON");
+  app.add_option("--seed", options.seed, "Seed of the run, below 2^53 [drawn, and remembered for a retry]")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{0}, max_exact_integer));
+  app.add_option("--budget", options.budget,
+                 "Budget that the runner is given, in its own unit [0: the runner's default]")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{0}, max_exact_integer));
+  app.add_flag("--new-run", options.new_run,
+               "Run again, with a new seed and the next ordinal, although a run is done (it is billed again)");
+  app.add_option("--timeout", options.timeout, "Time limit of install.sh, of healthcheck.sh and of the run: each")
+      ->capture_default_str()
+      ->type_name("DURATION");
+  app.add_option("--watts", options.watts,
+                 "Power of one busy core, W: for the energy estimate where the processor measures none")
+      ->capture_default_str()
+      ->type_name("W")
+      ->check(CLI::Range(0.0, 1e6));
+  step::add_state_option(app, options.state);
+}
+
+const step::Manual& manual() {
+  static const step::Manual instance{
+      {{"run-record", "digest of the run record, which is attached to the version index"},
+       {"run-id", "identity of the run: 16 hexadecimal digits"},
+       {"phase", "Succeeded, or AlreadyDone when the run was found"},
+       {"waived", "requirements that were waived, separated by commas"}},
+      "capsule-deploy oci-layout:/srv/capsules/m2n2-metal@sha256:… --trust trust.yaml --allow-unmet "
+      "gpu:true,utid:hardware-bound",
+      {10, 11, 12, 13, 15, 16, 40, 41, 42}};
+  return instance;
+}
+
+void run(const Options& options, step::Context& step) {
+  const auto reference = oci::Reference::parse(options.reference);
+  if (!reference.digest)
+    throw Error{ErrorKind::usage,
+                "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
+                "under it"};
+  const auto parameters = parse_parameters(options.parameters);
+  const auto state = options.state.empty() ? step::default_state_folder() : options.state;
+  const auto trust = attest::find_trust(options.trust, options.key, state.string());
+  const auto target = open_target(options, state);
+  const auto store = oci::open_store(reference.registry, reference.name);
+  const auto folder = state / "deployments" / reference.name;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+  // One deploy of a name at a time: the second waits, then finds the first one's result.
+  const fs::FileLock lock{folder / ".lock", parse_duration(options.timeout)};
+
+  const auto unpacked = fetch(*store, reference, trust, state, step.progress());
+  const auto report = target->check(unpacked.capsule.manifest(), options.allow_unmet);
+  std::string waived;
+  for (const auto& requirement : report.waived) waived += (waived.empty() ? "" : ",") + requirement;
+  step.output("waived", waived);
+  report.require_all_met();
+
+  deploy::RunLedger ledger{folder / "runs"};
+  const deploy::RunWish wish{unpacked.capsule.capsule_digest(), target->id(), parameters, options.budget, options.seed};
+  auto entry = ledger.begin(wish, options.new_run ? deploy::NewRun::yes : deploy::NewRun::no);
+  step.output("run-id", entry.request.run_id());
+  const bool done = entry.record && record_is_there(*store, *reference.digest, *entry.record);
+  if (!done) {
+    ProofedDeployment object{folder / "proofeddeployment.json", unpacked.capsule, options.reference};
+    const oci::Descriptor subject{std::string{oci::media_type::image_index},
+                                  *reference.digest,
+                                  store->manifest(*reference.digest).size(),
+                                  {},
+                                  {},
+                                  {}};
+    entry.record = run_once({*store, subject, *target, unpacked, report.waived, object}, entry.request);
+    ledger.finish(wish, entry);
+    object.set_phase("Succeeded", entry.request.run_id());
+  }
+  step.output("run-record", entry.record->text());
+  step.output("phase", done ? "AlreadyDone" : "Succeeded");
+}
+
+}  // namespace deploy_step

@@ -1,0 +1,103 @@
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "deploy/capability.hpp"
+#include "deploy/run_ledger.hpp"
+#include "fs/temporary.hpp"
+#include "json/parse.hpp"
+
+using namespace capsule;
+using namespace capsule::deploy;
+
+namespace {
+
+Manifest manifest_with(const std::string& requirements) {
+  return parse_manifest(
+      R"({"name":"x","version":"1.0.0","entrypoint":"run.py","requirements":)" + requirements +
+      R"(,"proof_policy":{"required":false,"types":[]},"prewarm":false,"billing":{"unit":"run","price":5.00}})");
+}
+
+Host plain_host() {
+  return {"host", "0123456789abcdef", "amd64", std::uint64_t{8} << 30U, {}, {}};
+}
+
+RunWish wish() {
+  return {crypto::sha256("capsule"), "this-machine:0123", json::Object{{"a", 1}}, 100, {}};
+}
+
+}  // namespace
+
+TEST_CASE("requirements are held against the host, and every unmet one is listed") {
+  const auto manifest = manifest_with(R"(["gpu:true","utid:hardware-bound","arch:amd64"])");
+  const auto report = check_capabilities(manifest, plain_host(), {});
+  CHECK(report.met == std::vector<std::string>{"arch:amd64"});
+  CHECK(report.unmet.size() == 2);
+  try {
+    report.require_all_met();
+    FAIL("accepted");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unmet_requirement);
+    CHECK(error.message().find("gpu:true") != std::string::npos);
+    CHECK(error.message().find("utid:hardware-bound") != std::string::npos);
+  }
+}
+
+TEST_CASE("what is waived is recorded as waived, never as met") {
+  const auto manifest = manifest_with(R"(["gpu:2","utid:soft"])");
+  auto host = plain_host();
+  host.gpus = {"/dev/nvidia0"};
+  const auto report = check_capabilities(manifest, host, {"gpu:2"});
+  CHECK(report.waived == std::vector<std::string>{"gpu:2"});
+  CHECK(report.met == std::vector<std::string>{"utid:soft"});
+  CHECK_NOTHROW(report.require_all_met());
+  CHECK(check_capabilities(manifest, host, {}).unmet.front().reason == "2 wanted, 1 there");
+  CHECK_THROWS_AS(check_capabilities(manifest, host, {"gpu:true"}), Error);
+}
+
+TEST_CASE("a run keeps its seed and its number, whatever is retried") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  RunLedger ledger{folder.path() / "runs"};
+  const auto first = ledger.begin(wish(), NewRun::no);
+  CHECK(first.request.seed < (std::uint64_t{1} << 53U));
+  CHECK_FALSE(first.record.has_value());
+  auto again = RunLedger{folder.path() / "runs"}.begin(wish(), NewRun::no);
+  CHECK(again.request.run_id() == first.request.run_id());
+  CHECK(again.request.seed == first.request.seed);
+  again.record = crypto::sha256("record");
+  ledger.finish(wish(), again);
+  CHECK(ledger.begin(wish(), NewRun::no).record == again.record);
+  const auto next = ledger.begin(wish(), NewRun::yes);
+  CHECK(next.request.ordinal == 2);
+  CHECK(next.request.run_id() != first.request.run_id());
+  CHECK_FALSE(next.record.has_value());
+  auto other = wish();
+  other.parameters = json::Object{{"a", 2}};
+  CHECK(ledger.begin(other, NewRun::no).request.ordinal == 1);
+}
+
+TEST_CASE("the output digest leaves out what differs from run to run") {
+  const auto one = json::parse(R"({"score":0.5,"measured":{"seconds":1}})", "result");
+  const auto two = json::parse(R"({"measured":{"seconds":2},"score":0.5})", "result");
+  CHECK(output_digest(one) == output_digest(two));
+  CHECK(output_digest(one) != output_digest(json::parse(R"({"score":0.6})", "result")));
+}
+
+TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
+  const RunRequest request{crypto::sha256("c"), "this-machine:1", json::Object{}, 7, 10, 1};
+  const RunFacts facts{parse_time("2026-01-01T00:00:00Z"),
+                       parse_time("2026-01-01T00:00:02.5Z"),
+                       0,
+                       json::Object{{"score", 0.5}},
+                       1200,
+                       5,
+                       30.0,
+                       true,
+                       crypto::sha256("log")};
+  const auto text = run_record(manifest_with("[]"), request, facts, {"host", "", {}, {"gpu:true"}, json::Object{}});
+  const auto record = json::parse(text, "record");
+  CHECK(*record.at_pointer("/billing/amount")->if_string() == "5.00");
+  CHECK(record.at_pointer("/duration_ms")->if_number()->text == "2500");
+  CHECK(*record.at_pointer("/waived/0")->if_string() == "gpu:true");
+  CHECK(record.at_pointer("/run_id")->if_string()->size() == 16);
+}
