@@ -1,5 +1,7 @@
 #include "options.hpp"
 
+#include "step/passphrase.hpp"
+
 namespace register_step {
 
 using namespace capsule;
@@ -30,8 +32,7 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--key", options.key,
                  "Private key (PEM) that signs the index [STATE/secrets/capsule-key-index/key.pem]")
       ->type_name("FILE");
-  app.add_option("--passphrase-file", options.passphrase_file, "File with the passphrase of an encrypted key")
-      ->type_name("FILE");
+  step::add_passphrase_option(app, options.passphrase_file);
   add_shared(app, options);
 
   auto* resolve =

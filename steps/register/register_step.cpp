@@ -7,6 +7,7 @@
 #include "index/index.hpp"
 #include "index/uri.hpp"
 #include "proved_capsule.hpp"
+#include "step/passphrase.hpp"
 
 namespace register_step {
 
@@ -17,12 +18,7 @@ namespace {
 std::unique_ptr<crypto::Signer> open_index_signer(const Options& options) {
   const auto key =
       options.key.empty() ? (options.state_folder() / "secrets/capsule-key-index/key.pem").string() : options.key;
-  std::optional<Secret> passphrase;
-  if (!options.passphrase_file.empty()) {
-    auto text = fs::read_file(options.passphrase_file, 4096);
-    if (text.ends_with('\n')) text.pop_back();
-    passphrase = Secret{std::move(text)};
-  }
+  const auto passphrase = step::read_passphrase(options.passphrase_file, step::MissingFile::is_none);
   return crypto::open_signer(key, passphrase);
 }
 

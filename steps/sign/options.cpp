@@ -90,7 +90,7 @@ capsule::step::Manual manual() {
 void run_sign(const Options& options, capsule::step::Context& step) {
   if (options.package.empty()) throw Error{ErrorKind::usage, "give the PACKAGE to sign (see capsule-sign --help)"};
   if (options.key.empty()) throw Error{ErrorKind::usage, "give --key KEY.pem (capsule-sign keygen makes one)"};
-  const auto passphrase = capsule::step::read_passphrase(options.passphrase_file);
+  const auto passphrase = capsule::step::read_passphrase(options.passphrase_file, capsule::step::MissingFile::is_none);
   const auto signer = capsule::crypto::open_signer(options.key, passphrase);
   const auto result = sign_package(options.package, *signer, step.progress());
   step.output("package", options.package);
