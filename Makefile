@@ -10,6 +10,14 @@ TEST_PACKAGES := catch2 python3-yaml libarchive-tools openssl skopeo umoci zstd 
 
 .PHONY: build deps test-deps run test release sanitized lint bench fuzz clean capsule
 
+# Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
+STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
+BIN := build/bin
+CAPSULE := tests/capsules/m2n2-metal
+URI := capsule://m2n2-metal:0.1.0?proof=true
+# Tests and tools must not depend on a Python that somebody put in front of Debian's.
+PYTHON := /usr/bin/python3
+
 deps:
 	@bash tests/support/install_packages.sh $(BUILD_PACKAGES)
 
@@ -28,7 +36,35 @@ sanitized: test-deps
 	cmake --preset debug
 	cmake --build --preset debug
 
-test: release sanitized
+# The large files of the sample capsule, made by scripts of ours: the same bytes on every machine.
+MADE := $(CAPSULE)/expansion/m2n2/model.pt $(CAPSULE)/capsule.tarball
+capsule: $(MADE)
+$(CAPSULE)/expansion/m2n2/model.pt: tests/capsules/tools/make_model.py
+	$(PYTHON) $< --out $@
+$(CAPSULE)/capsule.tarball: tests/capsules/tools/make_tarball.py
+	$(PYTHON) $< --out $@
+
+# The whole loop on this machine, with the workflow files that a cluster runs.
+run: build capsule
+	@export CAPSULE_STATE=$(STATE) out=$(STATE)/outputs registry=oci-layout:$(STATE)/registry; \
+	mkdir -p $$out; \
+	$(BIN)/capsule-sign keygen --outputs $$out/keygen; \
+	$(BIN)/capsule-run workflows/loops/capsule-build.yaml -p source=$(CURDIR)/$(CAPSULE) -p publish=false --outputs $$out/build; \
+	package=$$(cat $$out/build/package); \
+	$(BIN)/capsule-verify $$package --target this-machine --outputs $$out/check >/dev/null 2>&1 || [ $$? -eq 15 ]; \
+	unmet=$$(cat $$out/check/unmet); \
+	[ -z "$$unmet" ] || echo "This machine lacks what the capsule asks for, so the run record will call it waived: $$unmet"; \
+	$(BIN)/capsule-run workflows/loops/capsule-deploy-loop.yaml -p source=$$package -p registry=$$registry \
+	  -p log=$(STATE)/log -p allow-unmet=$$unmet --outputs $$out/loop; \
+	echo; echo '$(URI) resolves to'; \
+	$(BIN)/capsule-register resolve '$(URI)' --registry $$registry --output text --outputs $$out/resolve; \
+	echo; echo 'Package, keys, registry and log are under $(STATE). What to try next:'; \
+	echo "  $(BIN)/capsule-verify $$package --trust $(STATE)/configmaps/capsule-trust/trust.yaml"; \
+	echo "  $(BIN)/capsule-download '$(URI)' --registry $$registry --store /tmp/store"; \
+	echo "  $(BIN)/capsule-register list --registry $$registry"; \
+	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --allow-unmet $$unmet --new-run"
+
+test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps'
 	ctest --preset release
 
