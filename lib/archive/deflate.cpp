@@ -19,6 +19,8 @@ std::uint32_t crc32(std::uint32_t crc, ByteView bytes) noexcept {
 namespace {
 
 constexpr int compression_level = 6;
+/// A member is deflated only where that saves a 32nd of it: stored data is read at the speed of memory.
+constexpr std::size_t least_gain = 32;
 /// A member that we write has 17 blocks; a member of many tiny ones is inflated like any other.
 constexpr std::size_t max_stored_blocks = 64;
 
@@ -71,8 +73,9 @@ std::optional<ByteView> MemberDeflater::deflate(StoredMember& member) {
   for (const auto piece : pieces) place = std::copy(piece.begin(), piece.end(), place);
   const MutableBytes packed = m_state->packed;
   const auto frame = member_header_bytes + member_trailer_bytes;
+  const auto most = std::max(frame, member.bytes().size() - member.bytes().size() / least_gain - 1);
   const auto size = libdeflate_deflate_compress(m_state->compressor.get(), m_state->plain.data(), member.size(),
-                                                packed.data() + member_header_bytes, member.bytes().size() - frame - 1);
+                                                packed.data() + member_header_bytes, most - frame);
   if (size == 0) return std::nullopt;  // does not fit, so it does not shrink
   const MutableBytes whole = packed.first(frame + size);
   write_member_header(whole, {whole.size(), member.size()});

@@ -71,7 +71,7 @@ class MemberDeflater {
   ~MemberDeflater();
   MemberDeflater(const MemberDeflater&) = delete;
   MemberDeflater& operator=(const MemberDeflater&) = delete;
-  /// The deflated form of a finished stored member, valid until the next call; nothing if it would not be smaller.
+  /// The deflated form of a finished stored member, valid until the next call; nothing if it saves little.
   std::optional<ByteView> deflate(StoredMember& member);
 
  private:

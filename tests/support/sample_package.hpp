@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -32,7 +33,7 @@ inline Files files() {
 inline void write_files(const capsule::fs::Path& folder, const Files& files) {
   for (const auto& [path, content] : files) {
     std::filesystem::create_directories((folder / path).parent_path());
-    capsule::fs::write_file(folder / path, content);
+    std::ofstream{folder / path, std::ios::binary} << content;
   }
 }
 
