@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <variant>
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -86,11 +87,32 @@ std::uint64_t require_bootstrap_setup(const json::Cursor& bootstrap, const json:
   return recorded;
 }
 
-ClaimResult verdict(const Claim& claim, double d, double p) {
-  const bool aligned = std::abs(d) <= claim.max_effect_size && p >= claim.min_p;
+ClaimResult failing(const Claim& claim, std::string reason) {
+  return {claim.name, std::string{sim_alignment}, ClaimResult::Verdict::fails, std::move(reason)};
+}
+
+/// What is computed of both sides; nothing, with the reason, where they cannot be compared.
+struct Comparison {
+  double d = 0;
+  KolmogorovSmirnov ks;
+};
+std::variant<Comparison, ClaimResult> compare(const Claim& claim, const Samples& run, const Samples& reference) {
+  if (is_copy(run, reference)) return failing(claim, "the run's samples are a copy of the reference samples");
+  const auto d = cohens_d(run.values, reference.values);
+  if (!d || !std::isfinite(*d))
+    return failing(claim, "the samples do not vary, or leave the range of double: there is no effect size");
+  return Comparison{*d, kolmogorov_smirnov(run.values, reference.values)};
+}
+
+ClaimResult verdict(const Claim& claim, const Comparison& found) {
+  const bool aligned = std::abs(found.d) <= claim.max_effect_size && found.ks.p >= claim.min_p;
   return {claim.name, std::string{sim_alignment}, aligned ? ClaimResult::Verdict::holds : ClaimResult::Verdict::fails,
-          fmt::format("effect size {:.4g} (at most {:.4g}), p {:.4g} (at least {:.4g})", std::abs(d),
-                      claim.max_effect_size, p, claim.min_p)};
+          fmt::format("effect size {:.4g} (at most {:.4g}), p {:.4g} (at least {:.4g})", std::abs(found.d),
+                      claim.max_effect_size, found.ks.p, claim.min_p)};
+}
+
+Samples run_samples(const Claim& claim, const Facts& facts) {
+  return read_samples(facts.record.at_pointer(claim.samples), "run record" + claim.samples);
 }
 
 }  // namespace
@@ -101,29 +123,28 @@ ClaimResult check_alignment(const Facts& facts, const json::Cursor& piece) {
   const auto* claim = facts.claims.find(name);
   if (claim == nullptr || claim->type != ClaimType::sim_alignment)
     piece.at("claim").fail(fmt::format("'{}' is no sim_alignment claim of this capsule", printable(name, 64)));
-  const auto run = read_samples(facts.record.at_pointer(claim->samples), "run record" + claim->samples);
+  const auto run = run_samples(*claim, facts);
   const auto reference = read_reference(*claim, facts);
   require_digest(piece.at("samples_digest"), run.digest);
   require_digest(piece.at("reference_digest"), reference.digest);
   const auto bootstrap = piece.at("bootstrap");
   const auto seed = require_bootstrap_setup(bootstrap, facts.record);
-  if (is_copy(run, reference)) {
-    return {claim->name, std::string{sim_alignment}, ClaimResult::Verdict::fails,
-            "the run's samples are a copy of the reference samples"};
-  }
-  const auto d = cohens_d(run.values, reference.values);
-  const auto ks = kolmogorov_smirnov(run.values, reference.values);
+  const auto compared = compare(*claim, run, reference);
+  if (const auto* fails = std::get_if<ClaimResult>(&compared)) return *fails;
+  const auto& found = std::get<Comparison>(compared);
   const auto interval = bootstrap_mean_difference(run.values, reference.values, seed, bootstrap_draws);
-  if (!d || !std::isfinite(*d) || !std::isfinite(interval.low) || !std::isfinite(interval.high)) {
-    return {claim->name, std::string{sim_alignment}, ClaimResult::Verdict::fails,
-            "the samples do not vary, or leave the range of double: there is no effect size"};
-  }
-  require_near(piece.at("ks").at("d"), ks.d);
-  require_near(piece.at("ks").at("p"), ks.p);
-  require_near(piece.at("cohens_d"), *d);
+  require_near(piece.at("ks").at("d"), found.ks.d);
+  require_near(piece.at("ks").at("p"), found.ks.p);
+  require_near(piece.at("cohens_d"), found.d);
   require_near(bootstrap.at("low"), interval.low);
   require_near(bootstrap.at("high"), interval.high);
-  return verdict(*claim, *d, ks.p);
+  return verdict(*claim, found);
+}
+
+ClaimResult decide_alignment(const Facts& facts, const Claim& claim) {
+  const auto compared = compare(claim, run_samples(claim, facts), read_reference(claim, facts));
+  if (const auto* fails = std::get_if<ClaimResult>(&compared)) return *fails;
+  return verdict(claim, std::get<Comparison>(compared));
 }
 
 ClaimResult check_alignment_form(const json::Cursor& piece) {

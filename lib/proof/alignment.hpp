@@ -15,6 +15,9 @@ inline constexpr double alignment_tolerance = 1e-9;
 /// statistic is computed again from them. Error verification_failed for a piece about something else.
 ClaimResult check_alignment(const Facts& facts, const json::Cursor& piece);
 
+/// What the run's samples are by themselves, without evidence: within the claim's thresholds or not.
+ClaimResult decide_alignment(const Facts& facts, const Claim& claim);
+
 /// The form alone: members and types.
 ClaimResult check_alignment_form(const json::Cursor& piece);
 

@@ -194,9 +194,15 @@ double midpoint(Interval side) noexcept {
   return middle;
 }
 
+/// One number where the interval is narrow.
+std::string describe(const Interval& x) {
+  const double width = x.high - x.low;
+  return width <= 1e-9 * std::max(std::abs(x.low), std::abs(x.high)) ? fmt::format("{:.9g}", x.high)
+                                                                     : fmt::format("[{:.9g}, {:.9g}]", x.low, x.high);
+}
+
 std::string describe(const Evaluator& values) {
-  return fmt::format("left is in [{}, {}], right in [{}, {}]", values.left().low, values.left().high,
-                     values.right().low, values.right().high);
+  return fmt::format("left is {}, right is {}", describe(values.left()), describe(values.right()));
 }
 
 std::string refusal(const Evaluator& values) {
@@ -311,8 +317,8 @@ Decision decide_compare(const Program& program, Relation relation, double tolera
   if (relation == Relation::equal) {
     const double apart =
         left.low == left.high && right.low == right.high && left.low == right.low ? 0 : std::max(over, under);
-    return {apart <= tolerance, fmt::format("{} and {} are at most {:.3g} apart (tolerance {:.3g})", left.low,
-                                            right.low, apart, tolerance)};
+    return {apart <= tolerance,
+            fmt::format("{}, at most {:.3g} apart (tolerance {:.3g})", describe(values), apart, tolerance)};
   }
   const bool plainly = holds_on(values, relation);
   const bool within = tolerance > 0 && (relation == Relation::less ? over < tolerance : over <= tolerance);

@@ -88,6 +88,10 @@ CheckedProof check_published_proof(oci::Store& store, const Digest& version_inde
   return proof;
 }
 
+bool has_bundles(oci::Store& store, const Digest& version_index) {
+  return !bundle_referrers(store, version_index).empty();
+}
+
 std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
                                        const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys) {
   for (const auto& referrer : bundle_referrers(store, version_index)) {

@@ -36,6 +36,9 @@ struct CheckedProof {
 CheckedProof check_published_proof(oci::Store& store, const Digest& version_index, const Digest& bundle,
                                    const CapsuleFacts& capsule, const attest::TrustPolicy& trust);
 
+/// Whether any proof bundle, good or bad, is attached to the version index: cheap.
+bool has_bundles(oci::Store& store, const Digest& version_index);
+
 /// The first bundle attached to the version index that `keys` signed, that is about `run_record`, and that holds;
 /// nothing where there is none. One that fails hides no other.
 std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,

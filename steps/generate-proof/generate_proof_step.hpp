@@ -1,0 +1,31 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+
+#include "fs/fd.hpp"
+#include "step/run.hpp"
+
+namespace generate_proof {
+
+/// The command line.
+struct Options {
+  std::string reference;
+  std::string run_record;
+  std::string key;
+  std::string passphrase_file;
+  std::string trust;
+  std::string utid;
+  std::string proof_service;
+  std::string api_key_file;
+  std::string hook_time = "30m";
+  std::string service_time = "60s";
+  capsule::fs::Path state;
+};
+
+void define_options(CLI::App& app, Options& options);
+const capsule::step::Manual& manual();
+void run(const Options& options, capsule::step::Context& step);
+
+}  // namespace generate_proof

@@ -1,0 +1,91 @@
+#include "hook.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/stream.hpp"
+#include "deploy/sandbox.hpp"
+#include "fs/atomic_file.hpp"
+#include "fs/beneath.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "log/log.hpp"
+#include "proof/bundle.hpp"
+#include "proof/evidence.hpp"
+
+namespace generate_proof {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::size_t max_answer_bytes = proof::max_evidence_bytes;
+
+/// The last line of the hook's stderr: usually what went wrong.
+std::string last_words(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const auto line = text.substr(text.rfind('\n') + 1);
+  return line.empty() ? "it said nothing on stderr" : printable(line, 600);
+}
+
+/// A file that the hook wrote: it may be a link, a FIFO, endless.
+std::string read_answer(const fs::Path& folder) {
+  const auto file = fs::open_beneath(folder, fs::SafePath::parse("proof.json"));
+  std::string text(max_answer_bytes + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const auto count = ::read(file.get(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fs::throw_errno("read", folder / "proof.json", errno);
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  if (size > max_answer_bytes)
+    throw Error{ErrorKind::invalid_input, fmt::format("proof.json is larger than {}", human_size(max_answer_bytes))};
+  text.resize(size);
+  return text;
+}
+
+HookAnswer parse_answer(std::string_view text) {
+  const auto value = json::parse(text, "proof.json", {max_answer_bytes, proof::max_evidence_depth});
+  const json::Cursor top{value, "proof.json"};
+  static_cast<void>(top.at("evidence").array());
+  return {top.at("proof_id").string(), top.at("evidence").value()};
+}
+
+process::Command command_for(const HookCall& call, const fs::Path& out) {
+  auto command = deploy::capsule_command(call.root, call.file, call.folder / "data");
+  const auto record = call.folder / "run-record.json";
+  fs::write_file(record, call.run_record);
+  command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
+                              {"CAPSULE_OUT", out.string()},
+                              {"PROOF_SERVICE_URL", call.service.text()},
+                              {"CAPSULE_UTID", call.utid},
+                              {"CAPSULE_PROOF_HASH", call.proof_hash.text()},
+                              {"CAPSULE_CLAIMS_DIGEST", call.claims_digest.text()}});
+  command.time_limit = call.time_limit;
+  command.output_limit = std::size_t{1} << 20U;
+  command.on_error_line = [](std::string_view line) { log::info("hook: " + printable(line, 400)); };
+  return command;
+}
+
+}  // namespace
+
+HookAnswer run_hook(const HookCall& call) {
+  const auto out = call.folder / "out";
+  deploy::make_writable_folder(out);
+  const auto result = process::run(command_for(call, out));
+  if (!result.succeeded()) {
+    const auto kind = result.end == process::End::timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed;
+    throw Error{kind, fmt::format("the capsule's proof hook {} failed, {}: {}", call.file, result.describe(),
+                                  last_words(result.error_output))};
+  }
+  try {
+    return parse_answer(read_answer(out));
+  } catch (const Error& error) {
+    throw Error{ErrorKind::capsule_failed,
+                fmt::format("the capsule's proof hook {} left no good proof.json: {}", call.file, error.message())};
+  }
+}
+
+}  // namespace generate_proof

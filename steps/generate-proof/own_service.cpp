@@ -1,0 +1,51 @@
+#include "own_service.hpp"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "core/error.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "log/log.hpp"
+
+namespace generate_proof {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::chrono::seconds patience{20};
+
+fs::Path program() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) fs::throw_errno("read", "/proc/self/exe", error.value());
+  auto beside = self.parent_path() / "capsule-proof-service";
+  if (!std::filesystem::exists(beside, error)) {
+    throw Error{ErrorKind::not_found,
+                fmt::format("there is no {}: give --proof-service URL", printable(beside.string(), 1024))};
+  }
+  return beside;
+}
+
+process::Command command_for(const fs::Path& state) {
+  process::Command command;
+  command.program = program().string();
+  command.arguments = {"--listen", "127.0.0.1:0", "--database", (state / "proof-service.db").string()};
+  command.environment = {{"PATH", "/usr/bin:/bin"}, {"LANG", "C.UTF-8"}};
+  command.on_error_line = [](std::string_view line) { log::info("proof service: " + printable(line, 400)); };
+  return command;
+}
+
+Url url_in(const std::string& line) {
+  const auto value = json::parse(line, "the proof service's first line");
+  return Url::parse(json::Cursor{value, "the proof service's first line"}.at("url").string());
+}
+
+}  // namespace
+
+OwnService::OwnService(const fs::Path& state)
+    : m_process(command_for(state)), m_url(url_in(m_process.first_line(patience))) {}
+
+}  // namespace generate_proof

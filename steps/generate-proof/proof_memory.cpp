@@ -1,0 +1,72 @@
+#include "proof_memory.hpp"
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "fs/atomic_file.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+#include "proof/evidence.hpp"
+
+namespace generate_proof {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::chrono::seconds patience{10};
+constexpr std::size_t max_memory_bytes = proof::max_evidence_bytes + (std::size_t{1} << 20U);
+
+fs::Path file_for(const fs::Path& folder, const Digest& version_index, const Digest& run_record) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+  const auto name = crypto::sha256(version_index.text() + " " + run_record.text());
+  return folder / (std::string{name.hex().substr(0, 32)} + ".json");
+}
+
+Remembered read(std::string_view text) {
+  const auto value = json::parse(text, "the remembered proof", {max_memory_bytes, proof::max_evidence_depth + 4});
+  const json::Cursor top{value, "the remembered proof"};
+  top.allow_only({"service", "utid", "proof_id", "evidence", "replay"});
+  Remembered out{.service = top.at("service").string(),
+                 .utid = top.at("utid").string(),
+                 .proof_id = top.at("proof_id").string(),
+                 .evidence = top.at("evidence").value(),
+                 .replay = {}};
+  if (const auto replay = top.optional("replay")) out.replay = replay->value();
+  return out;
+}
+
+}  // namespace
+
+ProofMemory::ProofMemory(const fs::Path& folder, const Digest& version_index, const Digest& run_record)
+    : m_file(file_for(folder, version_index, run_record)),
+      m_lock(fs::Path{m_file}.replace_extension(".lock"), patience) {}
+
+std::optional<Remembered> ProofMemory::recall(const std::string& service) const {
+  if (!std::filesystem::exists(m_file)) return std::nullopt;
+  try {
+    auto found = read(fs::read_file(m_file, max_memory_bytes));
+    if (found.service == service) return found;
+    log::info("the proof begun at another proof service is begun anew", {{"earlier", found.service}});
+  } catch (const Error& error) {
+    log::warning("what was remembered of this proof cannot be read, it is begun anew", {{"reason", error.message()}});
+  }
+  return std::nullopt;
+}
+
+void ProofMemory::remember(const Remembered& what) const {
+  json::Object out{
+      {"service", what.service}, {"utid", what.utid}, {"proof_id", what.proof_id}, {"evidence", what.evidence}};
+  if (what.replay) out.set("replay", *what.replay);
+  fs::write_file(m_file, json::compact(out), 0600);
+}
+
+void ProofMemory::forget() const noexcept {
+  std::error_code ignored;
+  std::filesystem::remove(m_file, ignored);
+}
+
+}  // namespace generate_proof

@@ -1,0 +1,206 @@
+#include "prove.hpp"
+
+#include <fmt/format.h>
+
+#include "capsule/extractor.hpp"
+#include "core/error.hpp"
+#include "fs/temporary.hpp"
+#include "hook.hpp"
+#include "http/curl_client.hpp"
+#include "http/retry.hpp"
+#include "image/published_package.hpp"
+#include "log/log.hpp"
+#include "own_service.hpp"
+#include "proof/proof_service.hpp"
+#include "proof/refute.hpp"
+#include "proof_memory.hpp"
+#include "relay.hpp"
+#include "unpacked.hpp"
+
+namespace generate_proof {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::string_view embedded = "embedded";
+
+/// The proof service for this proof: a given one, or our own.
+class Service {
+ public:
+  explicit Service(const Task& task)
+      : m_own(task.service ? nullptr : std::make_unique<OwnService>(task.state)),
+        m_client(m_curl),
+        m_service(m_client, task.service ? *task.service : m_own->url(), task.api_key) {}
+  proof::ProofService& operator*() noexcept { return m_service; }
+  proof::ProofService* operator->() noexcept { return &m_service; }
+
+ private:
+  std::unique_ptr<OwnService> m_own;
+  http::CurlClient m_curl;
+  http::RetryingClient m_client;
+  proof::ProofService m_service;
+};
+
+std::string name_of_service(const Task& task) {
+  return task.service ? task.service->loggable() : std::string{embedded};
+}
+
+/// A proof_id that the hook gave must be for this proof: made for our hash, by our UTID.
+void require_ours(const std::optional<proof::ServiceProof>& found, const std::string& proof_id,
+                  const Digest& proof_hash, const std::string& utid) {
+  const auto refuse = [&](std::string_view reason) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the hook's proof_id {} is not good: {}", printable(proof_id, 64), reason)};
+  };
+  if (!found) refuse("the proof service does not know it");
+  if (found->hash != proof_hash.text())
+    refuse(fmt::format("at the proof service it stands for {}, not for {}", printable(found->hash, 80),
+                       proof_hash.text()));
+  if (!found->utid.empty() && found->utid != utid)
+    refuse(fmt::format("at the proof service it is of the UTID {}", printable(found->utid, 200)));
+}
+
+/// One proof from hook to bundle; each method is one stage.
+class Proof {
+ public:
+  Proof(const Task& task, oci::Store& store, const Unpacked& capsule)
+      : m_task(task),
+        m_store(store),
+        m_capsule(capsule),
+        m_record_text(oci::read_text(store, task.run_record, max_run_record_bytes)),
+        m_record(proof::read_run_record(m_record_text, capsule.facts)),
+        m_hash(proof::proof_hash(capsule.facts.capsule_digest, capsule.facts.require_claims(), task.run_record)),
+        m_memory(task.state / "proofs", capsule.published.index.digest, task.run_record),
+        m_service(task) {}
+
+  Proven run() {
+    recall();
+    if (m_state.proof_id.empty()) ask_hook();
+    check();
+    const auto status = settle();
+    return publish(status);
+  }
+
+ private:
+  static constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
+
+  [[nodiscard]] proof::Facts facts() const { return {m_capsule.facts.claims, m_capsule.facts.files, m_record}; }
+
+  /// Where an earlier try was when it ended, if the service still knows what it was told.
+  void recall() {
+    if (const auto found = m_memory.recall(name_of_service(m_task))) m_state = *found;
+    m_state.service = name_of_service(m_task);
+    if (!m_task.utid.empty() && m_state.utid != m_task.utid) m_state = {m_state.service, m_task.utid, {}, {}, {}};
+    if (m_state.utid.empty()) {
+      m_state.utid = m_service->new_utid();
+      m_memory.remember(m_state);
+    }
+    m_service->use_utid(m_state.utid);
+    if (!m_state.proof_id.empty() && !m_service->find(m_state.proof_id)) {
+      log::info("the proof service has forgotten the proof that was begun, it is begun anew",
+                {{"proof_id", m_state.proof_id}});
+      m_state.proof_id.clear();
+      m_state.evidence = {};
+    }
+  }
+
+  void ask_hook() {
+    proof::require_all_hold(proof::refuted_claims(facts()));
+    const auto answer = [&] {
+      const Relay relay{*m_service, m_hash, m_state.utid};
+      return run_hook({.root = m_capsule.root(),
+                       .file = m_capsule.hook,
+                       .folder = m_capsule.folder(),
+                       .run_record = m_record_text,
+                       .service = relay.url(),
+                       .utid = m_state.utid,
+                       .proof_hash = m_hash,
+                       .claims_digest = m_capsule.facts.require_claims(),
+                       .time_limit = m_task.hook_time});
+    }();
+    if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
+    require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
+    m_state.proof_id = answer.proof_id;
+    m_state.evidence = answer.evidence;
+  }
+
+  /// The evidence is checked here, whoever gave it, and kept before the service is told of it.
+  void check() {
+    m_results = proof::check_evidence(facts(), m_state.evidence);
+    proof::require_all_hold(m_results);
+    m_memory.remember(m_state);
+  }
+
+  /// Leads the service to a final state; what an earlier try did already is not done again.
+  std::string settle() {
+    auto known = m_service->find(m_state.proof_id);
+    if (known && known->is_final()) return known->status;
+    m_service->put_evidence(m_state.proof_id, m_state.evidence);
+    m_service->verify(m_state.proof_id, m_hash);
+    return m_service->wait_until_final(m_state.proof_id, m_task.service_time).status;
+  }
+
+  Proven publish(const std::string& status) {
+    proof::Bundle bundle{.capsule = m_capsule.facts.capsule_digest,
+                         .version_index = m_capsule.published.index.digest,
+                         .run_record = m_task.run_record,
+                         .proof_id = m_state.proof_id,
+                         .proof_hash = m_hash,
+                         .utid = m_state.utid,
+                         .policy = m_capsule.facts.policy,
+                         .evidence = m_state.evidence,
+                         .service = json::Object{{"name", m_state.service}, {"status", status}},
+                         .replay = m_state.replay.value_or(json::Object{{"done", false}})};
+    // The same check that everybody else will make.
+    const auto results = proof::check_bundle(bundle, m_capsule.facts, m_capsule.published.index.digest, m_record_text);
+    const auto text = proof::sign_bundle(bundle, m_task.signer);
+    const auto digest = proof::publish_proof(m_store, m_capsule.published.index, text, bundle.proof_id);
+    m_memory.forget();
+    return {{digest, std::move(bundle), results}, false};
+  }
+
+  const Task& m_task;
+  oci::Store& m_store;
+  const Unpacked& m_capsule;
+  std::string m_record_text;
+  json::Value m_record;
+  Digest m_hash;
+  ProofMemory m_memory;
+  Service m_service;
+  Remembered m_state;
+  std::vector<proof::ClaimResult> m_results;
+};
+
+/// Whether there is anything to prove; an error where the policy requires what the capsule cannot give.
+bool is_provable(const Unpacked& capsule) {
+  const bool claims = capsule.facts.claims_digest.has_value() && !capsule.facts.claims.claims.empty();
+  if (claims && !capsule.hook.empty()) return true;
+  if (!capsule.facts.policy.required) return false;
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("{} {} requires a proof, but has {}", capsule.facts.name, capsule.facts.version,
+                          claims ? "no proof-hooks/generate_proof.py" : "no claims in proof-hooks/claims.json")};
+}
+
+/// The bundle of an earlier call.
+std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const Digest& index) {
+  if (!proof::has_bundles(store, index)) return std::nullopt;
+  const auto facts = proof::verify_published_capsule(store, index, task.trust, &task.progress);
+  const std::vector keys{task.signer.public_key()};
+  auto found = proof::find_proof(store, index, task.run_record, facts, keys);
+  if (!found) return std::nullopt;
+  return Proven{std::move(*found), true};
+}
+
+}  // namespace
+
+std::optional<Proven> prove(const Task& task) {
+  const auto store = oci::open_store(task.reference.registry, task.reference.name);
+  const auto index = image::find_index(*store, task.reference);
+  if (auto earlier = find_earlier(task, *store, index.digest)) return earlier;
+  const auto capsule = unpack(*store, index.digest, task.trust, task.state, task.progress);
+  if (!is_provable(capsule)) return std::nullopt;
+  return Proof{task, *store, capsule}.run();
+}
+
+}  // namespace generate_proof
