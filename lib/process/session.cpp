@@ -12,8 +12,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "core/error.hpp"
+#include "process/confined_child.hpp"
 #include "process/registry.hpp"
 
 namespace capsule::process {
@@ -118,6 +120,12 @@ std::vector<std::string> environment_texts(const Command& command) {
   return out;
 }
 
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const auto out = std::filesystem::canonical(path, error);
+  return error ? path : out.string();
+}
+
 /// Keeps SIGPIPE from ending us when a child does not read its stdin, whatever the caller does with that signal.
 class NoBrokenPipeSignal {
  public:
@@ -154,6 +162,7 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
       m_error{{}, &m_result.error_output, LineBuffer{command.on_error_line}},
       m_unfed(command.input),
       m_start(Clock::now()) {
+  if (command.confinement) m_setup = std::make_unique<ConfinedChild>(*command.confinement, real_path(command.program));
   registry::enter([this] {
     launch();
     return m_lifeline.get();
@@ -168,6 +177,8 @@ void Session::launch() {
   auto arguments = argument_texts(m_command);
   auto environment = environment_texts(m_command);
   check_text(m_command.folder, "a working folder");
+  // The folder that we are in may be read-only in other mounts, until it is entered again.
+  const auto folder = m_command.folder.empty() && m_setup ? real_path(".") : m_command.folder;
   const auto argument_pointers = pointers_to(arguments);
   const auto environment_pointers = pointers_to(environment);
   auto report = make_pipe(m_command, Direction::from_child);
@@ -185,7 +196,7 @@ void Session::launch() {
   plan.program = arguments.front().c_str();
   plan.arguments = argument_pointers.data();
   plan.environment = environment_pointers.data();
-  plan.folder = m_command.folder.empty() ? nullptr : m_command.folder.c_str();
+  plan.folder = folder.empty() ? nullptr : folder.c_str();
   plan.setup = m_setup.get();
   // _Fork: the child calls nothing but what is async-signal-safe, so no library's fork handler is wanted.
   const pid_t supervisor = ::_Fork();

@@ -36,6 +36,14 @@ void close_range(unsigned first, unsigned last, unsigned flags = 0) noexcept {
   if (first <= last) ::syscall(SYS_close_range, first, last, flags);
 }
 
+/// No dup2 onto 0 to 2 may hit what it gives.
+int above_standard(int fd) noexcept {
+  if (fd < 0 || fd > 2) return fd;
+  const int out = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  ::close(fd);
+  return out;
+}
+
 /// Closes all but these.
 template <std::size_t count>
 void close_others(std::array<int, count> kept) noexcept {
@@ -47,6 +55,12 @@ void close_others(std::array<int, count> kept) noexcept {
     next = number + 1;
   }
   close_range(next, ~0U);
+}
+
+pid_t number_in(const char* text) noexcept {
+  pid_t out = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) out = out * 10 + (*text - '0');
+  return out;
 }
 
 /// The parent's process id in /proc/<pid>/stat; 0 when there is no such process.
@@ -64,9 +78,7 @@ pid_t parent_of(int proc, const char* name) noexcept {
   // The name of the program may hold anything, a ')' too: the last one counts.
   const char* end = ::strrchr(text.data(), ')');
   if (end == nullptr || std::strlen(end) < 5) return 0;
-  pid_t parent = 0;
-  for (const char* digit = end + 4; *digit >= '0' && *digit <= '9'; ++digit) parent = parent * 10 + (*digit - '0');
-  return parent;
+  return number_in(end + 4);
 }
 
 struct DirectoryEntry {  // what getdents64(2) fills in
@@ -93,9 +105,7 @@ void kill_children() noexcept {
       const char* name = raw + offsetof(DirectoryEntry, name);
       at += entry_size;
       if (*name < '1' || *name > '9' || parent_of(proc, name) != self) continue;
-      pid_t pid = 0;
-      for (const char* digit = name; *digit >= '0' && *digit <= '9'; ++digit) pid = pid * 10 + (*digit - '0');
-      ::kill(pid, SIGKILL);
+      ::kill(number_in(name), SIGKILL);
     }
   }
   ::close(proc);
@@ -212,17 +222,43 @@ void reset_signals() noexcept {
   ::_exit(failed_to_start);
 }
 
-/// In the process that becomes the program.
-[[noreturn]] void become_program(const ChildPlan& plan, pid_t supervisor) noexcept {
-  ::setsid();
+/// Our process id as the caller knows it: in a PID namespace getpid() says another one.
+void tell_own_pid(int to, int caller_proc) noexcept {
+  std::array<char, 16> text{};
+  pid_t pid = ::getpid();
+  if (caller_proc >= 0 && ::readlinkat(caller_proc, "self", text.data(), text.size() - 1) > 0)
+    pid = number_in(text.data());
+  while (::write(to, &pid, sizeof pid) < 0 && errno == EINTR) {
+  }
+}
+
+/// The kernel forgets this when the process changes its user.
+void die_with(const ChildPlan& plan, pid_t supervisor) noexcept {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(plan, "tie to its parent");
   if (::getppid() != supervisor) ::_exit(failed_to_start);  // it died before the line above
+}
+
+/// What the program-to-be knows of its supervisor.
+struct Origin {
+  pid_t supervisor = 0;
+  int until_exec = -1;   ///< closed by exec
+  int caller_proc = -1;  ///< /proc as the caller sees it
+};
+
+/// In the process that becomes the program.
+[[noreturn]] void become_program(const ChildPlan& plan, const Origin& origin) noexcept {
+  tell_own_pid(origin.until_exec, origin.caller_proc);
+  ::setsid();
+  die_with(plan, origin.supervisor);
   if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.error, 2) < 0)
     fail(plan, "connect stdin, stdout and stderr of");
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   ::umask(022);
   reset_signals();
-  if (plan.setup != nullptr) plan.setup->confine(plan.report);
+  if (plan.setup != nullptr) {
+    if (!plan.setup->confine(plan.report)) ::_exit(failed_to_start);
+    die_with(plan, origin.supervisor);
+  }
   if (plan.folder != nullptr && ::chdir(plan.folder) != 0) fail(plan, "enter the working folder of");
   ::execve(plan.program, plan.arguments, plan.environment);
   fail(plan, "start");
@@ -277,26 +313,31 @@ void supervise(const ChildPlan& plan) noexcept {
   ::signal(SIGCHLD, SIG_DFL);  // ignored, it would take the children's statuses away
   ::setpgid(0, 0);             // a terminal's ^C is the caller's to handle
   close_others(std::array{plan.input, plan.output, plan.error, plan.report, plan.lifeline});
-  if (plan.setup != nullptr && plan.setup->wants_pid_namespace()) enter_pid_namespace(plan);
+  Origin origin;
+  if (plan.setup != nullptr && plan.setup->wants_pid_namespace()) {
+    origin.caller_proc = above_standard(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    enter_pid_namespace(plan);
+  }
   if (::getpid() != 1) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (plan.setup != nullptr) plan.setup->prepare(plan.report);
   std::array<int, 2> exec_pipe{};  // its end of file: exec has succeeded, or the program-to-be is gone
   if (::pipe2(exec_pipe.data(), O_CLOEXEC) != 0) fail(plan, "make a pipe for");
-  const int until_exec = ::fcntl(exec_pipe[1], F_DUPFD_CLOEXEC, 3);  // no dup2 onto 0 to 2 may hit it
-  if (until_exec < 0) fail(plan, "make a pipe for");
-  ::close(exec_pipe[1]);
-  const pid_t self = ::getpid();
+  origin.until_exec = above_standard(exec_pipe[1]);
+  origin.supervisor = ::getpid();
   const pid_t program = ::_Fork();
   if (program < 0) fail(plan, "fork for");
-  if (program == 0) become_program(plan, self);
+  if (program == 0) become_program(plan, origin);
   close_others(std::array{plan.report, plan.lifeline, exec_pipe[0]});
-  char nothing = 0;
-  while (::read(exec_pipe[0], &nothing, 1) < 0 && errno == EINTR) {
-  }
-  ::close(exec_pipe[0]);
   Report started;
   started.kind = Report::Kind::started;
   started.value = program;
+  pid_t told = 0;
+  for (ssize_t count = 1; count != 0;) {
+    count = ::read(exec_pipe[0], &told, sizeof told);
+    if (count > 0) started.value = told;
+    if (count < 0 && errno != EINTR) break;
+  }
+  ::close(exec_pipe[0]);
   send(plan.report, started);
   Supervisor{plan, program}.watch();
 }

@@ -58,8 +58,8 @@ class ChildSetup {
   [[nodiscard]] virtual bool wants_pid_namespace() const noexcept = 0;
   /// In the supervisor, before the program is forked: namespaces.
   virtual void prepare(int report) const noexcept = 0;
-  /// In the program-to-be, last before exec.
-  virtual void confine(int report) const noexcept = 0;
+  /// In the program-to-be, last before exec. False when it must not run; Kind::failed was sent then.
+  [[nodiscard]] virtual bool confine(int report) const noexcept = 0;
 };
 
 void send(int report, const Report& message) noexcept;

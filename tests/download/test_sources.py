@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from steps import environment, peak_memory, run, start
+from steps import environment, is_sanitized, peak_memory, run, start
 
 
 def digest_of(data):
@@ -120,7 +120,7 @@ class Sources(unittest.TestCase):
             file.truncate(1 << 30)
         code, peak = peak_memory("download", "--store", self.store, big)
         self.assertEqual(code, 0)
-        if "ASAN_OPTIONS" not in os.environ:
+        if not is_sanitized("download"):
             self.assertLessEqual(peak, 24 << 20)
 
     def test_killed_while_copying_leaves_no_half_package(self):

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import re
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +44,8 @@ class Seen:
 
 
 class FaultServer:
-    def __init__(self, ranges=True, etags=True):
+    def __init__(self, ranges=True, etags=True, tls=None):
+        """tls: (certificate file, key file) for https."""
         self.files = {}             # path: bytes
         self.faults = []
         self.requests = []
@@ -75,6 +77,12 @@ class FaultServer:
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            # The handshake is the handler thread's, not that of the thread which accepts.
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self):
@@ -90,7 +98,7 @@ class FaultServer:
         return self.server.server_address[1]
 
     def url(self, path, host="127.0.0.1"):
-        return f"http://{host}:{self.port}{path}"
+        return f"{self.scheme}://{host}:{self.port}{path}"
 
     def sent(self, path=None):
         return sum(seen.sent for seen in self.requests if path in (None, seen.path))

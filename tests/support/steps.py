@@ -8,6 +8,11 @@ SOURCE = Path(os.environ.get("CAPSULE_SOURCE", Path(__file__).resolve().parents[
 BIN = Path(os.environ.get("CAPSULE_BIN", SOURCE / "build/bin"))
 
 
+def is_sanitized(step):
+    """Whether the binary was built with the address sanitizer: then its memory and time say nothing."""
+    return b"__asan_init" in (BIN / f"capsule-{step}").read_bytes()
+
+
 class Outcome:
     """How a step ended: code, stdout's JSON object as `result`, stderr as text."""
 

@@ -4,20 +4,13 @@
 #include <chrono>
 
 #include "core/error.hpp"
-#include "process/process.hpp"
+#include "programs.hpp"
 
 using namespace capsule;
 using namespace std::chrono_literals;
 
 namespace {
 
-process::Command shell(const std::string& script) {
-  process::Command command;
-  command.program = "/bin/sh";
-  command.arguments = {"-c", script};
-  command.environment = {{"PATH", "/usr/bin:/bin"}};
-  return command;
-}
 
 ErrorKind kind_of_failure(const process::Command& command) {
   try {

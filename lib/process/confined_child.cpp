@@ -1,0 +1,166 @@
+#include "process/confined_child.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fstream>
+
+#include "process/mounts.hpp"
+#include "process/seccomp.hpp"
+
+namespace capsule::process {
+
+namespace {
+
+using Kind = Report::Kind;
+
+/// What programs need of a system, and nothing of its users. What is not there is left out.
+constexpr std::array system_paths{"/usr", "/bin", "/sbin", "/lib", "/lib32",     "/lib64",    "/libx32",
+                                  "/etc", "/opt", "/proc", "/sys", "/nix/store", "/gnu/store"};
+/// Where /etc/resolv.conf and its like point to.
+constexpr std::array network_paths{"/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/nscd"};
+constexpr std::array device_paths{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+
+bool is_on_read_only_mount(const std::string& path) {
+  struct statvfs status {};
+  return ::statvfs(path.c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
+void lower(int report, int resource, std::uint64_t value, bool& held) noexcept {
+  // glibc's getrlimit wants an enum in C++, other C libraries an int.
+  struct {
+    std::uint64_t current;
+    std::uint64_t most;
+  } limit{};
+  if (::syscall(SYS_prlimit64, 0, resource, nullptr, &limit) != 0) return;
+  limit.most = std::min(limit.most, value);
+  limit.current = std::min(limit.current, limit.most);
+  if (::syscall(SYS_prlimit64, 0, resource, &limit, nullptr) == 0) return;
+  if (held) send(report, Kind::missing, "limits", errno);
+  held = false;
+}
+
+void set_limits(int report, const Limits& limits) noexcept {
+  bool held = true;
+  lower(report, RLIMIT_CORE, 0, held);
+  if (limits.cpu_seconds) lower(report, RLIMIT_CPU, *limits.cpu_seconds, held);
+  if (limits.address_space) lower(report, RLIMIT_AS, *limits.address_space, held);
+  if (limits.memory) lower(report, RLIMIT_DATA, *limits.memory, held);
+  if (limits.processes) lower(report, RLIMIT_NPROC, *limits.processes, held);
+  if (limits.file_size) lower(report, RLIMIT_FSIZE, *limits.file_size, held);
+  if (limits.open_files) lower(report, RLIMIT_NOFILE, *limits.open_files, held);
+  if (held) send(report, Kind::held, "limits");
+}
+
+/// When memory runs out, ours is the process to end. Best effort.
+void volunteer_for_out_of_memory() noexcept {
+  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  [[maybe_unused]] const auto written = ::write(fd, "1000", 4);
+  ::close(fd);
+}
+
+/// Whether `id` is anybody here: in a user namespace it may not be.
+bool is_mapped(unsigned id, const char* map) {
+  std::ifstream file{map};
+  std::uint64_t first = 0;
+  std::uint64_t outside = 0;
+  std::uint64_t count = 0;
+  while (file >> first >> outside >> count) {
+    if (id >= first && id - first < count) return true;
+  }
+  return false;
+}
+
+void say(int report, bool held, const char* part) noexcept {
+  send(report, held ? Kind::held : Kind::missing, part, held ? 0 : errno);
+}
+
+}  // namespace
+
+ConfinedChild::ConfinedChild(const Confinement& confinement, const std::string& program) : m_confinement(confinement) {
+  std::copy_if(confinement.writable.begin(), confinement.writable.end(), std::back_inserter(m_mounted_writable),
+               [](const std::string& path) { return !is_on_read_only_mount(path); });
+  m_rules.readable.assign(system_paths.begin(), system_paths.end());
+  m_rules.readable.push_back(program);
+  m_rules.readable.insert(m_rules.readable.end(), confinement.readable.begin(), confinement.readable.end());
+  m_rules.writable = confinement.writable;
+  m_user_exists = confinement.user && is_mapped(*confinement.user, "/proc/self/uid_map") &&
+                  is_mapped(*confinement.user, "/proc/self/gid_map");
+  m_rules.devices.assign(device_paths.begin(), device_paths.end());
+  if (confinement.network == Network::host) {
+    m_rules.tcp = true;
+    m_rules.readable.insert(m_rules.readable.end(), network_paths.begin(), network_paths.end());
+  }
+  if (confinement.seccomp)
+    m_filter = &seccomp_program(confinement.network == Network::none ? Sockets::only_unix : Sockets::any);
+}
+
+void ConfinedChild::enter_namespaces(int report) const noexcept {
+  if (m_confinement.network_namespace && m_confinement.network == Network::none)
+    say(report, ::unshare(CLONE_NEWNET) == 0, "network-namespace");
+  if (m_confinement.pid_namespace) say(report, ::unshare(CLONE_NEWIPC) == 0, "ipc-namespace");
+}
+
+void ConfinedChild::prepare(int report) const noexcept {
+  enter_namespaces(report);
+  if (!m_confinement.mount_namespace) return;
+  const bool own_mounts = enter_mount_namespace(m_mounted_writable);
+  say(report, own_mounts, "mount-namespace");
+  if (!own_mounts) return;
+  m_has_memory_folder = mount_memory_folder();
+  if (::getpid() == 1) mount_proc();
+}
+
+bool ConfinedChild::become_user(int report) const noexcept {
+  if (!m_confinement.user) return true;
+  if (!m_user_exists) {
+    send(report, Kind::missing, "user", EINVAL);
+    return true;
+  }
+  const uid_t id = *m_confinement.user;
+  for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) ::prctl(PR_CAPBSET_DROP, capability);
+  // The system calls: what glibc makes of them is for processes with threads, and not async-signal-safe.
+  if (::syscall(SYS_setgroups, 0, nullptr) == 0 && ::syscall(SYS_setresgid, id, id, id) == 0 &&
+      ::syscall(SYS_setresuid, id, id, id) == 0) {
+    send(report, Kind::held, "user");
+    return true;
+  }
+  send(report, Kind::failed, "become the user of", errno);
+  return false;
+}
+
+void ConfinedChild::restrict_files(int report, int ruleset) const noexcept {
+  const bool held = ruleset >= 0 && landlock_restrict(ruleset);
+  say(report, held, "landlock");
+  if (ruleset >= 0) ::close(ruleset);
+  constexpr int with_scopes = 6;
+  if (held && landlock_version() < with_scopes) send(report, Kind::missing, "landlock-scope", ENOSYS);
+}
+
+bool ConfinedChild::confine(int report) const noexcept {
+  set_limits(report, m_confinement.limits);
+  volunteer_for_out_of_memory();
+  // With the rights that we still have: what we are to read may lie in folders that the user cannot enter.
+  int ruleset = -1;
+  if (m_confinement.landlock) ruleset = landlock_ruleset(m_rules, m_has_memory_folder);
+  const int ruleset_error = errno;
+  if (!become_user(report)) return false;
+  say(report, ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no-new-privileges");
+  errno = ruleset_error;
+  if (m_confinement.landlock) restrict_files(report, ruleset);
+  if (m_filter != nullptr) say(report, load_seccomp(*m_filter), "seccomp");
+  return true;
+}
+
+}  // namespace capsule::process

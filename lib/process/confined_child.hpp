@@ -1,0 +1,33 @@
+#pragma once
+
+#include <linux/filter.h>
+
+#include "process/confinement.hpp"
+#include "process/landlock.hpp"
+#include "process/supervisor.hpp"
+
+namespace capsule::process {
+
+/// A Confinement made ready for a fork.
+class ConfinedChild final : public ChildSetup {
+ public:
+  /// `program`: may be read and run, wherever it is.
+  ConfinedChild(const Confinement& confinement, const std::string& program);
+  [[nodiscard]] bool wants_pid_namespace() const noexcept override { return m_confinement.pid_namespace; }
+  void prepare(int report) const noexcept override;
+  [[nodiscard]] bool confine(int report) const noexcept override;
+
+ private:
+  void enter_namespaces(int report) const noexcept;
+  [[nodiscard]] bool become_user(int report) const noexcept;
+  void restrict_files(int report, int ruleset) const noexcept;
+
+  Confinement m_confinement;
+  std::vector<std::string> m_mounted_writable;
+  bool m_user_exists = false;
+  LandlockRules m_rules;
+  const std::vector<sock_filter>* m_filter = nullptr;
+  mutable bool m_has_memory_folder = false;  ///< found out in the child
+};
+
+}  // namespace capsule::process

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace capsule::process {
+
+enum class Network { none, host };
+
+/// Limits of each process of a command; what is not set stays as it is. They are only ever lowered. Core dumps are off
+/// in any case.
+struct Limits {
+  std::optional<std::uint64_t> cpu_seconds;
+  std::optional<std::uint64_t> address_space;  ///< bytes; reservations count, so PyTorch or CUDA may need a lot
+  std::optional<std::uint64_t> memory;         ///< bytes of private writable memory
+  std::optional<std::uint64_t> processes;      ///< of the user as whom it runs, counted over the whole machine
+  std::optional<std::uint64_t> file_size;      ///< bytes
+  std::optional<std::uint64_t> open_files;
+};
+
+/// What is taken from a child between fork and exec. Each part is had as far as the kernel and our own rights allow;
+/// Result::held and Result::missing say what was had, by these names:
+///
+/// | name               | what it means                                                                         |
+/// |--------------------|---------------------------------------------------------------------------------------|
+/// | user               | runs as `user`, without groups and capabilities                                       |
+/// | no-new-privileges  | setuid programs give nothing                                                          |
+/// | network-namespace  | no network, not even loopback                                                         |
+/// | ipc-namespace      | no System V shared memory of others                                                   |
+/// | mount-namespace    | nothing but the writable folders can be written, /dev/shm is its own                  |
+/// | pid-namespace      | sees and signals only its own processes, which all end with the first                 |
+/// | landlock           | can open only what is readable and writable here; no TCP, no signals to others        |
+/// | seccomp            | no socket but UNIX ones (Network::none); no ptrace, bpf, io_uring, user namespace, …  |
+/// | limits             | `limits`                                                                              |
+///
+/// "landlock-scope" is missing where Landlock is older than signals (ABI 6).
+struct Confinement {
+  /// User and group. Error denied when we may not become it; missing when it does not exist in our user namespace.
+  std::optional<unsigned> user;
+  Network network = Network::none;
+  bool network_namespace = false;  ///< only with Network::none
+  bool mount_namespace = false;
+  bool pid_namespace = false;
+  bool landlock = false;
+  bool seccomp = false;
+  /// Absolute paths of folders or files, beside the system's own (/usr, /etc, …) and the program.
+  std::vector<std::string> readable;
+  std::vector<std::string> writable;  ///< the same; must exist
+  Limits limits;
+};
+
+/// Enough for an honest capsule; a fork bomb or a full disk needs more.
+Limits usual_limits();
+
+/// The user as whom capsule code runs where we may choose: the one that images use.
+inline constexpr unsigned capsule_user = 65532;
+
+/// How code that we do not trust runs here. As root: as capsule_user, with every part above. As anybody else: without
+/// the namespaces, which would need a user namespace.
+std::shared_ptr<const Confinement> confine_strangers(std::vector<std::string> readable,
+                                                     std::vector<std::string> writable, Network network = Network::none,
+                                                     Limits limits = usual_limits());
+
+}  // namespace capsule::process

@@ -1,0 +1,126 @@
+#include "process/seccomp.hpp"
+
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+
+#include "fs/fd.hpp"
+
+namespace capsule::process {
+
+namespace {
+
+struct Release {
+  void operator()(void* context) const noexcept { ::seccomp_release(context); }
+};
+using Context = std::unique_ptr<void, Release>;
+
+/// Refused as if we lacked the privilege.
+constexpr std::array refused{
+    SCMP_SYS(add_key),
+    SCMP_SYS(bpf),
+    SCMP_SYS(chroot),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(fsconfig),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(init_module),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(mount),
+    SCMP_SYS(mount_setattr),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(reboot),
+    SCMP_SYS(request_key),
+    SCMP_SYS(setns),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(swapon),
+    SCMP_SYS(umount2),
+    SCMP_SYS(unshare),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(open_by_handle_at),
+};
+
+/// Refused as if the kernel did not have them: programs know how to go on without. clone3 hides its flags from a
+/// filter, io_uring opens sockets past it.
+constexpr std::array unknown{SCMP_SYS(clone3), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                             SCMP_SYS(io_uring_register)};
+
+constexpr std::array namespace_flags{CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,   CLONE_NEWUSER,
+                                     CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWCGROUP};
+/// Registers are 64 bits wide, the kernel looks at the lower half of these.
+constexpr scmp_datum_t lower_half = 0xffff'ffffU;
+
+bool add_rules(void* context, Sockets sockets) {
+  const auto no = SCMP_ACT_ERRNO(EPERM);
+  bool good = ::seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
+  for (const int call : refused) good = good && ::seccomp_rule_add(context, no, call, 0) == 0;
+  for (const int call : unknown) good = good && ::seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), call, 0) == 0;
+  for (const int flag : namespace_flags) {
+    const auto bits = static_cast<scmp_datum_t>(flag);
+    good = good && ::seccomp_rule_add(context, no, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, bits, bits)) == 0;
+  }
+  // Text that a terminal would take for its user's.
+  for (const scmp_datum_t request : {scmp_datum_t{TIOCSTI}, scmp_datum_t{TIOCLINUX}}) {
+    good = good &&
+           ::seccomp_rule_add(context, no, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, lower_half, request)) == 0;
+  }
+  if (sockets == Sockets::any) return good;
+  for (const int call : {SCMP_SYS(socket), SCMP_SYS(socketpair)}) {
+    good = good && ::seccomp_rule_add(context, SCMP_ACT_ERRNO(EACCES), call, 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
+  }
+  return good;
+}
+
+std::vector<sock_filter> build(Sockets sockets) {
+  const Context context{::seccomp_init(SCMP_ACT_ALLOW)};
+  if (!context || !add_rules(context.get(), sockets)) return {};
+  const fs::Fd memory{::memfd_create("filter", MFD_CLOEXEC)};
+  if (!memory || ::seccomp_export_bpf(context.get(), memory.get()) != 0) return {};
+  const auto size = ::lseek(memory.get(), 0, SEEK_END);
+  if (size <= 0) return {};
+  std::vector<sock_filter> out(static_cast<std::size_t>(size) / sizeof(sock_filter));
+  if (::pread(memory.get(), out.data(), static_cast<std::size_t>(size), 0) != size) return {};
+  return out;
+}
+
+}  // namespace
+
+const std::vector<sock_filter>& seccomp_program(Sockets sockets) {
+  static const auto only_unix = build(Sockets::only_unix);
+  static const auto any = build(Sockets::any);
+  return sockets == Sockets::any ? any : only_unix;
+}
+
+bool load_seccomp(const std::vector<sock_filter>& program) noexcept {
+  if (program.empty()) {
+    errno = ENOTSUP;
+    return false;
+  }
+  sock_fprog filter{};
+  filter.len = static_cast<unsigned short>(program.size());
+  filter.filter = const_cast<sock_filter*>(program.data());  // the kernel only reads it
+  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+}  // namespace capsule::process
