@@ -7,17 +7,14 @@
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
+#include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
-#include "oci/media_types.hpp"
 
 namespace download {
 
 using namespace capsule;
 
 namespace {
-
-constexpr std::string_view predicate_annotation = "dev.sigstore.bundle.predicateType";
-constexpr std::string_view signature_predicate = "https://sigstore.dev/cosign/sign/v1";
 
 Digest read(Source& package, Sink& sink, log::Progress& progress) {
   crypto::HashingSink hashing{sink};
@@ -29,12 +26,9 @@ Digest read(Source& package, Sink& sink, log::Progress& progress) {
   return hashing.finish();
 }
 
-void copy_signature(oci::Store& from, const Digest& index, const Digest& package, const image::WorkingStore& store) {
-  for (const auto& attached : oci::attached(from, index, oci::media_type::sigstore_bundle, image::max_sibling_bytes)) {
-    const auto predicate = attached.annotations.find(std::string{predicate_annotation});
-    if (predicate == attached.annotations.end() || predicate->second != signature_predicate) continue;
-    store.put_sibling(package, ".oci.sigstore.json", attached.content);
-    return;
+void copy_siblings(image::CapsuleInput& package, const Digest& digest, const image::WorkingStore& store) {
+  for (const auto suffix : image::sibling_suffixes) {
+    if (const auto content = package.sibling(suffix)) store.put_sibling(digest, suffix, *content);
   }
 }
 
@@ -58,18 +52,19 @@ Result fetch_published(const oci::Reference& reference, const Order& order, cons
   }
   auto& progress = surroundings.progress;
   const bool there = order.store.has(digest);
-  const auto package = image::open_package(*from, published);
+  const auto input = image::published_package(*from, published);
+  const auto package = input->open();
   progress.begin(there ? "hashing" : "copying", published.size);
   order.store.prepare(digest);
   try {
     if (there) {
       NullSink nowhere;
       check_claim(read(*package, nowhere, progress), published, reference);
-      copy_signature(*from, published.index.digest, digest, order.store);
+      copy_siblings(*input, digest, order.store);
     } else {
       fs::AtomicFile target{order.store.package(digest)};
       check_claim(read(*package, target, progress), published, reference);
-      copy_signature(*from, published.index.digest, digest, order.store);
+      copy_siblings(*input, digest, order.store);
       target.commit();
     }
   } catch (...) {
