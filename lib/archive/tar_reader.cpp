@@ -238,7 +238,7 @@ void TarReader::begin_folder(std::string name, std::uint64_t size) {
   m_canonical = false;
   forget_extensions();
   if (name.ends_with('/')) name.pop_back();
-  if (name == ".") return;
+  if (name.empty() || name == ".") return;  // the root itself, as GNU tar and Python's tarfile write it
   m_handler.folder(fs::SafePath::parse(name.starts_with("./") ? std::string_view{name}.substr(2) : name));
 }
 

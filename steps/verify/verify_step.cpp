@@ -22,6 +22,10 @@ fs::Path state_of(const Options& options) {
 
 /// A file, or a digest that names one in the working store.
 fs::Path package_path(const Options& options) {
+  if (options.capsule.find("://") != std::string::npos) {
+    throw Error{ErrorKind::usage,
+                "a capsule is verified from a file or from the store: capsule-download brings it there"};
+  }
   if (!options.capsule.starts_with("sha256:")) return options.capsule;
   const auto digest = Digest::parse(options.capsule);
   const auto store = options.store.empty() ? state_of(options) / "store" : options.store;

@@ -135,10 +135,9 @@ class SameEverywhere(Folder):
         home = self.path / "home"
         home.mkdir()
         os.chown(home, 65532, 65532)
-        done = subprocess.run([BIN / "capsule-pack", self.folder, "--out", home / "p.tar.gz"], user=65532, group=65532,
-                              extra_groups=[], env=environment(HOME=str(home)), capture_output=True, text=True)
-        if done.returncode == 126 or "Permission" in done.stderr and "capsule-pack" in done.stderr:
-            self.skipTest("the binaries lie where another user cannot enter")
+        binary = shutil.copy(BIN / "capsule-pack", self.path)
+        done = subprocess.run([binary, self.folder, "--out", home / "p.tar.gz"], user=65532, group=65532, extra_groups=[],
+                              env=environment(HOME=str(home)), capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue((home / "p.tar.gz").read_bytes() == self.wanted)
 

@@ -38,7 +38,7 @@ def write_files(folder, files):
 # ---------------------------------------------------------------- tar
 
 def header(name, size, mode=0o644, kind=b"0", **fields):
-    """One ustar header block, canonical unless `fields` (name=…, size=…, magic=…, raw bytes) say otherwise."""
+    """One ustar header block, canonical unless `fields` (raw_size=…, magic=…, bytes) say otherwise."""
     name = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
     block = bytearray(512)
 
@@ -49,7 +49,7 @@ def header(name, size, mode=0o644, kind=b"0", **fields):
     put(100, b"%07o" % mode)
     put(108, b"0000000")
     put(116, b"0000000")
-    put(124, fields.get("size", b"%011o" % size))
+    put(124, fields.get("raw_size", b"%011o" % size))
     put(136, fields.get("mtime", b"00000000000"))
     put(156, kind)
     put(157, fields.get("link", b""))
