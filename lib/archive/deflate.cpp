@@ -58,7 +58,6 @@ bool take_stored_blocks(ByteView body, DecodedMember& decoded) {
 struct MemberDeflater::State {
   std::unique_ptr<libdeflate_compressor, FreeCompressor> compressor{libdeflate_alloc_compressor(compression_level)};
   Bytes plain = Bytes(member_data_bytes);
-  Bytes packed = Bytes(max_member_bytes);
 };
 
 MemberDeflater::MemberDeflater() : m_state(std::make_unique<State>()) {
@@ -66,22 +65,25 @@ MemberDeflater::MemberDeflater() : m_state(std::make_unique<State>()) {
 }
 MemberDeflater::~MemberDeflater() = default;
 
-std::optional<ByteView> MemberDeflater::deflate(StoredMember& member) {
+void MemberDeflater::deflate(StoredMember& member) {
   std::vector<MutableBytes> pieces;
-  member.append_pieces(0, member.size(), pieces);
+  member.append_pieces(0, member.m_data, pieces);
   auto place = m_state->plain.begin();
   for (const auto piece : pieces) place = std::copy(piece.begin(), piece.end(), place);
-  const MutableBytes packed = m_state->packed;
-  const auto frame = member_header_bytes + member_trailer_bytes;
-  const auto most = std::max(frame, member.bytes().size() - member.bytes().size() / least_gain - 1);
-  const auto size = libdeflate_deflate_compress(m_state->compressor.get(), m_state->plain.data(), member.size(),
-                                                packed.data() + member_header_bytes, most - frame);
-  if (size == 0) return std::nullopt;  // does not fit, so it does not shrink
-  const MutableBytes whole = packed.first(frame + size);
-  write_member_header(whole, {whole.size(), member.size()});
-  const auto trailer = member.bytes().last(member_trailer_bytes);
-  std::copy(trailer.begin(), trailer.end(), whole.last(member_trailer_bytes).begin());
-  return whole;
+  const Bytes trailer{member.bytes().end() - member_trailer_bytes, member.bytes().end()};
+  const MutableBytes whole = member.m_bytes;
+  constexpr auto frame = member_header_bytes + member_trailer_bytes;
+  const auto most = std::max(frame, member.m_size - member.m_size / least_gain - 1);
+  const auto size = libdeflate_deflate_compress(m_state->compressor.get(), m_state->plain.data(), member.m_data,
+                                                whole.data() + member_header_bytes, most - frame);
+  if (size == 0) {  // does not fit: back to the stored form
+    member.begin(member.m_data);
+    member.put(0, ByteView{m_state->plain}.first(member.m_data));
+  } else {
+    member.m_size = frame + size;
+    write_member_header(whole, {member.m_size, member.m_data});
+  }
+  std::copy(trailer.begin(), trailer.end(), whole.subspan(member.m_size - member_trailer_bytes).begin());
 }
 
 struct MemberDecoder::State {

@@ -51,11 +51,12 @@ class StoredMember {
   /// Appends to `pieces` where the `count` bytes of data at `offset` go, in order.
   void append_pieces(std::size_t offset, std::size_t count, std::vector<MutableBytes>& pieces);
   void put(std::size_t offset, ByteView bytes);
-  /// Computes the CRC; the member is whole afterwards.
+  /// Computes the CRC; the member is whole afterwards, and its bytes() may be written.
   void finish();
   [[nodiscard]] ByteView bytes() const noexcept { return ByteView{m_bytes}.first(m_size); }
 
  private:
+  friend class MemberDeflater;
   Bytes m_bytes;
   std::size_t m_data = 0;
   std::size_t m_size = 0;
@@ -64,15 +65,15 @@ class StoredMember {
 /// The whole of `tar` as stored members.
 Bytes encode_stored(ByteView tar);
 
-/// Deflates members (libdeflate).
+/// Deflates members (libdeflate); one per thread.
 class MemberDeflater {
  public:
   MemberDeflater();
   ~MemberDeflater();
   MemberDeflater(const MemberDeflater&) = delete;
   MemberDeflater& operator=(const MemberDeflater&) = delete;
-  /// The deflated form of a finished stored member, valid until the next call; nothing if it saves little.
-  std::optional<ByteView> deflate(StoredMember& member);
+  /// Turns a finished stored member into its deflated form, in place; leaves it as it is where that saves little.
+  void deflate(StoredMember& member);
 
  private:
   struct State;

@@ -14,7 +14,7 @@ Pipeline::StageId Pipeline::add(Order order, Work work, std::vector<StageId> aft
 }
 
 unsigned Pipeline::default_workers() {
-  return std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+  return std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
 }
 
 Pipeline::State& Pipeline::state_of(std::uint64_t item, StageId stage) {

@@ -30,7 +30,7 @@ class Pipeline {
   /// Works until all items are done, on `workers` threads, of which the caller is one.
   void run(unsigned workers);
 
-  /// As many threads as there are cores, at most 8.
+  /// As many threads as there are cores, at most 4: hashing is serial, and each thread may need memory of its own.
   static unsigned default_workers();
 
  private:

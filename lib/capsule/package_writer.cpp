@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <thread>
 
 #include "archive/gzip_member.hpp"
@@ -67,28 +68,40 @@ class Writer {
  private:
   struct Slot {
     archive::StoredMember member;
-    std::unique_ptr<archive::MemberDeflater> deflater;
     std::vector<MutableBytes> pieces;
     std::vector<Body::Job> jobs;
-    ByteView bytes;
   };
 
   void write_body() {
     constexpr auto serial = Pipeline::Order::serial;
     Pipeline pipeline{
         slots, [this](std::size_t i) { return m_body.fill(m_slots[i].member, m_slots[i].pieces, m_slots[i].jobs); }};
-    const auto encoded = pipeline.add(Pipeline::Order::parallel, [this](std::size_t i) { encode(m_slots[i]); });
-    pipeline.add(serial, [this](std::size_t i) { hash_files(m_slots[i]); });
+    const auto hashed = pipeline.add(serial, [this](std::size_t i) { hash_files(m_slots[i]); });
+    // A member is deflated in its place, so its content must have been hashed before.
+    const bool deflates = m_options.compression == Compression::automatic;
+    const auto encoded = pipeline.add(
+        Pipeline::Order::parallel, [this](std::size_t i) { encode(m_slots[i]); },
+        deflates ? std::vector{hashed} : std::vector<Pipeline::StageId>{});
     pipeline.add(serial, [this](std::size_t i) { write(m_slots[i]); }, {encoded});
     pipeline.run(Pipeline::default_workers());
   }
 
-  void encode(Slot& slot) const {
+  void encode(Slot& slot) {
     slot.member.finish();
-    slot.bytes = slot.member.bytes();
     if (m_options.compression == Compression::store) return;
-    if (!slot.deflater) slot.deflater = std::make_unique<archive::MemberDeflater>();
-    if (const auto deflated = slot.deflater->deflate(slot.member)) slot.bytes = *deflated;
+    auto deflater = take_deflater();
+    deflater->deflate(slot.member);
+    const std::lock_guard lock{m_mutex};
+    m_deflaters.push_back(std::move(deflater));
+  }
+
+  /// One that is idle, or a new one: there are no more of them than threads.
+  std::unique_ptr<archive::MemberDeflater> take_deflater() {
+    const std::lock_guard lock{m_mutex};
+    if (m_deflaters.empty()) return std::make_unique<archive::MemberDeflater>();
+    auto deflater = std::move(m_deflaters.back());
+    m_deflaters.pop_back();
+    return deflater;
   }
 
   void hash_files(const Slot& slot) {
@@ -99,8 +112,8 @@ class Writer {
   }
 
   void write(const Slot& slot) {
-    m_out.write_at(m_end, slot.bytes);
-    m_end += slot.bytes.size();
+    m_out.write_at(m_end, slot.member.bytes());
+    m_end += slot.member.bytes().size();
     if (m_options.progress != nullptr) m_options.progress->advance(slot.member.size());
   }
 
@@ -169,6 +182,8 @@ class Writer {
   std::vector<std::optional<Digest>> m_digests;
   crypto::Hasher m_hasher;
   std::array<Slot, slots> m_slots;
+  std::mutex m_mutex;
+  std::vector<std::unique_ptr<archive::MemberDeflater>> m_deflaters;  ///< idle; guarded by m_mutex
 };
 
 }  // namespace

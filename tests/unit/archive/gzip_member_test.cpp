@@ -80,11 +80,10 @@ TEST_CASE("a deflated member is smaller, and decoded to the same") {
   member.put(0, data);
   member.finish();
   MemberDeflater deflater;
-  const auto deflated = deflater.deflate(member);
-  REQUIRE(deflated);
-  CHECK(deflated->size() < 10'000);
+  deflater.deflate(member);
+  CHECK(member.bytes().size() < 10'000);
   MemberDecoder decoder;
-  const auto decoded = decode(decoder, *deflated);
+  const auto decoded = decode(decoder, member.bytes());
   CHECK(joined(decoded) == data);
   CHECK_FALSE(decoded.canonical_stored);
 
@@ -92,7 +91,9 @@ TEST_CASE("a deflated member is smaller, and decoded to the same") {
   member.begin(noise.size());
   member.put(0, noise);
   member.finish();
-  CHECK_FALSE(deflater.deflate(member));
+  deflater.deflate(member);
+  const auto stored = member_of(noise);
+  CHECK(std::equal(stored.begin(), stored.end(), member.bytes().begin(), member.bytes().end()));
 }
 
 TEST_CASE("stored blocks of other sizes hold the same data, and are not canonical") {
@@ -144,8 +145,8 @@ TEST_CASE("a deflate stream of another length than the member claims is refused"
   stored.put(0, data);
   stored.finish();
   MemberDeflater deflater;
-  const auto view = deflater.deflate(stored).value();
-  const Bytes deflated{view.begin(), view.end()};
+  deflater.deflate(stored);
+  const Bytes deflated{stored.bytes().begin(), stored.bytes().end()};
   MemberDecoder decoder;
   DecodedMember out;
   for (const std::size_t claimed : {std::size_t{9'999}, std::size_t{10'001}, member_data_bytes}) {
