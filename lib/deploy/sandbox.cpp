@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "core/error.hpp"
+#include "process/confinement.hpp"
 
 namespace capsule::deploy {
 
@@ -57,31 +58,32 @@ void make_writable_folder(const fs::Path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fs::throw_errno("create the folder", folder, error.value());
-  if (::geteuid() == 0 && ::chown(folder.c_str(), capsule_user, capsule_user) != 0)
+  if (::geteuid() == 0 && ::chown(folder.c_str(), process::capsule_user, process::capsule_user) != 0)
     fs::throw_errno("change the owner of", folder, errno);
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
 }
 
-process::Command capsule_command(const fs::Path& root, const std::string& file, const fs::Path& data) {
+process::Command capsule_command(const CapsuleCall& call) {
   process::Command command;
-  const auto path = root / file;
+  const auto path = call.root / call.file;
   auto words = interpreter_of(path);
   if (words.empty() && path.extension() == ".py") words = {find_program("python3").string()};
   words.push_back(path.string());
   command.program = words.front();
   command.arguments.assign(words.begin() + 1, words.end());
-  command.folder = root.string();
-  const auto temporary = data / "tmp";
-  make_writable_folder(data);
+  command.folder = call.root.string();
+  const auto temporary = call.data / "tmp";
+  make_writable_folder(call.data);
   make_writable_folder(temporary);
-  command.environment = {{"PATH", std::string{search_path}},
-                         {"LANG", "C.UTF-8"},
-                         {"HOME", data.string()},
-                         {"TMPDIR", temporary.string()},
-                         {"CAPSULE_ROOT", root.string()},
-                         {"CAPSULE_DATA", data.string()},
-                         {"PYTHONDONTWRITEBYTECODE", "1"},
-                         {"PYTHONUNBUFFERED", "1"}};
+  command.environment = {{"PATH", std::string{search_path}},   {"LANG", "C.UTF-8"},
+                         {"HOME", call.data.string()},         {"TMPDIR", temporary.string()},
+                         {"CAPSULE_ROOT", call.root.string()}, {"CAPSULE_DATA", call.data.string()},
+                         {"PYTHONDONTWRITEBYTECODE", "1"},     {"PYTHONUNBUFFERED", "1"}};
+  auto readable = call.readable;
+  readable.push_back(call.root.string());
+  auto writable = call.writable;
+  writable.push_back(call.data.string());
+  command.confinement = process::confine_strangers(std::move(readable), std::move(writable), call.network);
   return command;
 }
 

@@ -2,22 +2,30 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "fs/fd.hpp"
+#include "process/confinement.hpp"
 #include "process/process.hpp"
 
 namespace capsule::deploy {
 
-/// The user as which capsule code runs where we may choose: the one that images use.
-inline constexpr unsigned capsule_user = 65532;
-
-/// A folder that capsule code may write: made if missing, owned by capsule_user when we are root, mode 0700.
+/// A folder that capsule code may write: made if missing, owned by process::capsule_user when we are root, mode 0700.
 void make_writable_folder(const fs::Path& folder);
 
-/// The command that runs a file of an unpacked capsule as architecture and README say: by the interpreter that its `#!`
-/// line names, `python3` for `.py` without one, else itself; working folder = the capsule's root; a clean environment
-/// with CAPSULE_ROOT, CAPSULE_DATA, HOME and TMPDIR below `data`; confined. Error invalid_input when no interpreter
-/// fits.
-process::Command capsule_command(const fs::Path& root, const std::string& file, const fs::Path& data);
+/// A file of an unpacked capsule that is to run.
+struct CapsuleCall {
+  fs::Path root;                        ///< of the capsule; it may read, not write it
+  std::string file;                     ///< below root
+  fs::Path data;                        ///< its CAPSULE_DATA and HOME; it may write it
+  std::vector<std::string> readable{};  ///< what else it may read
+  std::vector<std::string> writable{};  ///< what else it may write
+  process::Network network = process::Network::none;
+};
+
+/// The command for that: by the interpreter that its `#!` line names, `python3` for `.py` without one, else itself;
+/// working folder = the capsule's root; a clean environment with CAPSULE_ROOT, CAPSULE_DATA, HOME and TMPDIR; confined
+/// (process/confinement.hpp). Error unmet_requirement when the interpreter is missing.
+process::Command capsule_command(const CapsuleCall& call);
 
 }  // namespace capsule::deploy

@@ -49,6 +49,15 @@ json::Value result_in(std::string_view output, const std::string& entrypoint) {
   return {};
 }
 
+/// What held of the confinement, and what was not to be had: the record says both.
+json::Value confinement_of(const process::Result& result) {
+  json::Array held;
+  for (const auto& part : result.held) held.emplace_back(part);
+  json::Array missing;
+  for (const auto& part : result.missing) missing.emplace_back(part);
+  return json::Object{{"held", std::move(held)}, {"missing", std::move(missing)}};
+}
+
 }  // namespace
 
 ThisMachine::ThisMachine(ThisMachineOptions options)
@@ -68,7 +77,7 @@ fs::Path ThisMachine::data_folder(const VerifiedCapsule& capsule) const {
 
 void ThisMachine::run_script(const VerifiedCapsule& capsule, const fs::Path& root, const std::string& script) {
   if (capsule.files().find(script) == nullptr) return;
-  auto command = capsule_command(root, script, data_folder(capsule));
+  auto command = capsule_command({root, script, data_folder(capsule)});
   command.time_limit = m_options.time_limit;
   command.on_error_line = [&](std::string_view line) {
     log::info(fmt::format("{}: {}", script, printable(line, 400)));
@@ -90,7 +99,7 @@ void ThisMachine::prepare(const VerifiedCapsule& capsule, const fs::Path& root) 
 
 RunFacts ThisMachine::run(const VerifiedCapsule& capsule, const fs::Path& root, const RunRequest& request) {
   const auto& entrypoint = capsule.manifest().entrypoint;
-  auto command = capsule_command(root, entrypoint, data_folder(capsule));
+  auto command = capsule_command({root, entrypoint, data_folder(capsule)});
   command.time_limit = m_options.time_limit;
   command.input = json::compact(request.input()) + "\n";
   command.output_limit = max_result_bytes;
@@ -101,7 +110,7 @@ RunFacts ThisMachine::run(const VerifiedCapsule& capsule, const fs::Path& root, 
   const auto finished_at = now();
   if (!result.succeeded()) failed(fmt::format("run of {}", entrypoint), result);
   const auto energy = meter.stop(result.usage.cpu);
-  m_confinement = json::Object{};
+  m_confinement = confinement_of(result);
   return {started_at,
           finished_at,
           result.exit_code,

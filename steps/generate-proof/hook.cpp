@@ -54,9 +54,11 @@ HookAnswer parse_answer(std::string_view text) {
 }
 
 process::Command command_for(const HookCall& call, const fs::Path& out) {
-  auto command = deploy::capsule_command(call.root, call.file, call.folder / "data");
   const auto record = call.folder / "run-record.json";
   fs::write_file(record, call.run_record);
+  // The relay listens on loopback of this machine, so the hook keeps the host's network.
+  auto command = deploy::capsule_command(
+      {call.root, call.file, call.folder / "data", {record.string()}, {out.string()}, process::Network::host});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
                               {"CAPSULE_OUT", out.string()},
                               {"PROOF_SERVICE_URL", call.service.text()},

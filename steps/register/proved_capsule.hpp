@@ -4,28 +4,25 @@
 #include <string>
 #include <vector>
 
+#include "anchor/anchor.hpp"
 #include "attest/trust_policy.hpp"
-#include "capsule/verified_capsule.hpp"
+#include "image/published_package.hpp"
+#include "log/progress.hpp"
 #include "oci/store.hpp"
+#include "proof/published.hpp"
 
 namespace register_step {
 
-/// The claims and receipts of one capsule, checked: what register signs and resolve promises.
+struct AnchoredReceipt {
+  capsule::Digest digest;  ///< of the receipt's bytes
+  capsule::anchor::Receipt receipt;
+};
+
+/// A published capsule, its proof and its receipts, all of them checked: what register signs and resolve promises.
 struct ProvedCapsule {
-  capsule::VerifiedCapsule capsule;
-  struct Proof {
-    std::string id;
-    capsule::Digest digest;
-    std::vector<std::string> lines;  ///< one per claim, for people
-  };
-  std::optional<Proof> proof;
-  struct Anchor {
-    std::string chain;
-    std::string tx;
-    std::string time;
-    capsule::Digest digest;
-  };
-  std::vector<Anchor> anchors;
+  capsule::image::PublishedPackage published;  ///< what the registry claims; held against the verified package
+  std::optional<capsule::proof::CheckedProof> proof;
+  std::vector<AnchoredReceipt> receipts;
 };
 
 /// What is to be checked: digests of documents that are attached to the version index.
@@ -37,8 +34,8 @@ struct ProofRequest {
 };
 
 /// Verifies the package as it is published, then the proof bundle against it and against the run record that the bundle
-/// names (every claim is checked again), then each receipt against the bundle. A policy that requires a proof and has
-/// none, lacks a type, or an anchor, is Error verification_failed.
+/// names (every claim is checked again), then each receipt against the bundle. What the capsule's policy asks for and
+/// what is not there is Error verification_failed.
 ProvedCapsule check_proof(capsule::oci::Store& store, const ProofRequest& request,
                           const capsule::attest::TrustPolicy& trust, capsule::log::Progress& progress);
 

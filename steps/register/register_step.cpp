@@ -53,24 +53,26 @@ std::string summary_of(const index::Found& found, const std::string& reference,
   if (!proved) return out;
   out += "checked    signature, checksums and manifest of the package\n";
   if (proved->proof) {
-    for (const auto& line : proved->proof->lines) out += fmt::format("checked    {}\n", line);
+    for (const auto& result : proved->proof->results) {
+      out += fmt::format("checked    {} '{}': {}\n", result.type, result.claim, result.detail);
+    }
   }
-  for (const auto& anchor : proved->anchors) {
-    out += fmt::format("checked    anchored in {} at position {}, {}, receipt {}\n", anchor.chain, anchor.tx,
-                       anchor.time, anchor.digest.text());
+  for (const auto& [digest, receipt] : proved->receipts) {
+    out += fmt::format("checked    anchored in {} at position {}, {}, receipt {}\n", receipt.chain, receipt.tx,
+                       receipt.time, digest.text());
   }
   return out;
 }
 
-void check_same_capsule(const index::Record& record, const VerifiedCapsule& capsule) {
-  const bool same = capsule.manifest().name == record.name && capsule.manifest().version == record.version &&
-                    capsule.capsule_digest() == record.capsule_digest &&
-                    capsule.package_digest() == record.package_digest;
+void check_same_capsule(const index::Record& record, const image::PublishedPackage& published) {
+  const bool same = published.name == record.name && published.version == record.version &&
+                    published.capsule_digest == record.capsule_digest &&
+                    published.package_digest == record.package_digest;
   if (!same) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the index says {}:{} {}, but the package behind it is {}:{} {}", record.name,
-                            record.version, record.capsule_digest.brief(), printable(capsule.manifest().name),
-                            printable(capsule.manifest().version), capsule.capsule_digest().brief())};
+                            record.version, record.capsule_digest.brief(), printable(published.name),
+                            printable(published.version), published.capsule_digest.brief())};
   }
 }
 
@@ -108,18 +110,19 @@ void register_capsule(const Options& options, step::Context& step) {
   for (const auto& receipt : options.receipts) request.receipts.push_back(Digest::parse(receipt));
   const auto proved = check_proof(*store, request, trust, step.progress());
 
-  index::Record record{reference.name,
-                       proved.capsule.manifest().version,
-                       proved.capsule.capsule_digest(),
-                       proved.capsule.package_digest(),
+  const auto& published = proved.published;
+  index::Record record{published.name,
+                       published.version,
+                       published.capsule_digest,
+                       published.package_digest,
                        *reference.digest,
                        {},
                        {},
                        format_time(now()),
                        false,
                        {}};
-  if (proved.proof) record.proof = index::ProofEntry{proved.proof->id, proved.proof->digest};
-  for (const auto& anchor : proved.anchors) record.anchors.push_back({anchor.chain, anchor.digest});
+  if (proved.proof) record.proof = index::ProofEntry{proved.proof->bundle.proof_id, proved.proof->digest};
+  for (const auto& [digest, receipt] : proved.receipts) record.anchors.push_back({receipt.chain, digest});
 
   index::SeenHeads seen{options.state_folder()};
   index::Index index{*store, reference.registry.text(), reference.name, trust, &seen};
@@ -152,7 +155,7 @@ void resolve(const Options& options, step::Context& step) {
                               found.record.version)};
     }
     proved = check_proof(*store, request_of(found.record), trust, step.progress());
-    check_same_capsule(found.record, proved->capsule);
+    check_same_capsule(found.record, proved->published);
   }
   put_outputs(found, reference, step);
   step.summary(summary_of(found, reference, proved));
