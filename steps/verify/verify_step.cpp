@@ -5,6 +5,8 @@
 #include "attest/trust_policy.hpp"
 #include "capsule/verified_capsule.hpp"
 #include "core/error.hpp"
+#include "deploy/capability.hpp"
+#include "deploy/host.hpp"
 
 namespace verify_step {
 
@@ -12,6 +14,7 @@ using capsule::Digest;
 using capsule::Error;
 using capsule::ErrorKind;
 namespace attest = capsule::attest;
+namespace deploy = capsule::deploy;
 namespace fs = capsule::fs;
 
 namespace {
@@ -49,6 +52,27 @@ capsule::KeyChooser keys_by(const attest::TrustPolicy& policy) {
   };
 }
 
+constexpr const char* this_machine = "this-machine";
+
+void check_target_option(const Options& options) {
+  if (!options.target.empty() && options.target != this_machine) {
+    throw Error{ErrorKind::usage,
+                fmt::format("--target {}: only {} is there yet", capsule::printable(options.target), this_machine)};
+  }
+  if (options.target.empty() && !options.allow_unmet.empty())
+    throw Error{ErrorKind::usage, "--allow-unmet says what the target may lack: name it with --target"};
+}
+
+/// What the target goes without, separated by commas; every other requirement is met.
+std::string waived_by(const Options& options, const capsule::VerifiedCapsule& capsule) {
+  const auto host = deploy::inspect_host(state_of(options));
+  const auto report = deploy::check_capabilities(capsule.manifest(), host, options.allow_unmet);
+  report.require_all_met();
+  std::string waived;
+  for (const auto& requirement : report.waived) waived += (waived.empty() ? "" : ",") + requirement;
+  return waived;
+}
+
 void report(const capsule::VerifiedCapsule& capsule, capsule::step::Context& step) {
   const auto& manifest = capsule.manifest();
   step.output("capsule-digest", capsule.capsule_digest().text());
@@ -74,6 +98,13 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
       ->type_name("FILE");
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
+  app.add_option("--target", options.target, "Also check that the capsule can run there; deploy always does")
+      ->type_name("this-machine");
+  app.add_option(
+         "--allow-unmet", options.allow_unmet,
+         "A requirement that the target may lack, as the manifest writes it; repeatable, or separated by commas")
+      ->delimiter(',')
+      ->type_name("REQUIREMENT");
   capsule::step::add_state_option(app, options.state);
 }
 
@@ -85,11 +116,12 @@ const capsule::step::Manual& manual() {
                   {"version", "the capsule's version"},
                   {"key-id", "the key that signed: base64 SHA-256 of its DER"}},
       .example = "capsule-verify capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pub.pem",
-      .exit_codes = {10, 11, 12, 13, 40}};
+      .exit_codes = {10, 11, 12, 13, 15, 40}};
   return text;
 }
 
 void run(const Options& options, capsule::step::Context& step) {
+  check_target_option(options);
   const auto path = package_path(options);
   const auto policy = attest::find_trust(options.trust, options.key, state_of(options).string());
   fs::FileSource package{path};
@@ -103,6 +135,7 @@ void run(const Options& options, capsule::step::Context& step) {
     throw Error{ErrorKind::verification_failed, fmt::format("the store holds {} under the name of {}",
                                                             capsule.package_digest().text(), options.capsule)};
   }
+  if (!options.target.empty()) step.result("waived", waived_by(options, capsule));
   report(capsule, step);
 }
 
