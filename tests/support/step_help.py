@@ -1,0 +1,55 @@
+"""What a step says about itself in --help: its options and its outputs."""
+
+import re
+import subprocess
+
+import workflow_files
+
+_NAMES = re.compile(r"^  ([a-z][a-z0-9-]*)(?:  |$)", re.MULTILINE)
+# An output that only a subcommand gives says so: "name  resolve: the capsule's name".
+_OUTPUTS = re.compile(r"^  ([a-z][a-z0-9-]*)(?: {2,}([a-z-]+):)?", re.MULTILINE)
+
+
+def read(binary):
+    """(options, outputs) of BINARY, as sets of names. Raises OSError when it is not there."""
+    done = subprocess.run([binary, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise OSError(f"{binary} --help ended with {done.returncode}: {done.stderr.strip()}")
+    return parse(done.stdout)
+
+
+def parse(text):
+    """Options begin a line, indented, maybe after a short form; outputs stand one a line under `Outputs:`.
+
+    What only a subcommand gives is left out: a template never calls one.
+    """
+    lines = re.findall(r"^  +((?:-\w,)?--[a-z][a-z0-9,-]*)", text, re.MULTILINE)
+    options = {name for line in lines for name in line.split(",") if name.startswith("--")}
+    commands = set(_NAMES.findall(_section(text, "Subcommands")))
+    outputs = {name for name, giver in _OUTPUTS.findall(_section(text, "Outputs")) if giver not in commands}
+    return options, outputs
+
+
+def _section(text, heading):
+    """The indented lines under HEADING."""
+    found = re.search(rf"^{heading}:[^\n]*\n((?:[ \t]+\S[^\n]*(?:\n|$)|[ \t]*\n)*)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def template_faults(template, options, outputs):
+    """Flags and output files of a leaf TEMPLATE that its step does not know, and outputs that it forgets."""
+    for arg in template["container"]["args"]:
+        if arg == "--":
+            break
+        flag = arg.split("=", 1)[0]
+        if flag not in options:
+            yield f"{flag} is not in --help"
+    declared = {}
+    for name, output in workflow_files.outputs(template).items():
+        declared[name] = output.get("valueFrom", {}).get("path")
+        if declared[name] != f"/work/outputs/{name}":
+            yield f"the output {name} is read from {declared[name]}"
+        elif name not in outputs:
+            yield f"the output {name} is not in --help"
+    for name in sorted(outputs - declared.keys()):
+        yield f"the step's output {name} is not in the template"

@@ -1,0 +1,132 @@
+"""Every leaf template against the step that it starts: flags, output files, and a run of the command line itself."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import step_help  # noqa: E402
+import workflow_files  # noqa: E402
+
+
+NOT_FOUND = 12
+
+
+def binary_of(template):
+    return os.path.join(workflow_files.BIN, os.path.basename(template["container"]["command"][0]))
+
+
+class CommandLines(unittest.TestCase):
+    def setUp(self):
+        self.leaves = dict(workflow_files.leaf_templates(workflow_files.shipped()))
+        for template in self.leaves.values():
+            self.assertTrue(os.access(binary_of(template), os.X_OK), f"{binary_of(template)} is not built")
+
+    def test_flags_and_outputs_are_those_of_the_step(self):
+        for path, template in self.leaves.items():
+            with self.subTest(path):
+                options, outputs = step_help.read(binary_of(template))
+                self.assertEqual([], list(step_help.template_faults(template, options, outputs)))
+
+    def test_a_step_takes_the_command_line_as_it_stands(self):
+        """With the defaults, and with an input that is not there, a step gets as far as looking for it."""
+        for path, template in self.leaves.items():
+            with self.subTest(path):
+                done = self.run_with(template, {})
+                self.assertEqual(NOT_FOUND, done.returncode, done.stderr)
+                self.assertEqual(1, len(done.stderr.strip().splitlines()), done.stderr)
+
+    def test_a_value_is_never_an_option(self):
+        for path, template in self.leaves.items():
+            positional = template["container"]["args"][-1]
+            name = re.fullmatch(r"\{\{inputs\.parameters\.([\w-]+)\}\}", positional)[1]
+            with self.subTest(path):
+                done = self.run_with(template, {name: "--version"})
+                self.assertNotEqual(0, done.returncode, done.stdout)
+                self.assertEqual("", done.stdout)
+
+    def run_with(self, template, values):
+        """TEMPLATE's command in folders of its own, as capsule-run starts it. What has no value is not there."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("work", "trust", "keys"):
+                os.mkdir(os.path.join(folder, name))
+            self.make_keys(folder)
+            missing = {"registry": f"oci-layout:{folder}/registry"}
+            for name in ("run-record", "proof-bundle", "capsule"):
+                missing[name] = "sha256:" + "0" * 64
+            missing["reference"] = f"{missing['registry']}/nothing@sha256:" + "0" * 64
+
+            def value_of(tag):
+                name = tag[1].removeprefix("inputs.parameters.")
+                default = workflow_files.inputs(template)[name].get("default")
+                return values.get(name, default if default is not None else missing.get(name, f"{folder}/nothing"))
+
+            args = []
+            for arg in template["container"]["args"]:
+                mapped = re.sub(r"(?<![\w./-])/(work|trust|keys)(?=/|$)", rf"{folder}/\1", arg)
+                args.append(re.sub(r"\{\{(.*?)\}\}", value_of, mapped))
+            environment = {"PATH": "/usr/bin:/bin", "CAPSULE_STATE": f"{folder}/state", "TMPDIR": f"{folder}/work"}
+            return subprocess.run(
+                [binary_of(template), *args], env=environment, capture_output=True, text=True, timeout=120, check=False
+            )
+
+    def make_keys(self, folder):
+        """The keys and the trust policy that `keygen --state` makes, where the templates mount them."""
+        state = os.path.join(folder, "state")
+        keygen = [os.path.join(workflow_files.BIN, "capsule-sign"), "keygen", "--state", state]
+        subprocess.run(keygen, capture_output=True, timeout=120, check=True)
+        os.rmdir(os.path.join(folder, "trust"))
+        os.symlink(os.path.join(state, "configmaps", "capsule-trust"), os.path.join(folder, "trust"))
+        for role in ("capsule", "proof", "index", "log"):
+            secret = os.path.join(state, "secrets", f"capsule-key-{role}")
+            os.symlink(secret, os.path.join(folder, "keys", role))
+
+
+class StepHelp(unittest.TestCase):
+    HELP = """Purpose.
+Usage: capsule-x [OPTIONS] CAPSULE [SUBCOMMAND]
+
+Options:
+  -s,--store DIR   the store, see --trust
+  --outputs,--out DIR
+
+Subcommands:
+  resolve      look up
+
+Outputs:
+  capsule-digest  what it is
+  name            what: its name
+  anchors         resolve: chains
+
+Exit codes:
+  10  bad
+"""
+
+    def test_parse(self):
+        options, outputs = step_help.parse(self.HELP)
+        self.assertEqual({"--store", "--outputs", "--out"}, options)
+        self.assertEqual({"capsule-digest", "name"}, outputs)
+        self.assertEqual(set(), step_help.parse("Options:\n  --x\n")[1])
+
+    def test_faults(self):
+        def output(name, path=None):
+            return {"name": name, "valueFrom": {"path": path or f"/work/outputs/{name}"}}
+
+        def faults(args, outputs):
+            template = {"container": {"args": args}, "outputs": {"parameters": outputs}}
+            return list(step_help.template_faults(template, *step_help.parse(self.HELP)))
+
+        both = [output("capsule-digest"), output("name")]
+        self.assertEqual([], faults(["--store=x", "--", "--not-an-option"], both))
+        self.assertEqual(["--stor is not in --help"], faults(["--stor=x"], both))
+        self.assertEqual(["the output x is not in --help"], faults([], both + [output("x")]))
+        self.assertEqual(["the step's output name is not in the template"], faults([], both[:1]))
+        self.assertEqual(["the output name is read from /tmp/name"], faults([], [both[0], output("name", "/tmp/name")]))
+
+
+if __name__ == "__main__":
+    unittest.main()
