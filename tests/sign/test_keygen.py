@@ -37,8 +37,7 @@ class Pair(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     def test_every_type_is_what_openssl_reads(self):
-        for kind, says in (("ecdsa-p256", "prime256v1"), ("ecdsa-p384", "secp384r1"), ("ed25519", "ED25519"),
-                           ("rsa-3072", "3072 bit")):
+        for kind, says in (("ecdsa-p256", "prime256v1"), ("ed25519", "ED25519"), ("rsa-3072", "3072 bit")):
             with self.subTest(kind):
                 result = keygen("--out", self.folder / kind, "--type", kind)
                 private, public = self.folder / f"{kind}.pem", self.folder / f"{kind}.pub.pem"
