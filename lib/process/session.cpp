@@ -27,7 +27,7 @@ using std::chrono::milliseconds;
 /// How long we go on reading pipes after the command's end, should a process beyond our reach hold them.
 constexpr milliseconds patience_after_end{1000};
 /// How long the supervisor may take for an end that was asked for, beside the grace.
-constexpr milliseconds patience_with_supervisor{8000};
+constexpr milliseconds patience_with_supervisor{35'000};
 
 struct Pair {
   fs::Fd ours;
@@ -114,7 +114,7 @@ std::vector<std::string> environment_texts(const Command& command) {
   for (const auto& [name, value] : command.environment) {
     if (name.empty() || name.find('=') != std::string::npos)
       throw Error{ErrorKind::usage, fmt::format("no name of an environment variable: '{}'", printable(name))};
-    out.push_back(name + '=' + value);
+    out.push_back(fmt::format("{}={}", name, value));
     check_text(out.back(), "an environment variable");
   }
   return out;

@@ -19,11 +19,15 @@
 #include <cstddef>
 #include <cstring>
 
+#include "process/descendants.hpp"
+
 namespace capsule::process {
 
 namespace {
 
-constexpr std::int64_t sweep_limit_ms = 5000;
+/// A process in the middle of broken input or output cannot be killed; nobody shall wait for ever.
+constexpr std::int64_t sweep_limit_ms = 30'000;
+constexpr std::int64_t kill_again_ms = 100;
 constexpr int failed_to_start = 127;
 
 std::int64_t now_ms() noexcept {
@@ -63,54 +67,6 @@ pid_t number_in(const char* text) noexcept {
   return out;
 }
 
-/// The parent's process id in /proc/<pid>/stat; 0 when there is no such process.
-pid_t parent_of(int proc, const char* name) noexcept {
-  std::array<char, 64> path{};
-  const auto length = std::min(std::strlen(name), path.size() - 8);
-  std::memcpy(path.data(), name, length);
-  std::memcpy(path.data() + length, "/stat", 6);
-  const int fd = ::openat(proc, path.data(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  std::array<char, 512> text{};
-  const auto size = ::read(fd, text.data(), text.size() - 1);
-  ::close(fd);
-  if (size <= 0) return 0;
-  // The name of the program may hold anything, a ')' too: the last one counts.
-  const char* end = ::strrchr(text.data(), ')');
-  if (end == nullptr || std::strlen(end) < 5) return 0;
-  return number_in(end + 4);
-}
-
-struct DirectoryEntry {  // what getdents64(2) fills in
-  std::uint64_t inode;
-  std::int64_t offset;
-  std::uint16_t size;
-  std::uint8_t type;
-  char name[1];  // NOLINT(modernize-avoid-c-arrays)
-};
-
-/// Kills all children of this process. readdir(3) would allocate.
-void kill_children() noexcept {
-  const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (proc < 0) return;
-  const pid_t self = ::getpid();
-  alignas(DirectoryEntry) static std::array<char, 8192> buffer;
-  while (true) {
-    const auto size = ::syscall(SYS_getdents64, proc, buffer.data(), buffer.size());
-    if (size <= 0) break;
-    for (long at = 0; at < size;) {
-      const char* raw = buffer.data() + at;
-      std::uint16_t entry_size = 0;
-      std::memcpy(&entry_size, raw + offsetof(DirectoryEntry, size), sizeof entry_size);
-      const char* name = raw + offsetof(DirectoryEntry, name);
-      at += entry_size;
-      if (*name < '1' || *name > '9' || parent_of(proc, name) != self) continue;
-      ::kill(number_in(name), SIGKILL);
-    }
-  }
-  ::close(proc);
-}
-
 class Supervisor {
  public:
   Supervisor(const ChildPlan& plan, pid_t program) noexcept : m_plan(plan), m_program(program) {
@@ -131,7 +87,10 @@ class Supervisor {
       reap();
       if (m_ended) break;
       if (polled[1].revents != 0) obey();
-      if (m_kill_at >= 0 && now_ms() >= m_kill_at) kill_group(SIGKILL);
+      if (m_kill_at >= 0 && now_ms() >= m_kill_at) {
+        kill_group(SIGKILL);
+        m_kill_at = now_ms() + kill_again_ms;
+      }
     }
     sweep();
     Report report;
@@ -193,7 +152,7 @@ class Supervisor {
       if (::getpid() == 1) {
         ::kill(-1, SIGKILL);
       } else {
-        kill_children();
+        kill_descendants();
       }
       pollfd polled{m_signals, POLLIN, 0};
       ::poll(&polled, 1, 20);
