@@ -1,6 +1,7 @@
 #include "verify_step.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "attest/trust_policy.hpp"
 #include "capsule/verified_capsule.hpp"
@@ -59,18 +60,22 @@ void check_target_option(const Options& options) {
     throw Error{ErrorKind::usage,
                 fmt::format("--target {}: only {} is there yet", capsule::printable(options.target), this_machine)};
   }
-  if (options.target.empty() && !options.allow_unmet.empty())
-    throw Error{ErrorKind::usage, "--allow-unmet says what the target may lack: name it with --target"};
 }
 
-/// What the target goes without, separated by commas; every other requirement is met.
-std::string waived_by(const Options& options, const capsule::VerifiedCapsule& capsule) {
+std::string comma_separated(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ","));
+}
+
+/// Demands what the capsule requires from the target. What is lacking is an output also when that is the refusal, so
+/// that a caller can decide to go without it.
+void check_target(const Options& options, const capsule::VerifiedCapsule& capsule, capsule::step::Context& step) {
   const auto host = deploy::inspect_host(state_of(options));
   const auto report = deploy::check_capabilities(capsule.manifest(), host, options.allow_unmet);
+  std::vector<std::string> unmet;
+  for (const auto& entry : report.unmet) unmet.push_back(entry.requirement);
+  step.output("unmet", comma_separated(unmet));
+  step.output("waived", comma_separated(report.waived));
   report.require_all_met();
-  std::string waived;
-  for (const auto& requirement : report.waived) waived += (waived.empty() ? "" : ",") + requirement;
-  return waived;
 }
 
 void report(const capsule::VerifiedCapsule& capsule, capsule::step::Context& step) {
@@ -114,7 +119,9 @@ const capsule::step::Manual& manual() {
                   {"package-digest", "SHA-256 of the package file"},
                   {"name", "the capsule's name"},
                   {"version", "the capsule's version"},
-                  {"key-id", "the key that signed: base64 SHA-256 of its DER"}},
+                  {"key-id", "the key that signed: base64 SHA-256 of its DER"},
+                  {"unmet", "with --target: requirements that it lacks, separated by commas"},
+                  {"waived", "with --target: those that --allow-unmet goes without"}},
       .example = "capsule-verify capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pub.pem",
       .exit_codes = {10, 11, 12, 13, 15, 40}};
   return text;
@@ -135,8 +142,8 @@ void run(const Options& options, capsule::step::Context& step) {
     throw Error{ErrorKind::verification_failed, fmt::format("the store holds {} under the name of {}",
                                                             capsule.package_digest().text(), options.capsule)};
   }
-  if (!options.target.empty()) step.result("waived", waived_by(options, capsule));
   report(capsule, step);
+  if (!options.target.empty()) check_target(options, capsule, step);
 }
 
 }  // namespace verify_step

@@ -38,13 +38,18 @@ class Target(unittest.TestCase):
         self.assertNotIn("utid:soft", done.stderr)
         self.assertEqual(1, len(done.stderr.strip().splitlines()))
 
+    def test_what_is_lacking_is_an_output_of_the_refusal(self):
+        with tempfile.TemporaryDirectory() as outputs:
+            done = self.verify("--target", "this-machine", "--outputs", outputs)
+            self.assertEqual(15, done.code, done)
+            self.assertEqual(LACKING, (Path(outputs) / "unmet").read_text(encoding="utf-8"))
+
     def test_what_the_caller_goes_without_is_waived(self):
         done = self.verify("--target", "this-machine", "--allow-unmet", f"{LACKING},utid:soft")
         self.assertEqual((0, LACKING), (done.code, done.result["waived"]), done)
 
     def test_misspelt_waivers_and_targets_are_usage_errors(self):
-        for options in (("--target", "this-machine", "--allow-unmet", "gpu:9"), ("--target", "the-moon"),
-                        ("--allow-unmet", LACKING)):
+        for options in (("--target", "this-machine", "--allow-unmet", "gpu:9"), ("--target", "the-moon")):
             with self.subTest(options):
                 self.assertEqual(2, self.verify(*options).code)
 
