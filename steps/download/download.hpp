@@ -20,6 +20,7 @@ struct Options {
   std::string registry;
   std::string trust;
   std::string key;
+  std::string patience;  ///< longest silence of a server, a duration; empty: 30 s
   capsule::fs::Path state;
   std::uint64_t max_bytes = std::uint64_t{64} << 30U;
 };

@@ -1,64 +1,9 @@
-#include "download.hpp"
-#include "http/curl_client.hpp"
-#include "index/uri.hpp"
-#include "log/log.hpp"
-#include "step/run.hpp"
-
-namespace {
-
-void define_options(CLI::App& app, download::Options& options) {
-  app.add_option(
-         "source", options.source,
-         "Path of a package (a link is followed), https:// URL (http:// on loopback only), oci-layout:DIR/NAME:TAG or "
-         "@sha256:… , or capsule:// URI")
-      ->required()
-      ->type_name("SOURCE");
-  app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
-  app.add_option("--digest", options.digest,
-                 "Package digest that it must have; one that is in the store is not fetched")
-      ->type_name("sha256:HEX");
-  app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
-      ->type_name("REGISTRY");
-  app.add_option("--trust", options.trust, "Trust policy for the index of a capsule:// URI")->type_name("FILE");
-  app.add_option("--key", options.key, "Public key for that index, instead of a trust policy")->type_name("PUB");
-  app.add_option("--max-bytes", options.max_bytes, "Largest package that is accepted, in bytes [64 GiB]")
-      ->type_name("N");
-  capsule::step::add_state_option(app, options.state);
-}
-
-capsule::http::CurlLimits limits_from(const std::string& patience) {
-  capsule::http::CurlLimits limits;
-  if (patience.empty()) return limits;
-  const auto time = std::chrono::ceil<std::chrono::seconds>(capsule::parse_duration(patience));
-  limits.stall_time = std::max(time, std::chrono::seconds{1});
-  limits.connect = std::min<std::chrono::milliseconds>(limits.connect, limits.stall_time);
-  return limits;
-}
-
-}  // namespace
+#include "download_step.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{"Bring one package into the working store and name it by its digest.", "capsule-download"};
   download::Options options;
-  std::string patience;
-  define_options(app, options);
-  app.add_option("--timeout", patience, "Longest silence of a server before the transfer is tried again [30s]")
-      ->type_name("DURATION");
-
-  const capsule::step::Manual manual{
-      {{"capsule", "sha256:<hex> of the package: how the next steps name it"},
-       {"package-digest", "the same digest"},
-       {"path", "where the package is in the store"}},
-      "capsule-download https://capsules.example/capsule_m2n2-metal-0.1.0.tar.gz --digest sha256:9f86…",
-      {10, 11, 12, 13, 40, 41, 42}};
-  return capsule::step::run(app, manual, argc, argv, [&](capsule::step::Context& step) {
-    const bool needs_state = options.store.empty() || capsule::index::CapsuleUri::looks_like(options.source);
-    if (options.state.empty() && needs_state) options.state = capsule::step::default_state_folder();
-    capsule::http::CurlClient client{limits_from(patience)};
-    const auto result = download::fetch(options, {client, step.progress()});
-    step.output("capsule", result.digest.text());
-    step.output("package-digest", result.digest.text());
-    step.output("path", result.path.string());
-    step.result("already_there", result.already_there);
-  });
+  download::define_options(app, options);
+  return capsule::step::run(app, download::manual(), argc, argv,
+                            [&](capsule::step::Context& step) { download::run(options, step); });
 }
