@@ -1,5 +1,7 @@
 #include "serve/message.hpp"
 
+#include <algorithm>
+
 #include "json/write.hpp"
 
 namespace capsule::serve {
@@ -53,7 +55,8 @@ bool read_query(std::string_view text, std::map<std::string, std::string>& query
 }  // namespace
 
 std::optional<Target> parse_target(std::string_view text) {
-  if (!text.starts_with('/')) return std::nullopt;
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (!plain || !text.starts_with('/')) return std::nullopt;
   const auto question = text.find('?');
   const auto raw_path = text.substr(0, question);
   auto path = decode(raw_path, Plus::is_plus);

@@ -15,8 +15,8 @@ struct Target {
   std::map<std::string, std::string> query;  ///< '+' is a space
 };
 
-/// Nothing for what is malformed: no leading slash, a bad escape, an encoded slash or NUL, a repeated query key, more
-/// than 64 of them.
+/// Nothing for what is malformed: no leading slash, white space, control or non-ASCII characters, a bad escape, an
+/// encoded slash or NUL, a repeated query key, more than 64 of them.
 std::optional<Target> parse_target(std::string_view text);
 
 struct Request {

@@ -14,8 +14,8 @@ TEST_CASE("a target is decoded, or refused") {
   CHECK(good->path == "/a b/c");
   CHECK(good->query == std::map<std::string, std::string>{{"x", "1"}, {"y", "& z"}, {"flag", ""}, {"e", ""}});
   CHECK(serve::parse_target("/a+b")->path == "/a+b");
-  for (const char* bad :
-       {"", "a", "*", "http://h/", "/%", "/%1", "/%zz", "/%00", "/a%2fb", "/a%2Fb", "/?a=1&a=2", "/?a=%0", "/?%00=1"}) {
+  for (const char* bad : {"", "a", "*", "http://h/", "/%", "/%1", "/%zz", "/%00", "/a%2fb", "/a%2Fb", "/a b", "/\x7f",
+                          "/\xc3\xa4", "/a\n", "/?a=1&a=2", "/?a=%0", "/?%00=1"}) {
     CAPTURE(bad);
     CHECK_FALSE(serve::parse_target(bad));
   }
