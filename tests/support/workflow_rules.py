@@ -172,6 +172,10 @@ def _account_faults(template):
         yield "without a token Argo's own container needs executor.serviceAccountName"
 
 
+# What capsule-run gives as outputs of its own.
+RUNNER_OUTPUTS = ("run-id", "phase")
+
+
 def workflow_faults(documents):
     """What a Workflow inherits from the WorkflowTemplate that it refers to, where the steps are called."""
     for path, document in documents.items():
@@ -183,6 +187,10 @@ def workflow_faults(documents):
                 yield f"{path}: spec.{field} is missing"
         if spec.get("podGC", {}).get("strategy") != "OnPodSuccess" or "deleteDelayDuration" not in spec.get("podGC", {}):
             yield f"{path}: spec.podGC is not OnPodSuccess with a delay"
+        for template in spec["templates"]:
+            for name in workflow_files.outputs(template).keys() & set(RUNNER_OUTPUTS):
+                if template["name"] == spec.get("entrypoint"):
+                    yield f"{path}: the output {name} of the entrypoint would hide that of capsule-run"
         if spec.get("securityContext") != POD_SECURITY:
             yield f"{path}: spec.securityContext is not the restricted one"
 

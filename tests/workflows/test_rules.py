@@ -98,6 +98,10 @@ class Rules(unittest.TestCase):
                 change = lambda d, field=field: d["spec"].pop(field)  # noqa: E731
                 self.assert_refused(workflow_rules.workflow_faults, LOOP, change, f"spec.{field}")
 
+        added = {"name": "run-id", "valueFrom": {"parameter": "{{steps.deploy.outputs.parameters.run-record}}"}}
+        change = lambda d: d["spec"]["templates"][0]["outputs"]["parameters"].append(added)  # noqa: E731
+        self.assert_refused(workflow_rules.workflow_faults, LOOP, change, "hide that of capsule-run")
+
     def test_references(self):
         self.assertEqual([], list(workflow_rules.reference_faults(self.documents)))
 
