@@ -8,6 +8,7 @@
 #include "attest/statement.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
+#include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
@@ -57,25 +58,11 @@ void require_threshold(oci::Store& store, const Digest& version_index, const Che
 
 }  // namespace
 
-KeyChooser capsule_keys(const attest::TrustPolicy& trust) {
-  return [&trust](const Manifest& claimed) {
-    if (const auto wanted = trust.threshold(attest::Role::capsule, claimed.name); wanted > 1) {
-      throw Error{ErrorKind::verification_failed,
-                  fmt::format("the trust policy wants {} signatures for {}, a package has one", wanted, claimed.name)};
-    }
-    return trust.keys(attest::Role::capsule, claimed.name);
-  };
-}
-
 CapsuleFacts verify_published_capsule(oci::Store& store, const Digest& version_index, const attest::TrustPolicy& trust,
                                       log::Progress* progress) {
-  const auto published = image::read_published(store, version_index);
-  const auto package = image::open_package(store, published);
+  const auto input = image::published_package(store, image::read_published(store, version_index));
   FactsCollector collector;
-  const auto capsule = verify_package(*package, capsule_keys(trust), {.observer = &collector, .progress = progress});
-  image::check_same(published, capsule);
-  trust.check_revoked(capsule.capsule_digest());
-  trust.check_revoked(capsule.package_digest());
+  const auto capsule = image::verify_input(*input, trust, {.observer = &collector, .progress = progress});
   return collector.finish(capsule);
 }
 

@@ -13,10 +13,6 @@
 
 namespace capsule::proof {
 
-/// Whose signature is good for a capsule, by a trust policy: for verify_package. A package holds one signature, so that
-/// a policy that wants more of them cannot be met.
-KeyChooser capsule_keys(const attest::TrustPolicy& trust);
-
 /// Reads the capsule that a version index names from front to back, verifies it by the trust policy's role capsule,
 /// and holds it against what the index claims. Nothing is written. Errors of verify_package and image::read_published;
 /// verification_failed for what is revoked.

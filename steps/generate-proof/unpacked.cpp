@@ -1,5 +1,7 @@
 #include "unpacked.hpp"
 
+#include "image/capsule_input.hpp"
+
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -57,13 +59,10 @@ Unpacked unpack(oci::Store& store, const Digest& version_index, const attest::Tr
   passable(extractor->root().parent_path());
   proof::FactsCollector collector;
   Both both{*extractor, collector};
-  const auto package = image::open_package(store, published);
+  const auto input = image::published_package(store, published);
   progress.begin("verifying", published.size);
-  auto capsule = verify_package(*package, proof::capsule_keys(trust), {.observer = &both, .progress = &progress});
+  auto capsule = image::verify_input(*input, trust, {.observer = &both, .progress = &progress});
   progress.end();
-  image::check_same(published, capsule);
-  trust.check_revoked(capsule.capsule_digest());
-  trust.check_revoked(capsule.package_digest());
   auto facts = collector.finish(capsule);
   auto hook = proof::hook_file(capsule, "generate_proof.py").value_or("");
   return {std::move(published), std::move(capsule),   std::move(facts),
