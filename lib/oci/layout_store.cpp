@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
+#include "fs/direct_sink.hpp"
 #include "fs/lock.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
@@ -141,7 +142,13 @@ void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& con
   make_folder(path.parent_path());
   fs::AtomicFile file{path};
   CheckedSource checked{content, digest, size};
-  copy(checked, file);
+  if (size >= fs::DirectSink::worthwhile_bytes) {
+    fs::DirectSink direct{file};
+    copy(checked, direct);
+    direct.finish();
+  } else {
+    copy(checked, file);
+  }
   file.commit();
 }
 

@@ -8,10 +8,10 @@
 #include "capsule/canonical_package.hpp"
 #include "core/error.hpp"
 #include "fs/temporary.hpp"
-#include "image/form_observer.hpp"
 #include "image/published_form.hpp"
 #include "image/published_package.hpp"
 #include "image/segment_content.hpp"
+#include "image/verified_form.hpp"
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
@@ -22,30 +22,10 @@ using namespace capsule;
 
 namespace {
 
-/// A verified capsule and its OCI form.
-struct Checked {
-  VerifiedCapsule capsule;
-  std::uint64_t tarball_size = 0;
-  std::optional<image::PackageFacts> facts;  ///< of a canonical package
-};
-
-Checked check(image::CapsuleInput& input, const Request& request) {
-  image::FormObserver observer;
+image::VerifiedForm check(image::CapsuleInput& input, const Request& request) {
   request.progress.begin("verifying", input.size());
-  auto capsule = image::verify_input(
-      input, request.policy,
-      {.segment_digests = SegmentDigests::yes, .observer = &observer, .progress = &request.progress});
+  auto out = image::verify_form(input, request.policy, &request.progress);
   request.progress.end();
-  Checked out{std::move(capsule), observer.tarball_size(), std::nullopt};
-  if (out.capsule.is_canonical()) {
-    const auto& manifest = out.capsule.manifest();
-    out.facts = image::PackageFacts{manifest,
-                                    out.capsule.capsule_digest(),
-                                    out.capsule.package_digest(),
-                                    out.capsule.segments(),
-                                    observer.start(manifest),
-                                    observer.base(manifest)};
-  }
   return out;
 }
 
@@ -66,7 +46,7 @@ class WatchedSource final : public Source {
 
 class Publisher {
  public:
-  Publisher(const Request& request, image::CapsuleInput& input, const Checked& checked)
+  Publisher(const Request& request, image::CapsuleInput& input, const image::VerifiedForm& checked)
       : m_request(request),
         m_input(input),
         m_checked(checked),
@@ -122,8 +102,7 @@ class Publisher {
     try {
       const auto published = image::read_published(*m_store, there.digest);
       if (published.capsule_digest != capsule.capsule_digest()) throw conflict("with another content");
-      const auto other = image::published_package(*m_store, published);
-      (void)image::verify_input(*other, m_request.policy);
+      (void)image::verify_published(*m_store, published, m_request.policy);
       Published out = result();
       out.package_digest = published.package_digest;
       out.index = there.digest;
@@ -133,7 +112,7 @@ class Publisher {
       return out;
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::conflict || retry_helps(error.kind())) throw;
-      throw conflict(fmt::format("and does not hold against the trust policy ({})", error.message()));
+      throw conflict(fmt::format("and is not to be trusted ({})", error.message()));
     }
   }
 
@@ -230,7 +209,7 @@ class Publisher {
 
   const Request& m_request;
   image::CapsuleInput& m_input;
-  const Checked& m_checked;
+  const image::VerifiedForm& m_checked;
   image::PublishedForm m_form;
   std::unique_ptr<oci::Store> m_store;
   std::size_t m_blobs = 0;

@@ -1,13 +1,12 @@
 """capsule-publish twice, together, killed, and against what is there already."""
 import concurrent.futures
+import json
 import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 import unittest
-from pathlib import Path
 
 from oci_layout import Layout, sha256
 from steps import run, start
@@ -72,6 +71,32 @@ class Repeat(PublishTest):
         (layout / "index.json").write_text(
             index.replace(old["digest"], image["digest"]).replace(f'"size":{old["size"]}', f'"size":{image["size"]}'))
         self.assertEqual(self.publish(package).code, 14)
+
+    def test_an_index_with_another_image_beside_the_good_package_is_a_conflict(self):
+        package = self.maker.make()
+        self.published(package)
+        folder = self.registry / "demo"
+        layout = Layout(folder)
+
+        def put(document):
+            data = json.dumps(document).encode()
+            (folder / "blobs/sha256" / sha256(data)[7:]).write_bytes(data)
+            return {"digest": sha256(data), "size": len(data)}
+
+        old = layout.tagged("0.1.0")
+        index = layout.document(old)
+        image = layout.document(index["manifests"][1])
+        config = layout.document(image["config"])
+        config["config"]["Entrypoint"] = ["/bin/evil"]
+        image["config"].update(put(config))
+        index["manifests"][1].update(put(image))
+        forged = put(index)
+        text = (folder / "index.json").read_text()
+        (folder / "index.json").write_text(
+            text.replace(old["digest"], forged["digest"]).replace(f'"size":{old["size"]}', f'"size":{forged["size"]}'))
+        done = self.publish(package)
+        self.assertEqual(done.code, 14, done)
+        self.assertIn("not the one that its package makes", done.stderr)
 
     def test_what_was_lost_from_the_layout_is_put_again(self):
         package = self.maker.make()

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+
+#include "image/capsule_input.hpp"
+#include "image/published_form.hpp"
+#include "log/progress.hpp"
+
+namespace capsule::image {
+
+/// A verified capsule and what its OCI form is made of.
+struct VerifiedForm {
+  VerifiedCapsule capsule;
+  std::optional<PackageFacts> facts;  ///< of a canonical package; others have no form
+  std::uint64_t tarball_size = 0;     ///< of capsule.tarball, bytes
+};
+
+/// verify_input, and everything for published_form, in the same read.
+VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy, log::Progress* progress = nullptr);
+
+/// Verifies a published version as a whole: the package by the policy, and that the index, with its image, is the one
+/// which that package makes. So an image that somebody put beside a good package is found out: for whoever runs the
+/// image. Error verification_failed.
+VerifiedForm verify_published(oci::Store& store, const PublishedPackage& published, const attest::TrustPolicy& policy,
+                              log::Progress* progress = nullptr);
+
+}  // namespace capsule::image
