@@ -64,6 +64,19 @@ class Published(unittest.TestCase):
         self.assertEqual(self.download(self.reference, "--max-bytes", "1000").code, 10)
         self.assert_nothing_kept()
 
+    def test_verify_takes_what_download_gives_and_references(self):
+        self.assert_whole(self.download(self.reference))
+        for capsule in (self.digest, self.reference, f"{self.registry}/demo:0.1.0"):
+            with self.subTest(capsule):
+                done = run("verify", "--store", self.store, "--trust", self.trust, "--state", self.state, "--", capsule)
+                self.assertEqual(done.code, 0, done)
+                self.assertEqual(done.result["package_digest"], self.digest)
+        path = self.store / "sha256" / self.digest[7:] / "package.tar.gz"
+        other, _ = self.publish("0.2.0")
+        path.write_bytes(other.read_bytes())
+        self.assertEqual(run("verify", "--store", self.store, "--trust", self.trust, "--state", self.state, "--",
+                             self.digest).code, 11)
+
     def largest_blob(self):
         return max((self.folder / "registry/demo/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
 
