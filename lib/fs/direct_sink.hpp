@@ -17,6 +17,8 @@ class DirectSink final : public Sink {
 
   /// `file` is empty, outlives the sink, and is written by nobody else until finish() returns.
   explicit DirectSink(AtomicFile& file);
+  DirectSink(const DirectSink&) = delete;
+  DirectSink& operator=(const DirectSink&) = delete;
   ~DirectSink() override;
   void write(ByteView bytes) override;
   /// Waits until all is written; afterwards the file can be committed. Throws what a write threw.

@@ -166,7 +166,8 @@ void write_siblings(const Path& package, const Pass& pass, const Signer& signer,
       });
   const auto hints = hints_of(pass.checked, *pass.form);
   result.hints_written = ensure_sibling(
-      package, ".oci.json", [&](const std::string& text) { return text == hints; }, [&] { return hints; });
+      package, ".oci.json", [&](const std::string& text) { return text == hints; },
+      [&]() -> const std::string& { return hints; });
 }
 
 }  // namespace
