@@ -64,14 +64,14 @@ void require_ours(const std::optional<proof::ServiceProof>& found, const std::st
 /// One proof from hook to bundle; each method is one stage.
 class Proof {
  public:
-  Proof(const Task& task, oci::Store& store, const Unpacked& capsule)
+  Proof(const Task& task, oci::Store& store, const ProofMemory& memory, const Unpacked& capsule)
       : m_task(task),
         m_store(store),
         m_capsule(capsule),
         m_record_text(oci::read_text(store, task.run_record, max_run_record_bytes)),
         m_record(proof::read_run_record(m_record_text, capsule.facts)),
         m_hash(proof::proof_hash(capsule.facts.capsule_digest, capsule.facts.require_claims(), task.run_record)),
-        m_memory(task.state / "proofs", capsule.published.index.digest, task.run_record),
+        m_memory(memory),
         m_service(task) {}
 
   Proven run() {
@@ -166,7 +166,7 @@ class Proof {
   std::string m_record_text;
   json::Value m_record;
   Digest m_hash;
-  ProofMemory m_memory;
+  const ProofMemory& m_memory;
   Service m_service;
   Remembered m_state;
   std::vector<proof::ClaimResult> m_results;
@@ -197,10 +197,14 @@ std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const Di
 std::optional<Proven> prove(const Task& task) {
   const auto store = oci::open_store(task.reference.registry, task.reference.name);
   const auto index = image::find_index(*store, task.reference);
-  if (auto earlier = find_earlier(task, *store, index.digest)) return earlier;
+  const ProofMemory memory{task.state / "proofs", index.digest, task.run_record};
+  if (auto earlier = find_earlier(task, *store, index.digest)) {
+    memory.forget();
+    return earlier;
+  }
   const auto capsule = unpack(*store, index.digest, task.trust, task.state, task.progress);
   if (!is_provable(capsule)) return std::nullopt;
-  return Proof{task, *store, capsule}.run();
+  return Proof{task, *store, memory, capsule}.run();
 }
 
 }  // namespace generate_proof
