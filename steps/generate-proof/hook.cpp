@@ -56,9 +56,13 @@ HookAnswer parse_answer(std::string_view text) {
 process::Command command_for(const HookCall& call, const fs::Path& out) {
   const auto record = call.folder / "run-record.json";
   fs::write_file(record, call.run_record);
-  // The relay listens on loopback of this machine, so the hook keeps the host's network.
-  auto command = deploy::capsule_command(
-      {call.root, call.file, call.folder / "data", {record.string()}, {out.string()}, process::Network::host});
+  // "host" is the network of this thread: a loopback with the relay, and nothing else (with_loopback_alone).
+  auto command = deploy::capsule_command({.root = call.root,
+                                          .file = call.file,
+                                          .data = call.folder / "data",
+                                          .readable = {record.string()},
+                                          .writable = {out.string()},
+                                          .network = process::Network::host});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
                               {"CAPSULE_OUT", out.string()},
                               {"PROOF_SERVICE_URL", call.service.text()},
@@ -77,6 +81,8 @@ HookAnswer run_hook(const HookCall& call) {
   const auto out = call.folder / "out";
   deploy::make_writable_folder(out);
   const auto result = process::run(command_for(call, out));
+  for (const auto& part : result.missing)
+    log::warning("the proof hook ran without a part of its confinement", {{"part", part}});
   if (!result.succeeded()) {
     const auto kind = result.end == process::End::timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed;
     throw Error{kind, fmt::format("the capsule's proof hook {} failed, {}: {}", call.file, result.describe(),

@@ -29,9 +29,9 @@ struct HookAnswer {
   capsule::json::Value evidence;  ///< an array
 };
 
-/// Runs the capsule's proof hook, confined, and reads the proof.json that it leaves. No process of it is left when this
-/// returns. Errors capsule_failed (exit code, signal, too much output, no or a malformed proof.json; with its last
-/// words), timed_out.
+/// Runs the capsule's proof hook, confined, in the network of the calling thread, and reads the proof.json that it
+/// leaves. No process of it is left when this returns. Errors capsule_failed (exit code, signal, too much output, no or
+/// a malformed proof.json; with its last words), timed_out.
 HookAnswer run_hook(const HookCall& call);
 
 }  // namespace generate_proof

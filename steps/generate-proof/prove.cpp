@@ -10,6 +10,7 @@
 #include "http/retry.hpp"
 #include "image/published_package.hpp"
 #include "log/log.hpp"
+#include "loopback.hpp"
 #include "own_service.hpp"
 #include "proof/proof_service.hpp"
 #include "proof/refute.hpp"
@@ -107,18 +108,20 @@ class Proof {
 
   void ask_hook() {
     proof::require_all_hold(proof::refuted_claims(facts()));
-    const auto answer = [&] {
-      const Relay relay{*m_service, m_hash, m_state.utid};
-      return run_hook({.root = m_capsule.root(),
-                       .file = m_capsule.hook,
-                       .folder = m_capsule.folder(),
-                       .run_record = m_record_text,
-                       .service = relay.url(),
-                       .utid = m_state.utid,
-                       .proof_hash = m_hash,
-                       .claims_digest = m_capsule.facts.require_claims(),
-                       .time_limit = m_task.hook_time});
-    }();
+    const HomeNetwork home;
+    HookAnswer answer;
+    with_loopback_alone([&] {
+      const Relay relay{*m_service, home, m_hash, m_state.utid};
+      answer = run_hook({.root = m_capsule.root(),
+                         .file = m_capsule.hook,
+                         .folder = m_capsule.folder(),
+                         .run_record = m_record_text,
+                         .service = relay.url(),
+                         .utid = m_state.utid,
+                         .proof_hash = m_hash,
+                         .claims_digest = m_capsule.facts.require_claims(),
+                         .time_limit = m_task.hook_time});
+    });
     if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
     require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
     m_state.proof_id = answer.proof_id;

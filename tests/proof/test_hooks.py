@@ -135,6 +135,41 @@ for name, value in os.environ.items():
         self.assertEqual(paths.count(("POST", "/v1/proofs/generate")), 1)
         self.assertNotIn(("POST", "/v1/proofs/proof_00000000/status"), paths)
 
+    @unittest.skipIf(os.geteuid() != 0, "nobody but root can take the network away")
+    def test_the_network_is_a_loopback_with_the_relay_alone(self):
+        probe = f"""
+import socket
+def reach(name, family, kind, address):
+    try:
+        with socket.socket(family, kind) as s:
+            s.settimeout(3)
+            s.connect(address)
+            print("REACHED", name, file=sys.stderr)
+    except OSError as error:
+        print("NOT", name, error, file=sys.stderr)
+reach("the service itself", socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", {self.platform.server.server_port}))
+reach("the internet", socket.AF_INET, socket.SOCK_STREAM, ("192.0.2.1", 80))
+reach("a name server", socket.AF_INET, socket.SOCK_DGRAM, ("192.0.2.1", 53))
+for path in ({str(self.maker.proof_key)!r}, {str(self.maker.state)!r}, "/etc/shadow", "/root"):
+    try:
+        print("READ", path, len(os.listdir(path) if os.path.isdir(path) else open(path).read()), file=sys.stderr)
+    except OSError:
+        pass
+for path in (root + "/new", "/tmp/new-4715", os.environ["CAPSULE_RUN_RECORD"]):
+    try:
+        open(path, "w").write("x")
+        print("WROTE", path, file=sys.stderr)
+    except OSError:
+        pass
+print("INTERFACES", *(name for _, name in socket.if_nameindex()), file=sys.stderr)
+"""
+        done = self.outcome(hook(before='root = os.environ["CAPSULE_ROOT"]\n' + probe))
+        self.assertEqual(done.code, 0, done)
+        for word in ("REACHED", "READ", "WROTE", "warning"):
+            self.assertNotIn(word, done.stderr)
+        self.assertRegex(done.stderr, r"INTERFACES lo\n")
+        self.assertEqual(done.stderr.count("NOT "), 3)
+
     def test_what_a_hook_asks_twice_it_is_given_once(self):
         twice = "answer['proof_id'] = post('/v1/proofs/generate', asked)['proof_id']"
         done = self.outcome(hook(answer=twice))
