@@ -97,11 +97,15 @@ std::vector<std::string> read_names(const json::Cursor& rule) {
   return out;
 }
 
-unsigned read_threshold(const json::Cursor& rule, std::size_t keys) {
+unsigned read_threshold(const json::Cursor& rule, Role role, std::size_t keys) {
   const auto threshold = rule.optional("threshold");
   if (!threshold) return 1;
   const auto value = threshold->uint64();
   if (value == 0 || value > keys) threshold->fail(fmt::format("1 to {} (the number of keys) is wanted", keys));
+  // A threshold that nobody checks would be a promise that is not kept.
+  if (value > 1 && role != Role::capsule && role != Role::proof) {
+    threshold->fail(fmt::format("what is of role '{}' has one signature: 1 is wanted", name_of(role)));
+  }
   return static_cast<unsigned>(value);
 }
 
@@ -124,7 +128,7 @@ void read_rule(Role role, const json::Cursor& document, const std::string& folde
     }
   }
   if (logs == 0 && rule.keys.empty()) document.at("keys").fail("a key is wanted");
-  rule.threshold = read_threshold(document, rule.keys.size());
+  rule.threshold = read_threshold(document, role, rule.keys.size());
   if (!rule.keys.empty()) rules.push_back(std::move(rule));
 }
 

@@ -115,6 +115,7 @@ TEST_CASE("a policy with anything unknown or empty in it is refused, with the pl
       {"version: 1\ncapsule: [{keys: [" + key + "], threshold: 0}]\n", "/capsule/0/threshold"},
       {"version: 1\ncapsule: [{keys: [" + key + "], threshold: 2}]\n", "/capsule/0/threshold"},
       {"version: 1\ncapsule: [{keys: [" + key + ", " + key + "]}]\n", "/capsule/0/keys/1"},
+      {"version: 1\nindex: [{keys: [" + key + ", {file: rsa-2048.pub.pem}], threshold: 2}]\n", "/index/0/threshold"},
       {"version: 1\ncapsule: [{keys: [{file: none.pem}]}]\n", "/capsule/0/keys/0"},
       {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pem}]}]\n", "/capsule/0/keys/0"},
       {"version: 1\ncapsule: [{keys: [{file: refused-rsa-1024.pub.pem}]}]\n", "/capsule/0/keys/0"},
