@@ -31,22 +31,24 @@ TEST_CASE("a serial stage sees all items in order, a parallel one all of them, o
   const int count = GENERATE(0, 1, 500);
   Counter counter{slots, count};
   std::atomic<int> parallel_sum = 0;
-  std::vector<int> first;
-  std::vector<int> second;
+  std::vector<int> passed(slots, -1);  // the item that the stage before saw, by slot
+  std::vector<int> seen;
+  bool in_turn = true;
   Pipeline pipeline{slots, [&](std::size_t slot) { return counter.produce(slot); }};
   const auto sum =
       pipeline.add(Pipeline::Order::parallel, [&](std::size_t slot) { parallel_sum += counter.items[slot]; });
   const auto before =
-      pipeline.add(Pipeline::Order::serial, [&](std::size_t slot) { first.push_back(counter.items[slot]); }, {sum});
+      pipeline.add(Pipeline::Order::serial, [&](std::size_t slot) { passed[slot] = counter.items[slot]; }, {sum});
   pipeline.add(Pipeline::Order::serial,
                [&](std::size_t slot) {
-                 REQUIRE(first.size() > second.size());
-                 second.push_back(counter.items[slot]);
+                 in_turn = in_turn && passed[slot] == counter.items[slot];
+                 seen.push_back(counter.items[slot]);
                },
                {before});
   pipeline.run(workers);
-  REQUIRE(second.size() == static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) CHECK(second[static_cast<std::size_t>(i)] == i);
+  CHECK(in_turn);
+  REQUIRE(seen.size() == static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) CHECK(seen[static_cast<std::size_t>(i)] == i);
   CHECK(parallel_sum == count * (count - 1) / 2);
 }
 
