@@ -128,7 +128,12 @@ std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const Workin
     const auto digest = Digest::parse(text);
     return std::make_unique<FileInput>(store.find(digest), digest);
   }
-  if (!oci::Reference::looks_like(text)) return package_file(fs::Path{text});
+  if (!oci::Reference::looks_like(text)) {
+    // Not repeated in the message: it can hold credentials.
+    if (text.find("://") != std::string_view::npos)
+      throw Error{ErrorKind::usage, "that is an address, a file is wanted: capsule-download brings it into the store"};
+    return package_file(fs::Path{text});
+  }
   const auto reference = oci::Reference::parse(text);
   auto repository = oci::open_store(reference.registry, reference.name);
   auto published = read_published(*repository, find_index(*repository, reference).digest);
