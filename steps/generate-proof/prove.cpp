@@ -16,6 +16,7 @@
 #include "proof/refute.hpp"
 #include "proof_memory.hpp"
 #include "relay.hpp"
+#include "second_run.hpp"
 #include "unpacked.hpp"
 
 namespace generate_proof {
@@ -77,7 +78,11 @@ class Proof {
 
   Proven run() {
     recall();
-    if (m_state.proof_id.empty()) ask_hook();
+    if (m_state.proof_id.empty()) {
+      proof::require_all_hold(proof::refuted_claims(facts()));
+      if (!m_state.replay) m_state.replay = run_again({m_capsule, m_record, m_task.hook_time});
+      ask_hook();
+    }
     check();
     const auto status = settle();
     return publish(status);
@@ -107,7 +112,6 @@ class Proof {
   }
 
   void ask_hook() {
-    proof::require_all_hold(proof::refuted_claims(facts()));
     const HomeNetwork home;
     HookAnswer answer;
     with_loopback_alone([&] {
@@ -145,16 +149,17 @@ class Proof {
   }
 
   Proven publish(const std::string& status) {
-    proof::Bundle bundle{.capsule = m_capsule.facts.capsule_digest,
-                         .version_index = m_capsule.published.index.digest,
-                         .run_record = m_task.run_record,
-                         .proof_id = m_state.proof_id,
-                         .proof_hash = m_hash,
-                         .utid = m_state.utid,
-                         .policy = m_capsule.facts.policy,
-                         .evidence = m_state.evidence,
-                         .service = json::Object{{"name", m_state.service}, {"status", status}},
-                         .replay = m_state.replay.value_or(json::Object{{"done", false}})};
+    proof::Bundle bundle{
+        .capsule = m_capsule.facts.capsule_digest,
+        .version_index = m_capsule.published.index.digest,
+        .run_record = m_task.run_record,
+        .proof_id = m_state.proof_id,
+        .proof_hash = m_hash,
+        .utid = m_state.utid,
+        .policy = m_capsule.facts.policy,
+        .evidence = m_state.evidence,
+        .service = json::Object{{"name", m_state.service}, {"status", status}},
+        .replay = m_state.replay.value_or(json::Object{{"done", false}, {"reason", "not known any more"}})};
     // The same check that everybody else will make.
     const auto results = proof::check_bundle(bundle, m_capsule.facts, m_capsule.published.index.digest, m_record_text);
     const auto text = proof::sign_bundle(bundle, m_task.signer);

@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 from fake_platform import FakePlatform
-from proof_maker import CLAIMS, REFERENCE, RESULT, ProofMaker, hook
+from proof_maker import CLAIMS, REFERENCE, RUNNER, ProofMaker, hook
 
 
 class Case(unittest.TestCase):
@@ -48,6 +48,7 @@ class HonestRuns(Case):
                          {"capsule": self.maker.digest, "version-index": reference.split("@")[1], "run-record": record})
         predicate = statement["predicate"]
         self.assertEqual(predicate["proof_hash"], out["proof-hash"])
+        self.assertTrue(predicate["replay"]["done"])
         self.assertEqual({piece["type"] for piece in predicate["evidence"]}, {"mathematical_proof", "sim_alignment"})
         self.assertEqual(list((self.maker.state / "proofs").glob("*.json")), [])
 
@@ -111,6 +112,36 @@ class LyingRuns(Case):
             with self.subTest(lie):
                 self.refused(self.prove(reference, self.maker.record(result=result)), 11, words)
         self.assertEqual(self.platform.proofs, {})
+
+    def test_samples_of_another_seed_are_found_by_a_second_run(self):
+        reference = self.maker.publish(hook())
+        near = self.maker.record(result={"samples": [1.25, 1.75, 2.0, 2.5, 2.7]})
+        self.refused(self.prove(reference, near), 11, "claim 'like-the-reference' does not hold: a second run")
+        other = self.maker.record(result={"note": "not what the runner says"})
+        self.refused(self.prove(reference, other), 11, "the run record is not what a run with its parameters and seed gives")
+        contradiction = self.maker.record(output_digest="sha256:" + "0" * 64)
+        self.refused(self.prove(reference, contradiction), 11, "output_digest")
+
+    def test_a_second_run_finds_nothing_that_the_first_one_left(self):
+        """A runner that remembers its lie in its data folder cannot repeat it."""
+        runner = RUNNER.replace("import sys\n", """import os, sys
+mark = os.path.join(os.environ["CAPSULE_DATA"], "mark")
+if os.path.exists(mark):
+    sys.exit("it remembers")
+open(mark, "w").close()
+""")
+        reference = self.maker.publish(hook(), runner=runner)
+        for number in range(2):
+            done = self.prove(reference, self.maker.record(run_id=f"{number:016x}"))
+            self.assertEqual(done.code, 0, done)
+
+    def test_a_capsule_that_is_not_deterministic_says_so_in_the_bundle(self):
+        reference = self.maker.publish(hook(), annotations={"ai.industriverse.capsule.deterministic": "false"})
+        done = self.prove(reference, self.maker.record(result={"samples": [1.25, 1.75, 2.0, 2.5, 2.7]}))
+        self.assertEqual(done.code, 0, done)
+        ((_, statement),) = self.maker.bundles()
+        self.assertEqual(statement["predicate"]["replay"],
+                         {"done": False, "reason": "the capsule says that it is not deterministic"})
 
     def test_a_record_that_lacks_what_a_claim_needs(self):
         reference = self.maker.publish(hook())
