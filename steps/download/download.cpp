@@ -54,9 +54,9 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
   }
   const auto& source = options.source;
   if (index::CapsuleUri::looks_like(source)) {
-    const auto resolved = resolve(index::CapsuleUri::parse(source), options);
-    if (resolved.package_digest) check_digest(order, *resolved.package_digest, source);
-    if (!order.wanted) order.wanted = resolved.package_digest;
+    const auto resolved = resolve_uri(index::CapsuleUri::parse(source), options, surroundings.progress);
+    check_digest(order, resolved.package_digest, source);
+    order.wanted = resolved.package_digest;
     return fetch_published(resolved.reference, order, surroundings);
   }
   if (oci::Reference::looks_like(source)) return fetch_published(oci::Reference::parse(source), order, surroundings);

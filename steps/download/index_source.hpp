@@ -6,12 +6,12 @@
 
 namespace download {
 
-/// What a capsule:// URI stands for, by the signed index of its registry (`options.registry` where the URI names none):
-/// a reference with the digest of the version index, and the package digest that the index promises.
+/// What a capsule:// URI stands for, by the signed index of its registry (`options.registry` where the URI names none);
+/// with `?proof=true` only if package, proof and receipts verify.
 struct Resolved {
-  capsule::oci::Reference reference;
-  std::optional<capsule::Digest> package_digest;  ///< absent where the URI names the version index itself
+  capsule::oci::Reference reference;  ///< by the digest of the version index
+  capsule::Digest package_digest;     ///< what the index promises
 };
-Resolved resolve(const capsule::index::CapsuleUri& uri, const Options& options);
+Resolved resolve_uri(const capsule::index::CapsuleUri& uri, const Options& options, capsule::log::Progress& progress);
 
 }  // namespace download

@@ -6,7 +6,7 @@
 #include "core/time.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
-#include "proved_capsule.hpp"
+#include "resolve/resolve.hpp"
 #include "step/passphrase.hpp"
 
 namespace register_step {
@@ -22,29 +22,15 @@ std::unique_ptr<crypto::Signer> open_index_signer(const Options& options) {
   return crypto::open_signer(key, passphrase);
 }
 
-oci::RegistryLocation registry_of(const Options& options, const index::CapsuleUri& uri) {
-  if (!uri.registry.empty()) return oci::RegistryLocation::parse(uri.registry);
-  if (options.registry.empty())
-    throw Error{ErrorKind::usage, "the URI names no registry: give --registry oci-layout:DIR"};
-  return oci::RegistryLocation::parse(options.registry);
-}
-
 std::string joined_chains(const std::vector<index::AnchorEntry>& anchors) {
   std::string out;
   for (const auto& anchor : anchors) out += (out.empty() ? "" : ",") + anchor.chain;
   return out;
 }
 
-ProofRequest request_of(const index::Record& record) {
-  ProofRequest request{record.index_digest, record.name, {}, {}};
-  if (record.proof) request.bundle = record.proof->digest;
-  for (const auto& anchor : record.anchors) request.receipts.push_back(anchor.digest);
-  return request;
-}
-
 /// What a person sees: each digest, then each check.
 std::string summary_of(const index::Found& found, const std::string& reference,
-                       const std::optional<ProvedCapsule>& proved) {
+                       const std::optional<capsule::resolve::ProvedCapsule>& proved) {
   const auto& record = found.record;
   auto out = fmt::format("capsule    {}:{}\nreference  {}\ncapsule    {}\npackage    {}\n", record.name, record.version,
                          reference, record.capsule_digest.text(), record.package_digest.text());
@@ -62,18 +48,6 @@ std::string summary_of(const index::Found& found, const std::string& reference,
                        receipt.time, digest.text());
   }
   return out;
-}
-
-void check_same_capsule(const index::Record& record, const image::PublishedPackage& published) {
-  const bool same = published.name == record.name && published.version == record.version &&
-                    published.capsule_digest == record.capsule_digest &&
-                    published.package_digest == record.package_digest;
-  if (!same) {
-    throw Error{ErrorKind::verification_failed,
-                fmt::format("the index says {}:{} {}, but the package behind it is {}:{} {}", record.name,
-                            record.version, record.capsule_digest.brief(), printable(published.name),
-                            printable(published.version), published.capsule_digest.brief())};
-  }
 }
 
 void put_outputs(const index::Found& found, const std::string& reference, step::Context& step) {
@@ -105,10 +79,10 @@ void register_capsule(const Options& options, step::Context& step) {
   const auto signer = open_index_signer(options);
   const auto store = oci::open_store(reference.registry, reference.name);
 
-  ProofRequest request{*reference.digest, reference.name, {}, {}};
+  capsule::resolve::ProofRequest request{*reference.digest, reference.name, {}, {}};
   if (!options.proof_bundle.empty()) request.bundle = Digest::parse(options.proof_bundle);
   for (const auto& receipt : options.receipts) request.receipts.push_back(Digest::parse(receipt));
-  const auto proved = check_proof(*store, request, trust, step.progress());
+  const auto proved = capsule::resolve::check_proof(*store, request, trust, step.progress());
 
   const auto& published = proved.published;
   index::Record record{published.name,
@@ -139,26 +113,12 @@ void register_capsule(const Options& options, step::Context& step) {
 }
 
 void resolve(const Options& options, step::Context& step) {
-  const auto uri = index::CapsuleUri::parse(options.uri);
-  const auto registry = registry_of(options, uri);
   const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
-  const auto store = oci::open_store(registry, uri.name);
-  index::SeenHeads seen{options.state_folder()};
-  index::Index index{*store, registry.text(), uri.name, trust, &seen};
-  const auto found = uri.digest ? index.find_digest(*uri.digest) : index.find(uri.version);
-  const auto reference = oci::Reference{registry, uri.name, {}, found.record.index_digest}.text();
-  std::optional<ProvedCapsule> proved;
-  if (uri.proof == index::CapsuleUri::Proof::required) {
-    if (!found.record.proof) {
-      throw Error{ErrorKind::verification_failed,
-                  fmt::format("{}:{} is registered without a proof, and ?proof=true asks for one", uri.name,
-                              found.record.version)};
-    }
-    proved = check_proof(*store, request_of(found.record), trust, step.progress());
-    check_same_capsule(found.record, proved->published);
-  }
-  put_outputs(found, reference, step);
-  step.summary(summary_of(found, reference, proved));
+  const auto answer = capsule::resolve::resolve(
+      {index::CapsuleUri::parse(options.uri), options.registry, trust, options.state_folder(), step.progress()});
+  const auto reference = answer.reference().text();
+  put_outputs(answer.found, reference, step);
+  step.summary(summary_of(answer.found, reference, answer.proved));
 }
 
 void list(const Options& options, step::Context& step) {

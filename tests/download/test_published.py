@@ -109,7 +109,8 @@ class Published(unittest.TestCase):
         self.register()
         self.publish("0.2.0")  # published, but not registered
         for uri, code in (("capsule://demo:0.2.0", 12), ("capsule://other:0.1.0", 12), ("capsule://Demo:0.1.0", 2),
-                          ("capsule://demo", 2), ("capsule://demo:0.1.0?x=1", 2)):
+                          ("capsule://demo", 2), ("capsule://demo:0.1.0?x=1", 2), ("capsule://demo:0.1.0?proof=true", 11),
+                          ("capsule://demo@sha256:" + "0" * 64, 12)):
             with self.subTest(uri):
                 self.assertEqual(self.download(uri, "--registry", self.registry, "--trust", self.trust).code, code)
         self.assertEqual(self.download("capsule://demo:0.1.0").code, 2)  # which registry?

@@ -11,32 +11,32 @@
 #include "oci/store.hpp"
 #include "proof/published.hpp"
 
-namespace register_step {
+namespace capsule::resolve {
 
 struct AnchoredReceipt {
-  capsule::Digest digest;  ///< of the receipt's bytes
-  capsule::anchor::Receipt receipt;
+  Digest digest;  ///< of the receipt's bytes
+  anchor::Receipt receipt;
 };
 
 /// A published capsule, its proof and its receipts, all of them checked: what register signs and resolve promises.
 struct ProvedCapsule {
-  capsule::image::PublishedPackage published;  ///< what the registry claims; held against the verified package
-  std::optional<capsule::proof::CheckedProof> proof;
+  image::PublishedPackage published;  ///< what the registry claims; held against the verified package
+  std::optional<proof::CheckedProof> proof;
   std::vector<AnchoredReceipt> receipts;
 };
 
 /// What is to be checked: digests of documents that are attached to the version index.
 struct ProofRequest {
-  capsule::Digest index;  ///< the version index
+  Digest index;  ///< the version index
   std::string name;
-  std::optional<capsule::Digest> bundle;
-  std::vector<capsule::Digest> receipts;
+  std::optional<Digest> bundle;
+  std::vector<Digest> receipts;
 };
 
 /// Verifies the package as it is published, then the proof bundle against it and against the run record that the bundle
 /// names (every claim is checked again), then each receipt against the bundle. What the capsule's policy asks for and
 /// what is not there is Error verification_failed.
-ProvedCapsule check_proof(capsule::oci::Store& store, const ProofRequest& request,
-                          const capsule::attest::TrustPolicy& trust, capsule::log::Progress& progress);
+ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const attest::TrustPolicy& trust,
+                          log::Progress& progress);
 
-}  // namespace register_step
+}  // namespace capsule::resolve

@@ -1,4 +1,4 @@
-#include "proved_capsule.hpp"
+#include "resolve/proved_capsule.hpp"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,7 @@
 #include "core/error.hpp"
 #include "json/parse.hpp"
 
-namespace register_step {
-
-using namespace capsule;
+namespace capsule::resolve {
 
 namespace {
 
@@ -63,4 +61,4 @@ ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const 
   return out;
 }
 
-}  // namespace register_step
+}  // namespace capsule::resolve

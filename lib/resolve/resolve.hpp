@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "attest/trust_policy.hpp"
+#include "fs/fd.hpp"
+#include "index/index.hpp"
+#include "index/uri.hpp"
+#include "log/progress.hpp"
+#include "oci/reference.hpp"
+#include "resolve/proved_capsule.hpp"
+
+namespace capsule::resolve {
+
+struct Question {
+  index::CapsuleUri uri;
+  std::string registry;  ///< where the URI names none; may be empty
+  const attest::TrustPolicy& trust;
+  fs::Path state;  ///< remembers the heads that were seen
+  log::Progress& progress;
+};
+
+/// What a capsule:// URI stands for.
+struct Answer {
+  oci::RegistryLocation registry;
+  index::Found found;
+  std::optional<ProvedCapsule> proved;  ///< where the URI asks for a proof: all of it was checked
+
+  /// By the digest of the version index.
+  [[nodiscard]] oci::Reference reference() const;
+};
+
+/// Finds it in the signed index of its name. With `?proof=true` only if the package, its proof and its receipts verify
+/// and are those that the index names. Errors: usage (no registry), not_found (not registered, or withdrawn),
+/// verification_failed; those of check_proof.
+Answer resolve(const Question& question);
+
+}  // namespace capsule::resolve
