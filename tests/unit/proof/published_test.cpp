@@ -1,0 +1,190 @@
+#include "proof/published.hpp"
+
+#include <sstream>
+
+#include "crypto/hash.hpp"
+#include "image/published_package.hpp"
+#include "oci/media_types.hpp"
+#include "support/sample_package.hpp"
+#include "unit/proof/fixture.hpp"
+
+using namespace capsule;
+using namespace capsule::proof;
+
+namespace {
+
+sample::Files files_with(const std::string& policy, const std::string& folder = "proof-hooks/") {
+  return {
+      {"capsule.json", R"({"name":"sample","version":"1.2.3","entrypoint":"run.sh","proof_policy":)" + policy + "}"},
+      {"run.sh", "#!/bin/sh\necho '{}'\n"},
+      {folder + "generate_proof.py", "#!/usr/bin/env python3\n"},
+      {folder + "claims.json", test::claims_text},
+      {"simulation/reference.json", test::reference_text},
+      {"simulation/other.json", "{}"}};
+}
+
+const std::string both_types = R"({"required":true,"types":["mathematical_proof","sim_alignment"]})";
+
+CapsuleFacts collected(const sample::Files& files) {
+  const sample::Package package{files};
+  FactsCollector collector;
+  const auto capsule = sample::verify(package.signed_package(), package.key(), {.observer = &collector});
+  const auto facts = collector.finish(capsule);
+  // The same from the unpacked files.
+  CHECK(facts_in_folder(capsule, package.folder()).claims_digest == facts.claims_digest);
+  return facts;
+}
+
+}  // namespace
+
+TEST_CASE("what a proof needs of a capsule is collected while it is verified") {
+  for (const std::string folder : {"proof-hooks/", "proof_hooks/"}) {
+    const auto facts = collected(files_with(both_types, folder));
+    CHECK(facts.name == "sample");
+    CHECK(facts.claims_path == folder + "claims.json");
+    CHECK(facts.claims.claims.size() == 3);
+    CHECK(facts.require_claims() == crypto::sha256(test::claims_text));
+    CHECK(facts.files == std::map<std::string, std::string>{{"simulation/reference.json", test::reference_text}});
+  }
+}
+
+TEST_CASE("a capsule without claims makes none; one whose policy needs them is refused") {
+  auto files = files_with(R"({"required":false,"types":[]})");
+  files.erase("proof-hooks/claims.json");
+  const auto facts = collected(files);
+  CHECK_FALSE(facts.claims_digest);
+  CHECK_THROWS_WITH(facts.require_claims(), Catch::Contains("makes no claims"));
+  files["capsule.json"] = files_with(both_types)["capsule.json"];
+  CHECK_THROWS_WITH(collected(files), Catch::Contains("asks for mathematical_proof"));
+  files["proof-hooks/claims.json"] =
+      R"({"version":1,"claims":[{"name":"c","type":"compare","left":1,"relation":"=","right":1}]})";
+  CHECK_THROWS_WITH(collected(files), Catch::Contains("asks for sim_alignment"));
+}
+
+TEST_CASE("claims in both folders, a reference that is missing or too large") {
+  auto files = files_with(both_types);
+  files["proof_hooks/claims.json"] = test::claims_text;
+  CHECK_THROWS_WITH(collected(files), Catch::Contains("both"));
+  files = files_with(both_types);
+  files.erase("simulation/reference.json");
+  CHECK_THROWS_WITH(collected(files), Catch::Contains("no file simulation/reference.json"));
+  files["simulation/reference.json"] = std::string(max_reference_bytes + 1, ' ');
+  CHECK_THROWS_WITH(collected(files), Catch::Contains("larger than"));
+}
+
+namespace {
+
+/// A store with something that a bundle can be attached to, and a proven run of a capsule.
+struct Published {
+  Published() {
+    ViewSource empty{as_bytes("{}")};
+    store->put_blob(crypto::sha256("{}"), 2, empty);
+    ViewSource content{as_bytes(record)};
+    store->put_blob(crypto::sha256(record), record.size(), content);
+    const std::string config = R"({"mediaType":"application/vnd.oci.empty.v1+json","digest":")" +
+                               crypto::sha256("{}").text() + R"(","size":2})";
+    index = store->put_manifest(oci::media_type::image_manifest,
+                                R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",)"
+                                R"("artifactType":"application/x","config":)" +
+                                    config + R"(,"layers":[)" + config + "]}",
+                                "1.0.0");
+  }
+
+  [[nodiscard]] Digest attach(const crypto::Signer& by, const std::string& proof_id, const Digest& run_record,
+                              const std::vector<json::Value>& evidence) {
+    const Bundle bundle{.capsule = facts.capsule_digest,
+                        .version_index = index->digest,
+                        .run_record = run_record,
+                        .proof_id = proof_id,
+                        .proof_hash = proof_hash(facts.capsule_digest, *facts.claims_digest, run_record),
+                        .utid = "UTID:x",
+                        .policy = facts.policy,
+                        .evidence = json::Array{evidence.begin(), evidence.end()},
+                        .service = json::Object{},
+                        .replay = json::Object{}};
+    return publish_proof(*store, *index, sign_bundle(bundle, by), proof_id);
+  }
+  [[nodiscard]] std::vector<json::Value> evidence() const { return {run.mathematical(), run.alignment()}; }
+
+  std::unique_ptr<crypto::Signer> signer(const std::string& name) {
+    const auto pair = crypto::generate_key(crypto::KeyType::ed25519);
+    const auto path = folder.path() / name;
+    fs::write_file(path, pair.private_pem.reveal(), 0600);
+    return crypto::open_signer(path.string(), std::nullopt);
+  }
+  static attest::TrustPolicy trust(const std::vector<const crypto::Signer*>& signers, unsigned threshold) {
+    std::string text = "version: 1\nproof:\n  - threshold: " + std::to_string(threshold) + "\n    keys:\n";
+    for (const auto* signer : signers) {
+      text += "      - |\n";
+      std::istringstream pem{signer->public_key().to_pem()};
+      for (std::string line; std::getline(pem, line);) text += "        " + line + "\n";
+    }
+    return attest::TrustPolicy::parse(text, "trust", ".");
+  }
+
+  fs::TemporaryFolder folder{fs::temporary_parent()};
+  std::unique_ptr<oci::Store> store =
+      oci::open_store(oci::RegistryLocation::parse("oci-layout:" + folder.path().string()), "probe", oci::Create::yes);
+  test::ProvenRun run;
+  CapsuleFacts facts{.name = "probe",
+                     .version = "1.0.0",
+                     .capsule_digest = crypto::sha256("capsule"),
+                     .policy = {.required = true, .types = {"mathematical_proof"}, .anchors = {}},
+                     .claims_path = "proof-hooks/claims.json",
+                     .claims = run.claims,
+                     .claims_digest = crypto::sha256(test::claims_text),
+                     .files = run.files};
+  std::string record = [this] {
+    auto value = run.record;
+    value.if_object()->set(
+        "capsule",
+        json::Object{{"name", facts.name}, {"version", facts.version}, {"digest", facts.capsule_digest.text()}});
+    return json::compact(value);
+  }();
+  std::optional<oci::Descriptor> index;
+};
+
+}  // namespace
+
+TEST_CASE("a published proof is found by its run, and checked by its digest") {
+  Published p;
+  const auto alice = p.signer("alice");
+  const auto mallory = p.signer("mallory");
+  const auto run = crypto::sha256(p.record);
+  const std::vector keys{alice->public_key()};
+  CHECK_FALSE(has_bundles(*p.store, p.index->digest));
+  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys));
+
+  // A stranger's bundle, one whose evidence is gone, one of another run: none of them hides the good one.
+  const auto forged = p.attach(*mallory, "proof_00000001", run, p.evidence());
+  const auto empty = p.attach(*alice, "proof_00000002", run, {});
+  static_cast<void>(p.attach(*alice, "proof_00000003", crypto::sha256("another run"), p.evidence()));
+  CHECK(has_bundles(*p.store, p.index->digest));
+  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys));
+  const auto good = p.attach(*alice, "proof_00000004", run, p.evidence());
+  const auto found = find_proof(*p.store, p.index->digest, run, p.facts, keys);
+  REQUIRE(found);
+  CHECK(found->digest == good);
+  CHECK(found->bundle.proof_id == "proof_00000004");
+
+  const auto trust = Published::trust({alice.get()}, 1);
+  CHECK(check_published_proof(*p.store, p.index->digest, good, p.facts, trust).results.size() == 3);
+  CHECK_THROWS_AS(check_published_proof(*p.store, p.index->digest, forged, p.facts, trust), Error);
+  CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, empty, p.facts, trust),
+                    Catch::Contains("nothing proves"));
+  CHECK_THROWS_AS(check_published_proof(*p.store, p.index->digest, crypto::sha256("nothing"), p.facts, trust), Error);
+}
+
+TEST_CASE("a policy that asks for two keys needs two bundles about the run") {
+  Published p;
+  const auto alice = p.signer("alice");
+  const auto bob = p.signer("bob");
+  const auto run = crypto::sha256(p.record);
+  const auto trust = Published::trust({alice.get(), bob.get()}, 2);
+  const auto first = p.attach(*alice, "proof_00000001", run, p.evidence());
+  static_cast<void>(p.attach(*bob, "proof_00000002", crypto::sha256("another run"), p.evidence()));
+  CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, trust),
+                    Catch::Contains("wants 2 keys"));
+  static_cast<void>(p.attach(*bob, "proof_00000003", run, p.evidence()));
+  CHECK_NOTHROW(check_published_proof(*p.store, p.index->digest, first, p.facts, trust));
+}
