@@ -1,8 +1,12 @@
 // What OpenSSL leaves open about ECDSA signatures: one encoding only, and a low s.
 
+#include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
+
+#include <algorithm>
+#include <span>
 
 #include "crypto/openssl.hpp"
 
@@ -10,7 +14,10 @@ namespace capsule::crypto {
 
 namespace {
 
-using GroupPtr = std::unique_ptr<EC_GROUP, Free<EC_GROUP_free>>;
+struct FreeGroup {
+  void operator()(EC_GROUP* group) const noexcept { EC_GROUP_free(group); }
+};
+using GroupPtr = std::unique_ptr<EC_GROUP, FreeGroup>;
 
 GroupPtr make_group(int curve) {
   start_openssl();

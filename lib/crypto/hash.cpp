@@ -1,5 +1,6 @@
 #include "crypto/hash.hpp"
 
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include <array>

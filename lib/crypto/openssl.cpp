@@ -1,13 +1,52 @@
 #include "crypto/openssl.hpp"
 
 #include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include <array>
 #include <stdexcept>
 
 namespace capsule::crypto {
+
+void Free::operator()(bignum_st* number) const noexcept {
+  BN_free(number);
+}
+void Free::operator()(bio_st* bio) const noexcept {
+  BIO_free_all(bio);
+}
+void Free::operator()(evp_md_ctx_st* context) const noexcept {
+  EVP_MD_CTX_free(context);
+}
+void Free::operator()(evp_md_st* method) const noexcept {
+  EVP_MD_free(method);
+}
+void Free::operator()(evp_pkey_ctx_st* context) const noexcept {
+  EVP_PKEY_CTX_free(context);
+}
+void Free::operator()(evp_pkey_st* key) const noexcept {
+  EVP_PKEY_free(key);
+}
+void Free::operator()(pkcs8_priv_key_info_st* info) const noexcept {
+  PKCS8_PRIV_KEY_INFO_free(info);
+}
+void Free::operator()(ECDSA_SIG_st* signature) const noexcept {
+  ECDSA_SIG_free(signature);
+}
+void Free::operator()(X509_sig_st* sealed) const noexcept {
+  X509_SIG_free(sealed);
+}
+void Free::operator()(unsigned char* bytes) const noexcept {
+  OPENSSL_free(bytes);
+}
+void Free::operator()(char* text) const noexcept {
+  OPENSSL_free(text);
+}
 
 void start_openssl() {
   [[maybe_unused]] static const bool started = [] {

@@ -1,46 +1,54 @@
 #pragma once
 
-// Private to this module: the only header that names OpenSSL's types.
-
-#include <openssl/bio.h>
-#include <openssl/bn.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/x509.h>
+// Private to this module: owners of OpenSSL's handles, and what its files share. Names OpenSSL's types without its
+// headers, so that no includer sees those.
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/bytes.hpp"
 #include "crypto/key.hpp"
 
+struct bignum_st;
+struct bio_st;
+struct evp_md_ctx_st;
+struct evp_md_st;
+struct evp_pkey_ctx_st;
+struct evp_pkey_st;
+struct pkcs8_priv_key_info_st;
+struct ECDSA_SIG_st;
+struct X509_sig_st;
+
 namespace capsule::crypto {
 
-template <auto function>
+/// Frees each handle as OpenSSL wants it; bytes and text are what OPENSSL_free frees.
 struct Free {
-  template <typename T>
-  void operator()(T* handle) const noexcept {
-    function(handle);
-  }
+  void operator()(bignum_st* number) const noexcept;
+  void operator()(bio_st* bio) const noexcept;
+  void operator()(evp_md_ctx_st* context) const noexcept;
+  void operator()(evp_md_st* method) const noexcept;
+  void operator()(evp_pkey_ctx_st* context) const noexcept;
+  void operator()(evp_pkey_st* key) const noexcept;
+  void operator()(pkcs8_priv_key_info_st* info) const noexcept;
+  void operator()(ECDSA_SIG_st* signature) const noexcept;
+  void operator()(X509_sig_st* sealed) const noexcept;
+  void operator()(unsigned char* bytes) const noexcept;
+  void operator()(char* text) const noexcept;
 };
 
-/// For what OPENSSL_free, a macro, frees.
-struct FreeBuffer {
-  void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
-};
-
-using DigestPtr = std::unique_ptr<EVP_MD, Free<EVP_MD_free>>;
-using DigestContextPtr = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using KeyContextPtr = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
-using BioPtr = std::unique_ptr<BIO, Free<BIO_free_all>>;
-using NumberPtr = std::unique_ptr<BIGNUM, Free<BN_free>>;
-using SignaturePtr = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG_free>>;
-using Pkcs8Ptr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Free<PKCS8_PRIV_KEY_INFO_free>>;
-using EncryptedPkcs8Ptr = std::unique_ptr<X509_SIG, Free<X509_SIG_free>>;
+using DigestPtr = std::unique_ptr<evp_md_st, Free>;
+using DigestContextPtr = std::unique_ptr<evp_md_ctx_st, Free>;
+using KeyPtr = std::unique_ptr<evp_pkey_st, Free>;
+using KeyContextPtr = std::unique_ptr<evp_pkey_ctx_st, Free>;
+using BioPtr = std::unique_ptr<bio_st, Free>;
+using NumberPtr = std::unique_ptr<bignum_st, Free>;
+using SignaturePtr = std::unique_ptr<ECDSA_SIG_st, Free>;
+using Pkcs8Ptr = std::unique_ptr<pkcs8_priv_key_info_st, Free>;
+using EncryptedPkcs8Ptr = std::unique_ptr<X509_sig_st, Free>;
 template <typename T>
-using BufferPtr = std::unique_ptr<T, FreeBuffer>;
+using BufferPtr = std::unique_ptr<T, Free>;
 
 /// Starts libcrypto without openssl.cnf: a configuration file could load foreign code, and costs milliseconds. Call
 /// before anything else of OpenSSL; cheap from the second call on.
@@ -61,9 +69,9 @@ Pointer checked(Pointer pointer, std::string_view doing) {
   return pointer;
 }
 
-const EVP_MD* sha256_method();
-const EVP_MD* sha384_method();
-const EVP_MD* sha512_method();
+const evp_md_st* sha256_method();
+const evp_md_st* sha384_method();
+const evp_md_st* sha512_method();
 
 inline const unsigned char* raw(ByteView bytes) noexcept {
   return reinterpret_cast<const unsigned char*>(bytes.data());
@@ -80,15 +88,15 @@ struct PublicKey::Impl {
 };
 
 /// The type of a key, or Error usage that names `what` for one that is not accepted.
-KeyType accepted_type(EVP_PKEY* key, std::string_view what);
+KeyType accepted_type(evp_pkey_st* key, std::string_view what);
 
 /// DER SubjectPublicKeyInfo of a key.
-Bytes spki_of(EVP_PKEY* key);
+Bytes spki_of(evp_pkey_st* key);
 
 /// The bytes that ECDSA and RSA sign: the message's hash by the key's type. Empty where the message is a digest that
 /// this type of key cannot sign.
 Bytes hash_for(KeyType type, const Message& message);
-const EVP_MD* method_for(KeyType type);
+const evp_md_st* method_for(KeyType type);
 
 /// Strict DER of an ECDSA signature, r and s in [1, n−1]; null for anything else.
 SignaturePtr parse_ecdsa(KeyType type, ByteView signature);

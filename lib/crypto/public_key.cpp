@@ -1,9 +1,13 @@
 #include <fmt/format.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.hpp"

@@ -1,8 +1,12 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <stdexcept>
 
 #include "core/error.hpp"
 #include "crypto/openssl.hpp"
