@@ -60,7 +60,7 @@ run: build capsule
 	$(BIN)/capsule-register resolve '$(URI)' --registry $$registry --output text --outputs $$out/resolve; \
 	echo; echo 'Package, keys, registry and log are under $(STATE). What to try next:'; \
 	echo "  $(BIN)/capsule-verify $$package --trust $(STATE)/configmaps/capsule-trust/trust.yaml"; \
-	echo "  $(BIN)/capsule-download '$(URI)' --registry $$registry --store /tmp/store"; \
+	echo "  $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry $$registry --store /tmp/store"; \
 	echo "  $(BIN)/capsule-register list --registry $$registry"; \
 	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --allow-unmet $$unmet --new-run"
 

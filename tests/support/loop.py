@@ -1,0 +1,89 @@
+"""The whole loop on the sample capsule, through the shipped workflow files, in a state folder of the test's own."""
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from steps import BIN, SOURCE, environment, run
+
+CAPSULE = SOURCE / "tests/capsules/m2n2-metal"
+LOOPS = SOURCE / "workflows/loops"
+WAIVED = "gpu:true,utid:hardware-bound"
+URI = "capsule://m2n2-metal:0.1.0?proof=true"
+
+
+def sample_capsule(folder):
+    """A copy of the sample capsule, with the files that scripts make."""
+    target = Path(folder) / "m2n2-metal"
+    shutil.copytree(CAPSULE, target, ignore=shutil.ignore_patterns("__pycache__"))
+    tools = SOURCE / "tests/capsules/tools"
+    for script, file in (("make_model.py", "expansion/m2n2/model.pt"), ("make_tarball.py", "capsule.tarball")):
+        if not (target / file).exists():
+            subprocess.run(["/usr/bin/python3", tools / script, "--out", target / file], check=True, capture_output=True)
+    return target
+
+
+class Loop:
+    """One state folder with keys, registry and log."""
+
+    def __init__(self, folder, package=None):
+        self.folder = Path(folder)
+        self.state = self.folder / "state"
+        self.registry = f"oci-layout:{self.folder / 'registry'}"
+        self.log = self.folder / "log"
+        self.package = package
+        self.environment = environment(CAPSULE_STATE=str(self.state), HOME=str(self.folder))
+
+    def keygen(self):
+        return run("sign", "keygen", env=self.environment)
+
+    def build(self, capsule):
+        done = run("run", LOOPS / "capsule-build.yaml", "-p", f"source={capsule}", "-p", "publish=false",
+                   "--outputs", self.folder / "out/build", env=self.environment)
+        if done.code == 0:
+            self.package = done.result["package"]
+        return done
+
+    def deploy_arguments(self, *more):
+        return ["run", LOOPS / "capsule-deploy-loop.yaml", "-p", f"source={self.package}", "-p", f"registry={self.registry}",
+                "-p", f"log={self.log}", "-p", f"allow-unmet={WAIVED}", *more]
+
+    def deploy(self, *more):
+        return run(*self.deploy_arguments(*more), env=self.environment, timeout=300)
+
+    def resolve(self, uri=URI, *more):
+        return run("register", "resolve", uri, "--registry", self.registry, *more, env=self.environment)
+
+    def log_size(self):
+        return int((self.log / "checkpoint").read_text().splitlines()[1])
+
+    def referrers(self, media_type):
+        """Digests of the attached artifacts of that type, read without our own code."""
+        layout = self.folder / "registry/m2n2-metal"
+        found = []
+        for entry in json.loads((layout / "index.json").read_text())["manifests"]:
+            algorithm, _, digest = entry["digest"].partition(":")
+            manifest = json.loads((layout / "blobs" / algorithm / digest).read_text())
+            if "subject" in manifest and manifest.get("artifactType") == media_type:
+                found.append(entry["digest"])
+        return found
+
+    def leftovers(self):
+        """Temporary files and folders that somebody forgot."""
+        return [path for root in (self.state, self.folder / "registry", self.log) if root.exists()
+                for path in root.rglob("*") if path.name.startswith(".tmp-") or path.name.endswith(".tmp")]
+
+
+def processes_of(folder):
+    """Command lines of living processes that name the folder."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                line = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(folder).encode() in line:
+                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
+    return found
