@@ -287,6 +287,19 @@ struct CurlClient::Handle {
     if (response.status >= 300) redact(response.body, request.credentials);
     return response;
   }
+
+  Response follow(const Request& request, const CurlLimits& limits) {
+    auto response = exchange(request, limits, std::nullopt);
+    if (request.redirects == Redirects::give_back) return response;
+    const auto origin_class = last_class;
+    Request next = request;
+    for (int followed = 0; is_redirect(response.status); ++followed) {
+      next = redirected(next, response, followed);
+      const bool same_origin = next.url.same_origin(request.url);
+      response = exchange(next, limits, same_origin ? std::nullopt : std::optional<AddressClass>{origin_class});
+    }
+    return response;
+  }
 };
 
 CurlClient::CurlClient(CurlLimits limits) : m_limits(limits) {}
@@ -300,17 +313,13 @@ Response CurlClient::send(const Request& request) {
     m_handle->easy.reset(curl_easy_init());
     if (!m_handle->easy) throw std::bad_alloc{};
   }
-  auto response = m_handle->exchange(request, m_limits, std::nullopt);
-  if (request.redirects == Redirects::give_back || !is_redirect(response.status)) return response;
-  const auto origin_class = m_handle->last_class;
-  Request next = request;
-  for (int followed = 0; is_redirect(response.status); ++followed) {
-    next = redirected(next, response, followed);
-    const bool same_origin = next.url.same_origin(request.url);
-    response =
-        m_handle->exchange(next, m_limits, same_origin ? std::nullopt : std::optional<AddressClass>{origin_class});
+  try {
+    return m_handle->follow(request, m_limits);
+  } catch (...) {
+    // After a failure libcurl 7.88 keeps buffers that forbid some options: the next request gets a new handle.
+    m_handle.reset();
+    throw;
   }
-  return response;
 }
 
 }  // namespace capsule::http

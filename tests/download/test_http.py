@@ -352,6 +352,10 @@ class Http(unittest.TestCase):
         done = self.download(url=f"http://127.0.0.1:{port}/p")
         self.assertEqual(done.code, 40, done)
 
+    def test_a_name_that_nobody_has(self):
+        done = self.download(url="https://nobody.invalid/p.tar.gz")
+        self.assertEqual(done.code, 40, done)
+
     def test_proxies_are_not_used_for_loopback(self):
         env = environment(http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9",
                           all_proxy="http://127.0.0.1:9")
