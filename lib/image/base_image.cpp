@@ -2,12 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <exception>
-#include <set>
-
 #include "archive/image_tar.hpp"
-#include "image/pushed_source.hpp"
+#include "image/base_config.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "oci/manifest.hpp"
@@ -19,86 +15,11 @@ namespace {
 
 using archive::Compression;
 
-[[noreturn]] void refuse(std::string_view reason) {
-  throw Error{ErrorKind::invalid_input, std::string{reason}};
-}
-
-[[noreturn]] void mismatch(std::string_view reason) {
-  throw Error{ErrorKind::verification_failed, std::string{reason}};
-}
-
-std::string_view layer_type(Compression compression) {
-  switch (compression) {
-    case Compression::none:
-      return oci::media_type::layer_tar;
-    case Compression::gzip:
-      return oci::media_type::layer_gzip;
-    case Compression::zstd:
-      return oci::media_type::layer_zstd;
-    case Compression::xz:
-      break;
-  }
-  refuse("a layer is compressed with xz, which no container runtime reads");
-}
-
 /// The OCI type of a layer in a manifest, which may be written in Docker's words.
 std::string_view oci_type_of(std::string_view type) {
   if (type == "application/vnd.docker.image.rootfs.diff.tar.gzip") return oci::media_type::layer_gzip;
   if (type == "application/vnd.docker.image.rootfs.diff.tar") return oci::media_type::layer_tar;
   return type;
-}
-
-const std::string& text_of(const TarballPart& part, std::string_view name) {
-  if (!part.text) refuse(fmt::format("{} is no JSON document, or too large", printable(name)));
-  return *part.text;
-}
-
-struct Config {
-  std::string architecture;
-  std::vector<Digest> diff_ids;
-  BaseImage image;  ///< without layers
-};
-
-Config parse_config(const std::string& text, const std::string& what) {
-  const auto document = json::parse(text, what);
-  const json::Cursor top{document, what};
-  if (top.at("os").string() != "linux") top.at("os").fail("linux is wanted");
-  Config out;
-  out.architecture = top.at("architecture").string();
-  const auto rootfs = top.at("rootfs");
-  for (const auto& id : rootfs.at("diff_ids").elements()) out.diff_ids.push_back(Digest::parse(id.string()));
-  const auto config = top.optional("config");
-  if (!config || config->value().is_null()) return out;
-  const auto not_null = [&](std::string_view key) {
-    auto member = config->optional(key);
-    return member && !member->value().is_null() ? member : std::nullopt;
-  };
-  if (const auto variables = not_null("Env")) {
-    for (const auto& variable : variables->elements()) {
-      if (variable.string().find('=') == std::string::npos) variable.fail("NAME=value is wanted");
-      out.image.environment.push_back(variable.string());
-    }
-  }
-  if (const auto labels = not_null("Labels")) {
-    for (const auto& [key, label] : labels->members()) out.image.labels.emplace(key, label.string());
-  }
-  if (const auto signal = not_null("StopSignal")) out.image.stop_signal = signal->string();
-  return out;
-}
-
-/// A config and its layers, held together.
-BaseImage join(Config config, std::vector<BaseLayer> layers) {
-  if (config.diff_ids.size() != layers.size()) {
-    refuse(fmt::format("the image has {} layers, its config {} diff_ids", layers.size(), config.diff_ids.size()));
-  }
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].diff_id != config.diff_ids[i]) {
-      mismatch(fmt::format("layer {} has the diff_id {}, its config says {}", i, layers[i].diff_id.text(),
-                           config.diff_ids[i].text()));
-    }
-  }
-  config.image.layers = std::move(layers);
-  return std::move(config.image);
 }
 
 class OciLayout {
@@ -108,9 +29,9 @@ class OciLayout {
   BaseImage read() {
     const auto& index = text_of(*m_scan.find("index.json"), "index.json");
     look_into(oci::parse_manifest(index, oci::media_type::image_index, "index.json"), 0);
-    if (m_found.empty()) refuse(fmt::format("it has no image for linux/{}", m_architecture));
+    if (m_found.empty()) refuse_base(fmt::format("it has no image for linux/{}", m_architecture));
     if (m_found.size() > 1) {
-      refuse(fmt::format("it has {} images for linux/{}: one is wanted", m_found.size(), m_architecture));
+      refuse_base(fmt::format("it has {} images for linux/{}: one is wanted", m_found.size(), m_architecture));
     }
     return image_of(*m_found.begin());
   }
@@ -125,15 +46,15 @@ class OciLayout {
 
   /// The part that a descriptor names, if it is what the descriptor says.
   const TarballPart& part(const oci::Descriptor& descriptor) const {
-    if (descriptor.digest.algorithm() != "sha256") refuse("only sha256 digests are accepted");
+    if (descriptor.digest.algorithm() != "sha256") refuse_base("only sha256 digests are accepted");
     const auto* found = m_scan.find(path_of(descriptor.digest));
-    if (found == nullptr) refuse(fmt::format("the blob {} is missing", descriptor.digest.text()));
+    if (found == nullptr) refuse_base(fmt::format("the blob {} is missing", descriptor.digest.text()));
     if (found->digest != descriptor.digest) {
-      mismatch(fmt::format("the blob {} has the digest {}", descriptor.digest.text(), found->digest.text()));
+      base_mismatch(fmt::format("the blob {} has the digest {}", descriptor.digest.text(), found->digest.text()));
     }
     if (found->size != descriptor.size) {
-      mismatch(fmt::format("the blob {} has {} bytes, its descriptor says {}", descriptor.digest.text(), found->size,
-                           descriptor.size));
+      base_mismatch(fmt::format("the blob {} has {} bytes, its descriptor says {}", descriptor.digest.text(),
+                                found->size, descriptor.size));
     }
     return *found;
   }
@@ -143,9 +64,9 @@ class OciLayout {
                                descriptor.digest.text());
   }
 
-  Config config(const oci::Manifest& manifest) const {
+  BaseConfig config(const oci::Manifest& manifest) const {
     const auto& descriptor = manifest.config.value();
-    return parse_config(text_of(part(descriptor), descriptor.digest.text()), descriptor.digest.text());
+    return parse_base_config(text_of(part(descriptor), descriptor.digest.text()), descriptor.digest.text());
   }
 
   /// Whether the platform of a descriptor, if it has one, is another than the wanted.
@@ -156,9 +77,9 @@ class OciLayout {
   }
 
   void look_into(const oci::Manifest& index, int depth) {
-    if (depth > max_nesting) refuse("its indexes are nested too deep");
+    if (depth > max_nesting) refuse_base("its indexes are nested too deep");
     for (const auto& descriptor : index.manifests) {
-      if (++m_looked_at > max_manifests) refuse("it has too many manifests");
+      if (++m_looked_at > max_manifests) refuse_base("it has too many manifests");
       if (is_for_others(descriptor)) continue;
       const auto found = manifest(descriptor);
       if (found.is_index())
@@ -176,13 +97,14 @@ class OciLayout {
       const auto& content = part(layer);
       const auto type = layer_type(content.compression);
       if (oci_type_of(layer.media_type) != type) {
-        refuse(fmt::format("the layer {} is said to be {}, and is {}", layer.digest.text(), layer.media_type, type));
+        refuse_base(
+            fmt::format("the layer {} is said to be {}, and is {}", layer.digest.text(), layer.media_type, type));
       }
       layers.push_back({{std::string{type}, layer.digest, layer.size, {}, {}, {}},
                         content.diff_id.value(),
                         m_scan.follow(path_of(layer.digest))});
     }
-    auto out = join(config(document), std::move(layers));
+    auto out = join_base(config(document), std::move(layers));
     out.form = BaseImage::Form::oci_layout;
     return out;
   }
@@ -196,16 +118,16 @@ class OciLayout {
 BaseImage read_docker_archive(const TarballScan& scan, const json::Value& document, std::string_view architecture) {
   const json::Cursor top{document, "manifest.json"};
   const auto images = top.elements();
-  if (images.size() != 1) refuse(fmt::format("its manifest.json has {} images, one is wanted", images.size()));
+  if (images.size() != 1) refuse_base(fmt::format("its manifest.json has {} images, one is wanted", images.size()));
   const auto part = [&](const json::Cursor& name) -> const TarballPart& {
     const auto* found = scan.find(archive::normal_image_path(name.string()));
     if (found == nullptr) name.fail("this is not in the tarball");
     return *found;
   };
   const auto config_name = images.front().at("Config");
-  auto config = parse_config(text_of(part(config_name), config_name.string()), printable(config_name.string()));
+  auto config = parse_base_config(text_of(part(config_name), config_name.string()), printable(config_name.string()));
   if (config.architecture != architecture) {
-    refuse(fmt::format("its image is for {}, the capsule wants {}", printable(config.architecture), architecture));
+    refuse_base(fmt::format("its image is for {}, the capsule wants {}", printable(config.architecture), architecture));
   }
   std::vector<BaseLayer> layers;
   for (const auto& name : images.front().at("Layers").elements()) {
@@ -214,7 +136,7 @@ BaseImage read_docker_archive(const TarballScan& scan, const json::Value& docume
                       content.diff_id.value(),
                       scan.follow(archive::normal_image_path(name.string()))});
   }
-  auto out = join(std::move(config), std::move(layers));
+  auto out = join_base(std::move(config), std::move(layers));
   out.form = BaseImage::Form::docker_archive;
   return out;
 }
@@ -253,7 +175,7 @@ std::optional<json::Value> docker_manifest(const TarballScan& scan) {
 
 void check_parts(const TarballScan& scan) {
   if (scan.unfit_for_parts) throw *scan.unfit_for_parts;
-  if (scan.too_many_parts) refuse("too many files or too much JSON for an image");
+  if (scan.too_many_parts) refuse_base("too many files or too much JSON for an image");
 }
 
 BaseImage judge(const TarballScan& scan, std::string_view architecture) {
@@ -274,73 +196,6 @@ BaseImage judge(const TarballScan& scan, std::string_view architecture) {
 
 BaseImage base_image_of(const TarballScan& scan, std::string_view architecture) {
   return with_trace("capsule.tarball", [&] { return judge(scan, architecture); });
-}
-
-struct BaseImageReader::Work {
-  explicit Work(const TarballLimits& limits) : thread([this, limits] { run(limits); }) {}
-
-  void run(const TarballLimits& limits) {
-    try {
-      scan = scan_tarball(pipe, limits);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    pipe.stop_reading();
-  }
-
-  PushedSource pipe;
-  TarballScan scan;
-  std::exception_ptr failure;
-  std::thread thread;  // last: it uses the rest
-};
-
-BaseImageReader::BaseImageReader(const TarballLimits& limits) : m_work(std::make_unique<Work>(limits)) {}
-
-BaseImageReader::~BaseImageReader() {
-  if (!m_work->thread.joinable()) return;
-  m_work->pipe.abandon();
-  m_work->thread.join();
-}
-
-void BaseImageReader::write(ByteView bytes) {
-  m_work->pipe.write(bytes);
-}
-
-BaseImage BaseImageReader::finish(std::string_view architecture) {
-  if (m_work->thread.joinable()) {
-    m_work->pipe.finish();
-    m_work->thread.join();
-  }
-  if (m_work->failure) {
-    with_trace("capsule.tarball", [&] { std::rethrow_exception(m_work->failure); });
-  }
-  return base_image_of(m_work->scan, architecture);
-}
-
-void copy_base_layers(Source& tarball, const BaseImage& image,
-                      const std::function<bool(const oci::Descriptor&)>& wanted,
-                      const std::function<void(const oci::Descriptor&, Source&)>& take) {
-  std::map<std::string, oci::Descriptor> missing;
-  for (const auto& layer : image.layers) {
-    if (wanted(layer.descriptor)) missing.emplace(layer.entry, layer.descriptor);
-  }
-  if (missing.empty()) return;
-  if (image.form == BaseImage::Form::file_system) {
-    const auto& layer = image.layers.front();
-    if (layer.descriptor.digest != layer.diff_id) return take(layer.descriptor, tarball);
-    archive::Decompressed plain{tarball};
-    return take(layer.descriptor, plain);
-  }
-  archive::Decompressed plain{tarball};
-  archive::ImageTar entries{plain};
-  archive::ImageTarEntry entry;
-  while (!missing.empty() && entries.next(entry)) {
-    const auto layer = missing.find(entry.path);
-    if (layer == missing.end() || entry.kind != archive::ImageTarEntry::Kind::file) continue;
-    take(layer->second, entries.content());
-    missing.erase(layer);
-  }
-  if (!missing.empty()) refuse(fmt::format("the layer {} is gone", missing.begin()->second.digest.text()));
 }
 
 }  // namespace capsule::image
