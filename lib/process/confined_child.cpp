@@ -1,6 +1,7 @@
 #include "process/confined_child.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 
 #include "process/mounts.hpp"
 #include "process/seccomp.hpp"
+#include "process/way_out.hpp"
 
 namespace capsule::process {
 
@@ -62,12 +64,14 @@ void set_limits(int report, const Limits& limits) noexcept {
   if (held) send(report, Kind::held, "limits");
 }
 
-/// When memory runs out, ours is the process to end. Best effort.
-void volunteer_for_out_of_memory() noexcept {
-  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  [[maybe_unused]] const auto written = ::write(fd, "1000", 4);
+bool write_file(const char* path, std::string_view text) noexcept {
+  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int error = errno;
   ::close(fd);
+  errno = error;
+  return written;
 }
 
 /// Whether `id` is anybody here: in a user namespace it may not be.
@@ -102,18 +106,44 @@ ConfinedChild::ConfinedChild(const Confinement& confinement, const std::string& 
     m_rules.tcp = true;
     m_rules.readable.insert(m_rules.readable.end(), network_paths.begin(), network_paths.end());
   }
-  if (confinement.seccomp)
-    m_filter = &seccomp_program(confinement.network == Network::none ? Sockets::only_unix : Sockets::any);
+  m_rules.port = confinement.way_out;
+  const auto sockets = confinement.network == Network::host ? Sockets::any
+                       : confinement.way_out                ? Sockets::unix_and_tcp
+                                                            : Sockets::only_unix;
+  if (confinement.seccomp) m_filter = &seccomp_program(sockets);
+  m_user_map = fmt::format("{0} {0} 1", ::geteuid());
+  m_group_map = fmt::format("{0} {0} 1", ::getegid());
 }
 
-void ConfinedChild::enter_namespaces(int report) const noexcept {
-  if (m_confinement.network_namespace && m_confinement.network == Network::none)
-    say(report, ::unshare(CLONE_NEWNET) == 0, "network-namespace");
-  if (m_confinement.pid_namespace) say(report, ::unshare(CLONE_NEWIPC) == 0, "ipc-namespace");
+void ConfinedChild::begin(int report) const noexcept {
+  if (!m_confinement.user_namespace) return;
+  say(report,
+      ::unshare(CLONE_NEWUSER) == 0 && write_file("/proc/self/setgroups", "deny") &&
+          write_file("/proc/self/uid_map", m_user_map) && write_file("/proc/self/gid_map", m_group_map),
+      "user-namespace");
+}
+
+void ConfinedChild::enter_network(int report) const noexcept {
+  if (m_confinement.network == Network::host) return;
+  const bool own_network = m_confinement.network_namespace && ::unshare(CLONE_NEWNET) == 0;
+  if (m_confinement.network_namespace) say(report, own_network, "network-namespace");
+  if (!m_confinement.way_out) return;
+  if (own_network) {
+    const int listener = open_way_out(*m_confinement.way_out);
+    if (listener >= 0) send_descriptor(report, Kind::way_out, listener);
+    say(report, listener >= 0, "way-out");
+    if (listener >= 0) ::close(listener);
+    return;
+  }
+  // Without a namespace our loopback is there; Landlock may close the rest.
+  constexpr int with_ports = 4;
+  errno = ENOSYS;
+  say(report, m_confinement.landlock && landlock_version() >= with_ports, "way-out");
 }
 
 void ConfinedChild::prepare(int report) const noexcept {
-  enter_namespaces(report);
+  enter_network(report);
+  if (m_confinement.pid_namespace) say(report, ::unshare(CLONE_NEWIPC) == 0, "ipc-namespace");
   if (!m_confinement.mount_namespace) return;
   const bool own_mounts = enter_mount_namespace(m_mounted_writable);
   say(report, own_mounts, "mount-namespace");
@@ -150,7 +180,7 @@ void ConfinedChild::restrict_files(int report, int ruleset) const noexcept {
 
 bool ConfinedChild::confine(int report) const noexcept {
   set_limits(report, m_confinement.limits);
-  volunteer_for_out_of_memory();
+  write_file("/proc/self/oom_score_adj", "1000");  // when memory runs out, ours is the process to end
   // With the rights that we still have: what we are to read may lie in folders that the user cannot enter.
   int ruleset = -1;
   if (m_confinement.landlock) ruleset = landlock_ruleset(m_rules, m_has_memory_folder);

@@ -14,17 +14,20 @@ class ConfinedChild final : public ChildSetup {
   /// `program`: may be read and run, wherever it is.
   ConfinedChild(const Confinement& confinement, const std::string& program);
   [[nodiscard]] bool wants_pid_namespace() const noexcept override { return m_confinement.pid_namespace; }
+  void begin(int report) const noexcept override;
   void prepare(int report) const noexcept override;
   [[nodiscard]] bool confine(int report) const noexcept override;
 
  private:
-  void enter_namespaces(int report) const noexcept;
+  void enter_network(int report) const noexcept;
   [[nodiscard]] bool become_user(int report) const noexcept;
   void restrict_files(int report, int ruleset) const noexcept;
 
   Confinement m_confinement;
   std::vector<std::string> m_mounted_writable;
   bool m_user_exists = false;
+  std::string m_user_map;  ///< for the user namespace
+  std::string m_group_map;
   LandlockRules m_rules;
   const std::vector<sock_filter>* m_filter = nullptr;
   mutable bool m_has_memory_folder = false;  ///< found out in the child

@@ -17,14 +17,16 @@ Limits usual_limits() {
 
 std::shared_ptr<const Confinement> confine_strangers(std::vector<std::string> readable,
                                                      std::vector<std::string> writable, Network network,
-                                                     Limits limits) {
+                                                     std::optional<std::uint16_t> way_out, Limits limits) {
   auto out = std::make_shared<Confinement>();
   const bool root = ::geteuid() == 0;
   if (root) out->user = capsule_user;
   out->network = network;
-  out->network_namespace = root && network == Network::none;
-  out->mount_namespace = root;
-  out->pid_namespace = root;
+  if (network == Network::none) out->way_out = way_out;
+  out->user_namespace = !root;
+  out->network_namespace = network == Network::none;
+  out->mount_namespace = true;
+  out->pid_namespace = true;
   out->landlock = true;
   out->seccomp = true;
   out->readable = std::move(readable);

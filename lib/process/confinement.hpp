@@ -28,12 +28,14 @@ struct Limits {
 /// |--------------------|---------------------------------------------------------------------------------------|
 /// | user               | runs as `user`, without groups and capabilities                                       |
 /// | no-new-privileges  | setuid programs give nothing                                                          |
-/// | network-namespace  | no network, not even loopback                                                         |
+/// | user-namespace     | an ordinary user may have the namespaces that follow                                  |
+/// | network-namespace  | no network, not even our loopback, but for the way out                                |
+/// | way-out            | one port of our loopback can be reached, and no other                                 |
 /// | ipc-namespace      | no System V shared memory of others                                                   |
 /// | mount-namespace    | nothing but the writable folders can be written, /dev/shm is its own                  |
 /// | pid-namespace      | sees and signals only its own processes, which all end with the first                 |
 /// | landlock           | can open only what is readable and writable here; no TCP, no signals to others        |
-/// | seccomp            | no socket but UNIX ones (Network::none); no ptrace, bpf, io_uring, user namespace, …  |
+/// | seccomp            | no socket but UNIX ones, or TCP for a way out; no ptrace, bpf, io_uring, namespace, … |
 /// | limits             | `limits`                                                                              |
 ///
 /// "landlock-scope" is missing where Landlock is older than signals (ABI 6).
@@ -41,6 +43,9 @@ struct Confinement {
   /// User and group. Error denied when we may not become it; missing when it does not exist in our user namespace.
   std::optional<unsigned> user;
   Network network = Network::none;
+  /// With Network::none: the one TCP port of our 127.0.0.1 that it can reach all the same, at the same address.
+  std::optional<std::uint16_t> way_out;
+  bool user_namespace = false;     ///< so that an ordinary user has the namespaces below
   bool network_namespace = false;  ///< only with Network::none
   bool mount_namespace = false;
   bool pid_namespace = false;
@@ -58,10 +63,11 @@ Limits usual_limits();
 /// The user as whom capsule code runs where we may choose: the one that images use.
 inline constexpr unsigned capsule_user = 65532;
 
-/// How code that we do not trust runs here. As root: as capsule_user, with every part above. As anybody else: without
-/// the namespaces, which would need a user namespace.
+/// How code that we do not trust runs here. As root: as capsule_user, with every part above but a user namespace. As
+/// anybody else: as the same user; where user namespaces are not to be had, without the other namespaces too.
 std::shared_ptr<const Confinement> confine_strangers(std::vector<std::string> readable,
                                                      std::vector<std::string> writable, Network network = Network::none,
+                                                     std::optional<std::uint16_t> way_out = std::nullopt,
                                                      Limits limits = usual_limits());
 
 }  // namespace capsule::process

@@ -18,7 +18,8 @@ namespace {
 constexpr std::uint64_t refer = 1U << 13U;                  // ABI 2
 constexpr std::uint64_t truncate_it = 1U << 14U;            // ABI 3
 constexpr std::uint64_t ioctl_device = 1U << 15U;           // ABI 5
-constexpr std::uint64_t bind_and_connect_tcp = 3U;          // ABI 4
+constexpr std::uint64_t bind_tcp = 1U;                      // ABI 4
+constexpr std::uint64_t connect_tcp = 2U;                   // ABI 4
 constexpr std::uint64_t abstract_sockets_and_signals = 3U;  // ABI 6
 
 constexpr std::uint64_t on_files = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
@@ -33,6 +34,12 @@ struct RulesetAttributes {  // landlock_ruleset_attr of ABI 6
   std::uint64_t network;
   std::uint64_t scoped;
 };
+
+struct PortAttributes {  // landlock_net_port_attr of ABI 4
+  std::uint64_t allowed;
+  std::uint64_t port;
+};
+constexpr int rule_of_port = 2;
 
 std::uint64_t file_rights(int version) noexcept {
   std::uint64_t out = (std::uint64_t{LANDLOCK_ACCESS_FS_MAKE_SYM} << 1U) - 1;
@@ -69,7 +76,7 @@ int landlock_ruleset(const LandlockRules& rules, bool with_private_memory_folder
   RulesetAttributes attributes{all, 0, 0};
   std::size_t size = sizeof attributes.files;
   if (version >= 4) {
-    attributes.network = rules.tcp ? 0 : bind_and_connect_tcp;
+    attributes.network = rules.tcp ? 0 : bind_tcp | connect_tcp;
     size += sizeof attributes.network;
   }
   if (version >= 6) {
@@ -82,6 +89,10 @@ int landlock_ruleset(const LandlockRules& rules, bool with_private_memory_folder
   for (const auto& path : rules.devices) allow(ruleset, path.c_str(), device & all);
   for (const auto& path : rules.writable) allow(ruleset, path.c_str(), all);
   if (with_private_memory_folder) allow(ruleset, "/dev/shm", all);
+  if (attributes.network != 0 && rules.port) {
+    const PortAttributes rule{connect_tcp, *rules.port};
+    ::syscall(SYS_landlock_add_rule, ruleset, rule_of_port, &rule, 0);
+  }
   return ruleset;
 }
 

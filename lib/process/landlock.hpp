@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +12,8 @@ struct LandlockRules {
   std::vector<std::string> readable;
   std::vector<std::string> writable;
   std::vector<std::string> devices;
-  bool tcp = false;
+  bool tcp = false;                   ///< all of it
+  std::optional<std::uint16_t> port;  ///< without that: one that may be connected to
 };
 
 /// The version of Landlock that this kernel offers; 0, with errno, for none.

@@ -1,6 +1,7 @@
 #include "process/seccomp.hpp"
 
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -71,6 +72,26 @@ constexpr std::array namespace_flags{CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,  
 /// Registers are 64 bits wide, the kernel looks at the lower half of these.
 constexpr scmp_datum_t lower_half = 0xffff'ffffU;
 
+bool add_socket_rules(void* context, Sockets sockets) {
+  const auto no = SCMP_ACT_ERRNO(EACCES);
+  if (::seccomp_rule_add(context, no, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) != 0) return false;
+  if (sockets == Sockets::only_unix)
+    return ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
+  // Families below and above UNIX and INET, and all of INET but streams, by the lower bits that hold the type.
+  static_assert(AF_UNIX == 1 && AF_INET == 2);
+  constexpr scmp_datum_t type_bits = 0xf;
+  bool good = ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_LT, AF_UNIX)) == 0 &&
+              ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_INET)) == 0 &&
+              ::seccomp_rule_add(context, no, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_INET),
+                                 SCMP_A2(SCMP_CMP_GT, IPPROTO_TCP)) == 0;
+  for (scmp_datum_t type = 0; type <= type_bits; ++type) {
+    if (type == SOCK_STREAM) continue;
+    good = good && ::seccomp_rule_add(context, no, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_INET),
+                                      SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, type)) == 0;
+  }
+  return good;
+}
+
 bool add_rules(void* context, Sockets sockets) {
   const auto no = SCMP_ACT_ERRNO(EPERM);
   bool good = ::seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
@@ -85,11 +106,7 @@ bool add_rules(void* context, Sockets sockets) {
     good = good &&
            ::seccomp_rule_add(context, no, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, lower_half, request)) == 0;
   }
-  if (sockets == Sockets::any) return good;
-  for (const int call : {SCMP_SYS(socket), SCMP_SYS(socketpair)}) {
-    good = good && ::seccomp_rule_add(context, SCMP_ACT_ERRNO(EACCES), call, 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
-  }
-  return good;
+  return good && (sockets == Sockets::any || add_socket_rules(context, sockets));
 }
 
 std::vector<sock_filter> build(Sockets sockets) {
@@ -108,8 +125,17 @@ std::vector<sock_filter> build(Sockets sockets) {
 
 const std::vector<sock_filter>& seccomp_program(Sockets sockets) {
   static const auto only_unix = build(Sockets::only_unix);
+  static const auto unix_and_tcp = build(Sockets::unix_and_tcp);
   static const auto any = build(Sockets::any);
-  return sockets == Sockets::any ? any : only_unix;
+  switch (sockets) {
+    case Sockets::only_unix:
+      return only_unix;
+    case Sockets::unix_and_tcp:
+      return unix_and_tcp;
+    case Sockets::any:
+      break;
+  }
+  return any;
 }
 
 bool load_seccomp(const std::vector<sock_filter>& program) noexcept {

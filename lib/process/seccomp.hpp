@@ -6,7 +6,7 @@
 
 namespace capsule::process {
 
-enum class Sockets { only_unix, any };
+enum class Sockets { only_unix, unix_and_tcp, any };
 
 /// A filter of system calls as the kernel wants it: refuses sockets other than UNIX ones, and what has no place in a
 /// capsule and was a way out of confinements before: ptrace, bpf, io_uring, mounts, namespaces, keys, … Empty when

@@ -60,9 +60,9 @@ Pair make_pipe(const Command& command, Direction direction) {
   return out;
 }
 
-Pair make_lifeline(const Command& command) {
+Pair make_socket(const Command& command, int type) {
   std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0)
     fail_to_start("make a socket for", command.program, errno);
   Pair out{above_standard(ends[0]), above_standard(ends[1])};
   if (!out.ours || !out.childs) fail_to_start("make a socket for", command.program, errno);
@@ -147,6 +147,25 @@ class NoBrokenPipeSignal {
   sigset_t m_before{};
 };
 
+/// One message, and the descriptor that came with it.
+ssize_t receive(int socket, Report& report, fs::Fd& descriptor) {
+  iovec part{&report, sizeof report};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  const auto count = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+  const cmsghdr* attached = count > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
+  if (attached != nullptr && attached->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(attached), sizeof fd);
+    descriptor = fs::Fd{fd};
+  }
+  return count;
+}
+
 /// Rounded up: poll must not wake a moment too early, again and again.
 int whole_milliseconds(std::chrono::steady_clock::duration duration) {
   const auto count = std::chrono::ceil<milliseconds>(duration).count();
@@ -181,8 +200,8 @@ void Session::launch() {
   const auto folder = m_command.folder.empty() && m_setup ? real_path(".") : m_command.folder;
   const auto argument_pointers = pointers_to(arguments);
   const auto environment_pointers = pointers_to(environment);
-  auto report = make_pipe(m_command, Direction::from_child);
-  auto lifeline = make_lifeline(m_command);
+  auto report = make_socket(m_command, SOCK_SEQPACKET);
+  auto lifeline = make_socket(m_command, SOCK_STREAM);
   auto input = make_input(m_command);
   auto output = make_output(m_command);
   auto error = make_output(m_command);
@@ -215,6 +234,7 @@ void Session::shut() noexcept {
   send_order(m_lifeline.get(), Order::kill);
   while (::waitpid(m_supervisor, nullptr, 0) < 0 && errno == EINTR) {
   }
+  m_gate.reset();
   registry::leave(m_lifeline.get());
   m_lifeline.reset();
 }
@@ -234,10 +254,11 @@ void Session::end_because(End reason) {
 
 void Session::read_report() {
   Report report;
-  const auto count = ::read(m_report.get(), &report, sizeof report);
+  fs::Fd descriptor;
+  const auto count = receive(m_report.get(), report, descriptor);
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (count == sizeof report) {
-    take(report);
+    take(report, std::move(descriptor));
     return;
   }
   // The supervisor is gone without a last word: somebody killed it, and the program with it.
@@ -247,7 +268,7 @@ void Session::read_report() {
   m_report.reset();
 }
 
-void Session::take(const Report& report) {
+void Session::take(const Report& report, fs::Fd descriptor) {
   const std::string text = report.text.data();
   switch (report.kind) {
     case Report::Kind::started:
@@ -259,6 +280,9 @@ void Session::take(const Report& report) {
     case Report::Kind::missing:
       m_result.missing.push_back(
           fmt::format("{}: {}", text, std::strerror(report.value)));  // NOLINT(concurrency-mt-unsafe)
+      break;
+    case Report::Kind::way_out:
+      if (descriptor) m_gate = std::make_unique<Gate>(std::move(descriptor), *m_command.confinement->way_out);
       break;
     case Report::Kind::failed:
       m_failure = text;

@@ -9,6 +9,7 @@
 #include "process/line_buffer.hpp"
 #include "process/process.hpp"
 #include "process/supervisor.hpp"
+#include "process/way_out.hpp"
 
 namespace capsule::process {
 
@@ -49,7 +50,7 @@ class Session {
   void drain(Stream& stream);
   void keep(Stream& stream, std::string_view text);
   void read_report();
-  void take(const Report& report);
+  void take(const Report& report, fs::Fd descriptor);
   [[noreturn]] void throw_failure() const;
   Result finish();
 
@@ -59,6 +60,7 @@ class Session {
   fs::Fd m_input;
   fs::Fd m_report;
   fs::Fd m_lifeline;
+  std::unique_ptr<Gate> m_gate;
   int m_supervisor = -1;
   int m_program = -1;
   Result m_result;

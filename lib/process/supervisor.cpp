@@ -247,7 +247,7 @@ void enter_pid_namespace(const ChildPlan& plan) noexcept {
 }  // namespace
 
 void send(int report, const Report& message) noexcept {
-  while (::write(report, &message, sizeof message) < 0 && errno == EINTR) {
+  while (::send(report, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 
@@ -257,6 +257,25 @@ void send(int report, Report::Kind kind, const char* text, int error) noexcept {
   message.value = error;
   std::memcpy(message.text.data(), text, std::min(std::strlen(text), message.text.size() - 1));
   send(report, message);
+}
+
+void send_descriptor(int report, Report::Kind kind, int descriptor) noexcept {
+  Report message;
+  message.kind = kind;
+  iovec part{&message, sizeof message};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptor)> control{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  cmsghdr* attached = CMSG_FIRSTHDR(&header);
+  attached->cmsg_level = SOL_SOCKET;
+  attached->cmsg_type = SCM_RIGHTS;
+  attached->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(attached), &descriptor, sizeof descriptor);
+  while (::sendmsg(report, &header, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
 }
 
 void send_order(int lifeline, Order order) noexcept {
@@ -273,6 +292,7 @@ void supervise(const ChildPlan& plan) noexcept {
   ::setpgid(0, 0);             // a terminal's ^C is the caller's to handle
   close_others(std::array{plan.input, plan.output, plan.error, plan.report, plan.lifeline});
   Origin origin;
+  if (plan.setup != nullptr) plan.setup->begin(plan.report);
   if (plan.setup != nullptr && plan.setup->wants_pid_namespace()) {
     origin.caller_proc = above_standard(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
     enter_pid_namespace(plan);

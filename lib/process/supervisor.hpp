@@ -10,13 +10,13 @@ namespace capsule::process {
 
 class ChildSetup;
 
-/// What the supervisor and the program-to-be tell the caller through the report pipe. One write each, below PIPE_BUF: a
-/// message is whole or absent.
+/// What the supervisor and the program-to-be tell the caller through the report socket, which keeps messages whole.
 struct Report {
   enum class Kind : std::uint8_t {
     started,  ///< exec has succeeded; value: the program's process id
     held,     ///< text: a part of the confinement
     missing,  ///< text: such a part, value: errno
+    way_out,  ///< comes with the descriptor of open_way_out()
     failed,   ///< text: what could not be done before exec, value: errno
     ended,    ///< value: the wait status; cpu_ms, max_rss_bytes
   };
@@ -38,7 +38,7 @@ struct ChildPlan {
   int input = -1;     ///< becomes 0
   int output = -1;    ///< becomes 1
   int error = -1;     ///< becomes 2
-  int report = -1;    ///< write end of the report pipe
+  int report = -1;    ///< the child's end of the report pipe
   int lifeline = -1;  ///< read end
   int grace_ms = 0;
   const char* program = nullptr;
@@ -56,7 +56,9 @@ class ChildSetup {
   ChildSetup& operator=(const ChildSetup&) = delete;
   virtual ~ChildSetup() = default;
   [[nodiscard]] virtual bool wants_pid_namespace() const noexcept = 0;
-  /// In the supervisor, before the program is forked: namespaces.
+  /// In the supervisor-to-be, before its PID namespace.
+  virtual void begin(int report) const noexcept = 0;
+  /// In the supervisor, before the program is forked: the other namespaces.
   virtual void prepare(int report) const noexcept = 0;
   /// In the program-to-be, last before exec. False when it must not run; Kind::failed was sent then.
   [[nodiscard]] virtual bool confine(int report) const noexcept = 0;
@@ -64,6 +66,9 @@ class ChildSetup {
 
 void send(int report, const Report& message) noexcept;
 void send(int report, Report::Kind kind, const char* text, int error = 0) noexcept;
+
+/// A message with a descriptor.
+void send_descriptor(int report, Report::Kind kind, int descriptor) noexcept;
 
 /// What a freshly forked child does. It stays as the supervisor of the program that it forks: a copy of us that never
 /// calls exec, adopts all descendants (PR_SET_CHILD_SUBREAPER, or as process 1 of a PID namespace), obeys the lifeline,
