@@ -83,7 +83,8 @@ process::Command capsule_command(const CapsuleCall& call) {
   readable.push_back(call.root.string());
   auto writable = call.writable;
   writable.push_back(call.data.string());
-  command.confinement = process::confine_strangers(std::move(readable), std::move(writable), call.network);
+  command.confinement =
+      process::confine_strangers(std::move(readable), std::move(writable), call.network, call.way_out);
   return command;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct CapsuleCall {
   std::vector<std::string> readable{};  ///< what else it may read
   std::vector<std::string> writable{};  ///< what else it may write
   process::Network network = process::Network::none;
+  std::optional<std::uint16_t> way_out{};  ///< without network: the one port of our loopback that it may reach
 };
 
 /// The command for that: by the interpreter that its `#!` line names, `python3` for `.py` without one, else itself;

@@ -56,13 +56,12 @@ HookAnswer parse_answer(std::string_view text) {
 process::Command command_for(const HookCall& call, const fs::Path& out) {
   const auto record = call.folder / "run-record.json";
   fs::write_file(record, call.run_record);
-  // "host" is the network of this thread: a loopback with the relay, and nothing else (with_loopback_alone).
   auto command = deploy::capsule_command({.root = call.root,
                                           .file = call.file,
                                           .data = call.folder / "data",
                                           .readable = {record.string()},
                                           .writable = {out.string()},
-                                          .network = process::Network::host});
+                                          .way_out = call.service.port()});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
                               {"CAPSULE_OUT", out.string()},
                               {"PROOF_SERVICE_URL", call.service.text()},

@@ -10,7 +10,6 @@
 #include "http/retry.hpp"
 #include "image/published_package.hpp"
 #include "log/log.hpp"
-#include "loopback.hpp"
 #include "own_service.hpp"
 #include "proof/proof_service.hpp"
 #include "proof/refute.hpp"
@@ -112,20 +111,16 @@ class Proof {
   }
 
   void ask_hook() {
-    const HomeNetwork home;
-    HookAnswer answer;
-    with_loopback_alone([&] {
-      const Relay relay{*m_service, home, m_hash, m_state.utid};
-      answer = run_hook({.root = m_capsule.root(),
-                         .file = m_capsule.hook,
-                         .folder = m_capsule.folder(),
-                         .run_record = m_record_text,
-                         .service = relay.url(),
-                         .utid = m_state.utid,
-                         .proof_hash = m_hash,
-                         .claims_digest = m_capsule.facts.require_claims(),
-                         .time_limit = m_task.hook_time});
-    });
+    const Relay relay{*m_service, m_hash, m_state.utid};
+    const auto answer = run_hook({.root = m_capsule.root(),
+                                  .file = m_capsule.hook,
+                                  .folder = m_capsule.folder(),
+                                  .run_record = m_record_text,
+                                  .service = relay.url(),
+                                  .utid = m_state.utid,
+                                  .proof_hash = m_hash,
+                                  .claims_digest = m_capsule.facts.require_claims(),
+                                  .time_limit = m_task.hook_time});
     if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
     require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
     m_state.proof_id = answer.proof_id;

@@ -45,9 +45,8 @@ serve::Response known(const proof::ServiceProof& proof) {
 
 }  // namespace
 
-Relay::Relay(proof::ProofService& service, const HomeNetwork& home, Digest proof_hash, std::string utid)
+Relay::Relay(proof::ProofService& service, Digest proof_hash, std::string utid)
     : m_service(service),
-      m_home(home),
       m_proof_hash(std::move(proof_hash)),
       m_utid(std::move(utid)),
       m_server({}, relay_limits(), [this](const serve::Request& request) { return answer(request); }),
@@ -65,7 +64,6 @@ Url Relay::url() const {
 serve::Response Relay::answer(const serve::Request& request) {
   if (request.method != "POST") return serve::refusal(403, "a proof hook may ask for a proof, and nothing else");
   try {
-    m_home.enter();  // this is a thread of the server, which stands in the hook's network
     if (request.target.path == generate_path) return generate(request.body);
     if (request.target.path == utid_path) return passed_on(m_service.forward(std::string{utid_path}, request.body));
   } catch (const Error& error) {

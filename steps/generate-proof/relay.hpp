@@ -5,7 +5,6 @@
 
 #include "core/digest.hpp"
 #include "core/url.hpp"
-#include "loopback.hpp"
 #include "proof/proof_service.hpp"
 #include "serve/server.hpp"
 
@@ -16,9 +15,8 @@ namespace generate_proof {
 /// a proof that an earlier, killed try was given is given again instead of a second one.
 class Relay {
  public:
-  /// Listens, in the network of the calling thread, when it returns; asks the service from the network `home`, which
-  /// must outlive it. Nobody else may use `service` while this lives.
-  Relay(capsule::proof::ProofService& service, const HomeNetwork& home, capsule::Digest proof_hash, std::string utid);
+  /// Listens when it returns. Nobody else may use `service` while this lives.
+  Relay(capsule::proof::ProofService& service, capsule::Digest proof_hash, std::string utid);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();
@@ -30,7 +28,6 @@ class Relay {
   capsule::serve::Response generate(const std::string& body);
 
   capsule::proof::ProofService& m_service;
-  const HomeNetwork& m_home;
   capsule::Digest m_proof_hash;
   std::string m_utid;
   capsule::serve::Server m_server;

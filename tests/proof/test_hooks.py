@@ -135,7 +135,6 @@ for name, value in os.environ.items():
         self.assertEqual(paths.count(("POST", "/v1/proofs/generate")), 1)
         self.assertNotIn(("POST", "/v1/proofs/proof_00000000/status"), paths)
 
-    @unittest.skipIf(os.geteuid() != 0, "nobody but root can take the network away")
     def test_the_network_is_a_loopback_with_the_relay_alone(self):
         probe = f"""
 import socket
@@ -161,7 +160,7 @@ for path in (root + "/new", "/tmp/new-4715", os.environ["CAPSULE_RUN_RECORD"]):
         print("WROTE", path, file=sys.stderr)
     except OSError:
         pass
-print("INTERFACES", *(name for _, name in socket.if_nameindex()), file=sys.stderr)
+print("INTERFACES", *(line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line), file=sys.stderr)
 """
         done = self.outcome(hook(before='root = os.environ["CAPSULE_ROOT"]\n' + probe))
         self.assertEqual(done.code, 0, done)
