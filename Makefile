@@ -65,15 +65,29 @@ run: build capsule
 	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --allow-unmet $$unmet --new-run"
 
 test: release sanitized capsule
-	ctest --preset debug -L 'unit|steps'
-	ctest --preset release
+	ctest --preset debug -L 'unit|steps' --output-on-failure
+	ctest --preset release --output-on-failure
 
-# Each fuzz target for FUZZ_SECONDS, from the seeds in tests/fuzz/corpus.
+# clang-tidy looks at the files of lib and steps; it takes about as long as a build.
+lint: release
+	find lib steps tests -name '*.[ch]pp' -print0 | xargs -0 clang-format --dry-run -Werror
+	run-clang-tidy -p build -quiet -j $(shell nproc) -extra-arg=-Wno-unknown-warning-option '$(CURDIR)/(lib|steps)/.*' >build/tidy.log 2>&1 \
+	  || { grep -E 'error:' build/tidy.log | sort -u; exit 1; }
+	@echo 'lint: clean'
+
+# Ratios against public tools in the same run; no test depends on them.
+bench: release capsule
+	cmake --preset release -DCAPSULE_BENCH=ON
+	cmake --build --preset release
+	@for bench in build/tests/bench-*; do [ ! -x "$$bench" ] || "$$bench"; done
+	@for bench in tests/bench/bench_*.py; do CAPSULE_BIN=$(CURDIR)/build/bin PYTHONPATH=tests/support $(PYTHON) -B $$bench; done
+
+# Every fuzz target for FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
 fuzz: test-deps
-	@bash tests/support/install_packages.sh clang-14 libclang-rt-14-dev
+	@bash tests/support/install_packages.sh clang libclang-rt-14-dev
 	cmake --preset fuzz
-	cmake --build --preset fuzz --target fuzz-targets
+	cmake --build --preset fuzz
 	tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
 clean:

@@ -16,9 +16,9 @@ TreeHash to_tree_hash(const Digest& digest) {
   return out;
 }
 
-/// The largest power of two smaller than `size`, as its exponent; `size` > 1.
-unsigned split_level(std::uint64_t size) {
-  return static_cast<unsigned>(std::bit_width(size - 1)) - 1;
+/// The largest power of two smaller than `size`; `size` > 1.
+std::uint64_t split_of(std::uint64_t size) {
+  return std::bit_floor(size - 1);
 }
 
 /// MTH of leaves [begin, begin + size), where `begin` is a multiple of the largest power of two below `size`.
@@ -27,7 +27,7 @@ TreeHash range_hash(std::uint64_t begin, std::uint64_t size, const HashReader& h
     const auto level = static_cast<unsigned>(std::countr_zero(size));
     return hashes(level, begin >> level);
   }
-  const std::uint64_t left = std::uint64_t{1} << split_level(size);
+  const std::uint64_t left = split_of(size);
   return node_hash(range_hash(begin, left, hashes), range_hash(begin + left, size - left, hashes));
 }
 
@@ -58,7 +58,7 @@ std::vector<TreeHash> inclusion_path(std::uint64_t index, std::uint64_t size, co
   std::vector<TreeHash> path;
   std::uint64_t begin = 0;
   while (size > 1) {
-    const std::uint64_t left = std::uint64_t{1} << split_level(size);
+    const std::uint64_t left = split_of(size);
     if (index - begin < left) {
       path.push_back(range_hash(begin + left, size - left, hashes));
       size = left;

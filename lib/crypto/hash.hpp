@@ -13,6 +13,8 @@ enum class HashAlgorithm { sha256, sha512 };
 class Hasher {
  public:
   explicit Hasher(HashAlgorithm algorithm = HashAlgorithm::sha256);
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
   Hasher(Hasher&&) noexcept;
   Hasher& operator=(Hasher&&) noexcept;
   ~Hasher();

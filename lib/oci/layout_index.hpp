@@ -27,6 +27,7 @@ class LayoutIndex {
   LayoutIndex(std::string text, std::string document);
   LayoutIndex(const LayoutIndex&) = delete;
   LayoutIndex& operator=(const LayoutIndex&) = delete;
+  ~LayoutIndex() = default;
 
   [[nodiscard]] std::optional<Descriptor> tagged(std::string_view tag) const;
   /// Tags that begin with `prefix`, sorted.

@@ -124,7 +124,7 @@ std::optional<ServiceProof> ProofService::find_by_hash(const Digest& proof_hash)
   for (const auto& entry : json::Cursor{answer, "the proof service's list of proofs"}.elements()) {
     const auto id = text_or_empty(entry, "proof_id");
     if (!is_proof_id(id)) continue;
-    const auto proof = find(id);
+    auto proof = find(id);
     if (proof && proof->hash == proof_hash.text() && proof->utid == m_utid) return proof;
   }
   return std::nullopt;

@@ -317,7 +317,7 @@ void Server::run(std::chrono::milliseconds grace) {
   m_impl->io.run();
 }
 
-void Server::stop() noexcept {
+void Server::stop() {
   asio::post(m_impl->io, [impl = m_impl.get()] { impl->begin_stop(); });
 }
 

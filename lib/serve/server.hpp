@@ -46,7 +46,7 @@ class Server {
   /// Serves until stop(); returns when the requests that had come are answered, at most `grace` later.
   void run(std::chrono::milliseconds grace = std::chrono::milliseconds{500});
   /// From any thread.
-  void stop() noexcept;
+  void stop();
 
  private:
   struct Impl;
