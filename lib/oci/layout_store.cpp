@@ -201,13 +201,20 @@ void LayoutStore::check_children(const Manifest& manifest) {
 std::vector<Descriptor> LayoutStore::referrers(const Digest& subject, std::string_view artifact_type) {
   const LayoutIndex index{index_text(), (m_folder / "index.json").string()};
   auto candidates = index.referrers(subject);
+  if (!artifact_type.empty()) {
+    std::erase_if(candidates, [&](const Descriptor& entry) {
+      return !entry.artifact_type.empty() && entry.artifact_type != artifact_type;
+    });
+  }
+  if (candidates.size() > max_referrers) {
+    constexpr auto half = static_cast<std::ptrdiff_t>(max_referrers / 2);
+    candidates.erase(candidates.begin() + half, candidates.end() - half);
+  }
   for (auto& other : index.unmarked(max_unmarked)) candidates.push_back(std::move(other));
   std::vector<Descriptor> out;
   std::size_t bytes = 0;
   for (auto& candidate : candidates) {
     if (out.size() == max_referrers || bytes > max_referrer_bytes) break;
-    if (!artifact_type.empty() && !candidate.artifact_type.empty() && candidate.artifact_type != artifact_type)
-      continue;
     try {
       const auto text = manifest(candidate.digest);
       bytes += text.size();

@@ -48,8 +48,9 @@ class Store {
   /// be the given one.
   virtual Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
                                   std::optional<std::string_view> tag) = 0;
-  /// The referrers of a manifest with their annotations, filtered by artifact type if one is given; the first 64 in
-  /// the order in which they were put. Content of a known digest needs no list: read_text takes a digest.
+  /// The referrers of a manifest with their annotations, filtered by artifact type if one is given, in the order in
+  /// which they were put; of more than 64 the first 32 (a publisher's signature) and the last 32 (the newest runs).
+  /// Content of a known digest needs no list: read_text takes a digest.
   [[nodiscard]] virtual std::vector<Descriptor> referrers(const Digest& subject,
                                                           std::string_view artifact_type = {}) = 0;
   /// Tags that begin with `prefix`, sorted.
