@@ -35,10 +35,17 @@ std::string text_of(const json::Value& value) {
   return {};
 }
 
+/// What is done with an expression: its value is found, or its form alone is checked, whatever the values are.
+enum class Purpose { evaluate, check };
+
 class Parser {
  public:
-  Parser(std::string_view text, Dialect dialect, const Lookup& lookup)
-      : m_text(text), m_dialect(dialect), m_lookup(lookup), m_tokens(tokens_of(text, dialect)) {}
+  Parser(std::string_view text, Dialect dialect, const Lookup& lookup, Purpose purpose)
+      : m_text(text),
+        m_dialect(dialect),
+        m_lookup(lookup),
+        m_checks_form(purpose == Purpose::check),
+        m_tokens(tokens_of(text, dialect)) {}
 
   json::Value run() {
     auto value = disjunction();
@@ -65,6 +72,7 @@ class Parser {
   }
 
   [[nodiscard]] bool truth(const json::Value& value) const {
+    if (m_checks_form) return false;
     if (const auto* boolean = value.if_bool()) return *boolean;
     if (m_dialect == Dialect::when) {
       const auto text = text_of(value);
@@ -114,6 +122,7 @@ class Parser {
   }
 
   [[nodiscard]] json::Value compare(const json::Value& left, std::string_view sign, const json::Value& right) const {
+    if (m_checks_form) return false;
     if (sign == "==") return equal(left, right);
     if (sign == "!=") return !equal(left, right);
     const bool numeric = m_dialect == Dialect::when || (left.is_number() && right.is_number());
@@ -127,6 +136,7 @@ class Parser {
   }
 
   [[nodiscard]] json::Value contains(const json::Value& list, const json::Value& value) const {
+    if (m_checks_form) return false;
     const auto* array = list.if_array();
     if (array == nullptr) fail("'in' wants a list");
     return std::any_of(array->begin(), array->end(), [&](const json::Value& element) { return equal(element, value); });
@@ -153,7 +163,7 @@ class Parser {
     ++m_at;
     switch (token.kind) {
       case Token::Kind::number:
-        return json::Number{token.text};
+        return number(token.text);
       case Token::Kind::string:
         return token.text;
       case Token::Kind::tag:
@@ -163,11 +173,19 @@ class Parser {
     }
   }
 
+  [[nodiscard]] json::Value number(const std::string& text) const {
+    json::Value value = json::Number{text};
+    if (!number_of(value)) fail(fmt::format("'{}' is no number", printable(text)));
+    return value;
+  }
+
   json::Value negative() {
     const auto value = operand();
-    const auto* number = value.if_number();
-    if (number == nullptr) fail("'-' wants a number");
-    return json::Number{"-" + number->text};
+    if (m_checks_form) return value;
+    const auto* positive = value.if_number();
+    if (positive == nullptr) fail("'-' wants a number");
+    const auto& text = positive->text;
+    return json::Number{text.starts_with('-') ? text.substr(1) : "-" + text};
   }
 
   json::Value list() {
@@ -201,14 +219,16 @@ class Parser {
     const auto argument = disjunction();
     expect(")");
     if (name == "string") return text_of(argument);
-    const auto number = number_of(argument);
     if (name != "asInt" && name != "asFloat")
       fail(fmt::format("there is no function '{}' here (asInt, asFloat, string)", printable(name)));
-    if (!number) fail(fmt::format("{} wants a number, '{}' is there", name, printable(text_of(argument))));
-    if (name == "asFloat") return *number;
-    if (*number != std::trunc(*number) || std::abs(*number) > 9e15)
+    if (m_checks_form) return 0;
+    const auto value = number_of(argument);
+    if (!value || !std::isfinite(*value))
+      fail(fmt::format("{} wants a number, '{}' is there", name, printable(text_of(argument))));
+    if (name == "asFloat") return *value;
+    if (*value != std::trunc(*value) || std::abs(*value) > 9e15)
       fail(fmt::format("asInt wants a whole number, '{}' is there", printable(text_of(argument))));
-    return static_cast<std::int64_t>(*number);
+    return static_cast<std::int64_t>(*value);
   }
 
   [[nodiscard]] json::Value looked_up(const std::string& path) const {
@@ -225,6 +245,7 @@ class Parser {
   std::string_view m_text;
   Dialect m_dialect;
   const Lookup& m_lookup;
+  bool m_checks_form;
   std::vector<Token> m_tokens;
   std::size_t m_at = 0;
   int m_depth = 0;
@@ -233,7 +254,11 @@ class Parser {
 }  // namespace
 
 json::Value evaluate(std::string_view text, Dialect dialect, const Lookup& lookup) {
-  return Parser{text, dialect, lookup}.run();
+  return Parser{text, dialect, lookup, Purpose::evaluate}.run();
+}
+
+void check_expression(std::string_view text, Dialect dialect, const Lookup& lookup) {
+  Parser{text, dialect, lookup, Purpose::check}.run();
 }
 
 bool evaluate_condition(std::string_view text, Dialect dialect, const Lookup& lookup) {

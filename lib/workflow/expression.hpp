@@ -30,6 +30,10 @@ json::Value evaluate(std::string_view text, Dialect dialect, const Lookup& looku
 /// The same, where true or false must come out.
 bool evaluate_condition(std::string_view text, Dialect dialect, const Lookup& lookup);
 
+/// Whether evaluate() could understand `text` for some values: its grammar, functions, and that `lookup` knows every
+/// name (what it gives does not count). Error usage otherwise. For finding faults before anything runs.
+void check_expression(std::string_view text, Dialect dialect, const Lookup& lookup);
+
 /// The names of tasks that a `depends` speaks of, without what is behind the dot.
 std::vector<std::string> tasks_in(std::string_view depends);
 

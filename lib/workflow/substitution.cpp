@@ -17,6 +17,25 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+/// Calls `plain` with what stands between tags, and `tag` with what stands in one.
+template <typename Plain, typename Tag>
+void for_each_part(std::string_view text, Plain plain, Tag tag) {
+  while (true) {
+    const auto open = text.find("{{");
+    plain(text.substr(0, open));
+    if (open == std::string_view::npos) return;
+    const auto close = text.find("}}", open);
+    if (close == std::string_view::npos)
+      throw Error{ErrorKind::usage, fmt::format("a tag is not closed: '{}'", printable(text.substr(open)))};
+    tag(trimmed(text.substr(open + 2, close - open - 2)));
+    text.remove_prefix(close + 2);
+  }
+}
+
+[[noreturn]] void fail_unknown(std::string_view tag) {
+  throw Error{ErrorKind::usage, fmt::format("the tag {{{{{}}}}} is not known here", printable(tag))};
+}
+
 }  // namespace
 
 std::string parameter_text(const json::Value& value) {
@@ -26,23 +45,29 @@ std::string parameter_text(const json::Value& value) {
 
 std::string substitute(std::string_view text, const Lookup& lookup) {
   std::string out;
-  while (true) {
-    const auto open = text.find("{{");
-    out += text.substr(0, open);
-    if (open == std::string_view::npos) return out;
-    const auto close = text.find("}}", open);
-    if (close == std::string_view::npos)
-      throw Error{ErrorKind::usage, fmt::format("a tag is not closed: '{}'", printable(text.substr(open)))};
-    const auto inside = trimmed(text.substr(open + 2, close - open - 2));
-    if (inside.starts_with('=')) {
-      out += parameter_text(evaluate(trimmed(inside.substr(1)), Dialect::expr, lookup));
-    } else if (const auto value = lookup(inside)) {
-      out += parameter_text(*value);
-    } else {
-      throw Error{ErrorKind::usage, fmt::format("the tag {{{{{}}}}} is not known here", printable(inside))};
-    }
-    text.remove_prefix(close + 2);
-  }
+  for_each_part(
+      text, [&](std::string_view plain) { out += plain; },
+      [&](std::string_view tag) {
+        if (tag.starts_with('=')) {
+          out += parameter_text(evaluate(trimmed(tag.substr(1)), Dialect::expr, lookup));
+        } else if (const auto value = lookup(tag)) {
+          out += parameter_text(*value);
+        } else {
+          fail_unknown(tag);
+        }
+      });
+  return out;
+}
+
+void check_tags(std::string_view text, const Lookup& lookup) {
+  for_each_part(
+      text, [](std::string_view) {},
+      [&](std::string_view tag) {
+        if (tag.starts_with('='))
+          check_expression(trimmed(tag.substr(1)), Dialect::expr, lookup);
+        else if (!lookup(tag))
+          fail_unknown(tag);
+      });
 }
 
 }  // namespace capsule::workflow

@@ -12,6 +12,9 @@ namespace capsule::workflow {
 /// parameter cannot bring a tag of its own. An unknown name is Error usage that names it: never an empty string.
 std::string substitute(std::string_view text, const Lookup& lookup);
 
+/// Error usage unless substitute() could do its work: every tag is closed and known, every expression understood.
+void check_tags(std::string_view text, const Lookup& lookup);
+
 /// A value as the text that a parameter is: a string as it is, all else as JSON.
 std::string parameter_text(const json::Value& value);
 

@@ -46,12 +46,31 @@ TEST_CASE("expr: operators, precedence, names, functions") {
   CHECK(yes("steps['generate-proof'].status == 'Succeeded'"));
   CHECK(yes("'x' in ['y', 'x']"));
   CHECK(yes("string(3) == a"));
+  CHECK(yes("- -5 == 5 && --5 != -5 && -1 in [-1]"));
+  CHECK_FALSE(yes("--5 == --6"));
   for (const std::string bad : {"", "b == 1", "1 ==", "(1 == 1", "1 == 1)", "sprig.env('X')", "asInt('x') == 1",
-                                "'open", "a @ b", "1 && true", "a < 'b'", "{{a}} == 1", "asInt(1.5) == 1"}) {
+                                "'open", "a @ b", "1.2.3 == 4.5.6", "1. 2", "asInt('nan') == 1", "asFloat('inf') > 1",
+                                "1 && true", "a < 'b'", "{{a}} == 1", "asInt(1.5) == 1"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(yes(bad), Error);
   }
   CHECK_THROWS_AS(yes(std::string(1000, '(') + "true" + std::string(1000, ')')), Error);
+}
+
+TEST_CASE("an expression's form is checked without its values") {
+  const auto known = names({{"a", ""}, {"inputs.parameters.x", ""}});
+  for (const std::string good : {"asInt(a) > 3 && a in ['x']", "!a || -a == 1", "inputs.parameters['x'] == 'y'"}) {
+    CAPTURE(good);
+    CHECK_NOTHROW(check_expression(good, Dialect::expr, known));
+  }
+  for (const std::string bad : {"b", "false && b", "asInt(b) == 1", "a ==", "f(a)", "(a", "a b", "1.2.3", "['x', b]"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(check_expression(bad, Dialect::expr, known), Error);
+  }
+  CHECK_NOTHROW(check_tags("x {{a}} {{=asInt(a) == 0}}", known));
+  CHECK_THROWS_AS(check_tags("{{b}}", known), Error);
+  CHECK_THROWS_AS(check_tags("{{=b}}", known), Error);
+  CHECK_THROWS_AS(check_tags("{{a", known), Error);
 }
 
 TEST_CASE("when: bare words are strings, and no value can become an operator") {
