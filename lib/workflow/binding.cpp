@@ -9,11 +9,10 @@
 
 namespace capsule::workflow {
 
-std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope,
-                                                   const std::string& place) {
+std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope) {
   std::map<std::string, std::string> out;
   for (const auto& argument : arguments) {
-    with_trace(fmt::format("{}, argument '{}'", place, argument.name), [&] {
+    with_trace(fmt::format("argument '{}'", argument.name), [&] {
       if (argument.value)
         out.insert_or_assign(argument.name, substitute(*argument.value, scope.lookup()));
       else if (argument.from && !argument.from->expression.empty())

@@ -10,8 +10,7 @@
 namespace capsule::workflow {
 
 /// The values of a call's arguments in the caller's scope.
-std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope,
-                                                   const std::string& place);
+std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope);
 
 /// A template's inputs as names in its scope: given values, else values and defaults of its own. Error usage for one
 /// that is missing, surplus or not allowed (enum).

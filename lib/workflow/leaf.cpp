@@ -9,6 +9,7 @@
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
 #include "workflow/path_map.hpp"
+#include "workflow/retry.hpp"
 #include "workflow/substitution.hpp"
 
 namespace capsule::workflow {
@@ -107,27 +108,6 @@ void read_outputs(Outcome& outcome, const PathMap& paths, const Leaf::Place& pla
   }
 }
 
-bool wants_retry(const RetryStrategy& retry, const Outcome& outcome) {
-  if (retry.expression.empty()) return true;
-  Scope scope;
-  scope.set("lastRetry.exitCode", std::to_string(outcome.exit_code));
-  scope.set("lastRetry.status", std::string{name_of(outcome.phase)});
-  scope.set("lastRetry.message", outcome.message);
-  return evaluate_condition(retry.expression, Dialect::expr, scope.lookup());
-}
-
-/// How long to wait before try number `attempt` + 1, or nothing when there is none.
-std::optional<milliseconds> retry_delay(const std::optional<RetryStrategy>& retry, const Outcome& outcome,
-                                        unsigned attempt, Clock::duration elapsed) {
-  if (!retry || outcome.good() || attempt > retry->limit || !wants_retry(*retry, outcome)) return std::nullopt;
-  auto delay = static_cast<double>(retry->delay.count());
-  for (unsigned i = 1; i < attempt; ++i) delay *= retry->factor;
-  if (retry->cap) delay = std::min(delay, static_cast<double>(retry->cap->count()));
-  const milliseconds wait{static_cast<milliseconds::rep>(std::min(delay, 86'400'000.0))};
-  if (retry->max_duration && elapsed + wait > *retry->max_duration) return std::nullopt;
-  return wait;
-}
-
 std::optional<milliseconds> time_limit(const Leaf::Place& place) {
   auto limit = place.definition.timeout;
   if (place.deadline != Clock::time_point::max()) {
@@ -158,7 +138,9 @@ Outcome Leaf::run(const Place& place, const Scope& scope, const Tools& tools, co
                result.message,
                {}};
     read_outputs(outcome, paths, place);
-    const auto wait = retry_delay(place.definition.retry, outcome, attempt, Clock::now() - start);
+    const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
+    const auto& retry = place.definition.retry;
+    const auto wait = retry ? retry_delay(*retry, outcome, attempt, elapsed) : std::nullopt;
     if (!wait || Clock::now() + *wait >= place.deadline) break;
     std::this_thread::sleep_for(*wait);
   }

@@ -3,44 +3,15 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "json/cursor.hpp"
-#include "workflow/substitution.hpp"
+#include "workflow/fields.hpp"
+#include "workflow/retry.hpp"
 
 namespace capsule::workflow {
 
 namespace {
 
 using json::Cursor;
-
-/// A parameter's value may be written as a number or boolean; it is text all the same.
-std::string scalar(const Cursor& at) {
-  if (at.value().is_object() || at.value().is_array() || at.value().is_null()) at.fail("a text is wanted");
-  return parameter_text(at.value());
-}
-
-std::string text_or_empty(const Cursor& at, std::string_view key) {
-  const auto member = at.optional(key);
-  return member ? scalar(*member) : std::string{};
-}
-
-std::vector<Cursor> elements_or_none(const Cursor& at, std::string_view key) {
-  const auto member = at.optional(key);
-  return member ? member->elements() : std::vector<Cursor>{};
-}
-
-std::chrono::milliseconds duration(const Cursor& at) {
-  try {
-    return parse_duration(scalar(at));
-  } catch (const Error& error) {
-    at.fail(error.message());
-  }
-}
-
-std::optional<std::chrono::milliseconds> duration_if(const Cursor& at, std::string_view key) {
-  const auto member = at.optional(key);
-  return member ? std::optional{duration(*member)} : std::nullopt;
-}
 
 ValueFrom read_value_from(const Cursor& at) {
   at.allow_only({"path", "parameter", "expression", "configMapKeyRef", "default"});
@@ -80,6 +51,7 @@ std::vector<Parameter> read_parameters(const Cursor& at, std::string_view key) {
 TemplateReference read_target(const Cursor& at) {
   const auto reference = at.optional("templateRef");
   if (!reference) return {{}, at.at("template").string()};
+  if (at.optional("template")) at.fail("template and templateRef exclude each other");
   reference->allow_only({"name", "template", "clusterScope"});
   return {reference->at("name").string(), reference->at("template").string()};
 }
@@ -97,7 +69,7 @@ Task read_task(const Cursor& at, const std::string& file) {
   at.allow_only({"name", "template", "templateRef", "arguments", "when", "depends", "withItems", "withParam", "hooks",
                  "continueOn"});
   Task out;
-  out.name = at.at("name").string();
+  out.name = read_name(at);
   out.target = read_target(at);
   out.arguments = read_parameters(at, "arguments");
   out.when = text_or_empty(at, "when");
@@ -107,30 +79,12 @@ Task read_task(const Cursor& at, const std::string& file) {
   out.exit_hook = read_exit_hook(at);
   if (const auto go_on = at.optional("continueOn")) {
     go_on->allow_only({"failed", "error"});
-    if (const auto failed = go_on->optional("failed")) out.continue_on_failed = failed->boolean();
+    // On one machine a step that fails and one that cannot be run are told apart by their message alone.
+    for (const auto* word : {"failed", "error"}) {
+      if (const auto value = go_on->optional(word)) out.continue_on_failed |= value->boolean();
+    }
   }
-  out.place = fmt::format("{}{}", file, at.pointer());
-  return out;
-}
-
-RetryStrategy read_retry(const Cursor& at) {
-  at.allow_only({"limit", "retryPolicy", "expression", "backoff", "affinity"});
-  RetryStrategy out;
-  const auto limit = text_or_empty(at, "limit");
-  try {
-    out.limit = limit.empty() ? 0 : static_cast<unsigned>(json::to_uint64(json::Number{limit}));
-  } catch (const Error&) {
-    at.at("limit").fail("a whole number is wanted");
-  }
-  out.expression = text_or_empty(at, "expression");
-  if (const auto backoff = at.optional("backoff")) {
-    backoff->allow_only({"duration", "factor", "cap", "maxDuration"});
-    out.delay = duration_if(*backoff, "duration").value_or(std::chrono::milliseconds{0});
-    const auto factor = text_or_empty(*backoff, "factor");
-    if (!factor.empty()) out.factor = json::to_double(json::Number{factor});
-    out.cap = duration_if(*backoff, "cap");
-    out.max_duration = duration_if(*backoff, "maxDuration");
-  }
+  out.place = fmt::format("{} (at {})", file, at.pointer());
   return out;
 }
 
@@ -154,7 +108,7 @@ std::vector<Volume> read_volumes(const Cursor& at) {
 Container read_container(const Cursor& at) {
   // image, resources, securityContext and the like are the cluster's.
   at.allow_only({"name", "image", "imagePullPolicy", "command", "args", "env", "volumeMounts", "resources",
-                 "securityContext", "terminationMessagePolicy", "terminationMessagePath", "workingDir"});
+                 "securityContext", "terminationMessagePolicy", "terminationMessagePath"});
   Container out;
   for (const auto& word : at.at("command").elements()) out.command.push_back(word.string());
   if (out.command.empty()) at.at("command").fail("the program is missing");
@@ -198,8 +152,8 @@ std::shared_ptr<const Template> read_template(const Cursor& at, const std::strin
                  "archiveLocation",
                  "failFast"});
   auto out = std::make_shared<Template>();
-  out->name = at.at("name").string();
-  out->place = fmt::format("{}{}", file, at.pointer());
+  out->name = read_name(at);
+  out->place = fmt::format("{} (at {})", file, at.pointer());
   out->inputs = read_parameters(at, "inputs");
   out->outputs = read_parameters(at, "outputs");
   if (const auto container = at.optional("container")) out->container = read_container(*container);
@@ -264,8 +218,7 @@ Spec read_spec(const json::Value& document, const std::string& file) {
                    "nodeSelector",
                    "tolerations",
                    "affinity",
-                   "podPriorityClassName",
-                   "retryStrategy"});
+                   "podPriorityClassName"});
   out.entrypoint = text_or_empty(spec, "entrypoint");
   if (const auto reference = spec.optional("workflowTemplateRef")) {
     reference->allow_only({"name", "clusterScope"});
@@ -275,7 +228,11 @@ Spec read_spec(const json::Value& document, const std::string& file) {
   for (const auto& entry : elements_or_none(spec, "templates")) out.templates.push_back(read_template(entry, file));
   out.volumes = read_volumes(spec);
   out.exit_hook = read_exit_hook(spec);
-  if (const auto handler = spec.optional("onExit")) out.exit_hook = Hook{{{}, handler->string()}, {}};
+  if (const auto handler = spec.optional("onExit")) {
+    if (out.exit_hook) handler->fail("hooks.exit and onExit exclude each other");
+    out.exit_hook = Hook{{{}, handler->string()}, {}};
+    out.exit_hook->style = Hook::Style::handler;
+  }
   out.deadline = duration_if(spec, "activeDeadlineSeconds");
   if (const auto parallelism = spec.optional("parallelism")) out.parallelism = parallelism->uint64();
   return out;

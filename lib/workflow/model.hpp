@@ -36,8 +36,11 @@ struct TemplateReference {
 
 /// A hook that runs when a workflow, or a step, has ended.
 struct Hook {
+  /// `hooks.exit`, whose arguments alone know how it ended, or the older `onExit`, whose template knows it too.
+  enum class Style { hook, handler };
   TemplateReference target;
   std::vector<Parameter> arguments;
+  Style style = Style::hook;
 };
 
 /// A step, or a task of a DAG.
@@ -55,7 +58,9 @@ struct Task {
 };
 
 struct RetryStrategy {
-  unsigned limit = 0;
+  unsigned limit = 0;  ///< tries beyond the first
+  bool on_failure = true;
+  bool on_error = true;
   std::string expression;
   std::chrono::milliseconds delay{0};
   double factor = 1;

@@ -9,6 +9,7 @@
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "log/log.hpp"
 
 namespace capsule::workflow {
 
@@ -77,13 +78,19 @@ fs::Path RunState::fresh_outputs(const std::string& node) {
 std::optional<Outcome> RunState::succeeded(const std::string& node, const Digest& inputs) const {
   const auto file = node_folder(node) / "result.json";
   if (!std::filesystem::exists(file)) return std::nullopt;
-  const auto value = json::parse(fs::read_file(file, max_result_bytes), file.string());
-  const json::Cursor top{value, file.string()};
-  if (top.at("inputs").string() != inputs.text() || top.at("phase").string() != name_of(Phase::succeeded))
+  try {
+    const auto value = json::parse(fs::read_file(file, max_result_bytes), file.string());
+    const json::Cursor top{value, file.string()};
+    if (top.at("inputs").string() != inputs.text() || top.at("phase").string() != name_of(Phase::succeeded))
+      return std::nullopt;
+    Outcome out{Phase::succeeded, 0, {}, {}};
+    for (const auto& [name, output] : top.at("outputs").members()) out.outputs.emplace(name, output.string());
+    return out;
+  } catch (const Error& error) {
+    // What cannot be read is no success; the step is run again.
+    log::warning(fmt::format("{} is left aside: {}", node, error.message()));
     return std::nullopt;
-  Outcome out{Phase::succeeded, 0, {}, {}};
-  for (const auto& [name, output] : top.at("outputs").members()) out.outputs.emplace(name, output.string());
-  return out;
+  }
 }
 
 void RunState::remember(const std::string& node, const Digest& inputs, const Outcome& outcome) {

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "json/write.hpp"
 #include "workflow/binding.hpp"
+#include "workflow/check.hpp"
 #include "workflow/walker.hpp"
 
 namespace capsule::workflow {
@@ -53,22 +56,45 @@ std::string failures_text(const std::vector<Failure>& failures) {
   return json::compact(json::Value{failures.empty() ? std::string{"null"} : json::compact(failures_as_json(failures))});
 }
 
-void run_exit_hook(Walker& walker, const Library& library, const Scope& workflow, Outcome& outcome) {
-  const bool own = library.submitted.exit_hook.has_value();
-  const auto& spec = own ? library.submitted : library.main();
+void run_exit_hook(Walker& walker, const Library& library, const Scope& workflow, RunResult& result) {
+  const auto& spec = library.submitted.exit_hook ? library.submitted : library.main();
   if (!spec.exit_hook) return;
-  Scope scope = workflow;
-  scope.set("workflow.status", std::string{name_of(outcome.phase)});
-  scope.set("workflow.failures", failures_text(walker.failures()));
-  const auto hook =
-      walker.run(spec, spec.exit_hook->target, "onExit", argument_values(spec.exit_hook->arguments, scope, spec.name));
-  if (!hook.good() && outcome.good()) outcome = {Phase::failed, hook.exit_code, hook.message, outcome.outputs};
+  auto known = workflow;
+  known.set("workflow.status", std::string{name_of(result.outcome.phase)});
+  known.set("workflow.failures", failures_text(walker.failures()));
+  walker.begin_exit(spec.exit_hook->style == Hook::Style::handler ? known : workflow);
+  const auto hook = walker.run_hook(spec, *spec.exit_hook, "onExit", known);
+  if (hook.good() || !result.outcome.good()) return;
+  result.outcome = {Phase::failed, hook.exit_code, hook.message, result.outcome.outputs};
+  result.failed_node = "onExit";
+}
+
+/// Runs the entrypoint, then the exit hook. A fault of the workflow itself (a value that cannot be had) is thrown when
+/// both are done.
+void run_and_exit(Walker& walker, const Library& library, const TemplateReference& entrypoint,
+                  const std::map<std::string, std::string>& arguments, const Scope& workflow, RunResult& result) {
+  std::exception_ptr fault;
+  try {
+    result.outcome = walker.run(library.main(), entrypoint, "", arguments);
+  } catch (const Error& error) {
+    fault = std::current_exception();
+    result.outcome = {Phase::error, exit_code(error.kind()), error.message(), {}};
+  }
+  const auto failures = walker.failures();
+  if (!failures.empty()) result.failed_node = failures.front().node;
+  try {
+    run_exit_hook(walker, library, workflow, result);
+  } catch (const Error&) {
+    if (!fault) throw;
+  }
+  if (fault) std::rethrow_exception(fault);
 }
 
 }  // namespace
 
 RunResult run_workflow(const Library& library, const RunRequest& request, Executor& executor, Watcher& watcher) {
   const auto arguments = resolve_arguments(library, request);
+  check_library(library, arguments);
   RunResult result{run_id_of(library, arguments, request.nonce), {}, {}};
   RunState state{request.state_folder, result.run_id};
   const auto& main = library.main();
@@ -83,10 +109,7 @@ RunResult run_workflow(const Library& library, const RunRequest& request, Execut
   const TemplateReference entrypoint{
       {}, library.submitted.entrypoint.empty() ? main.entrypoint : library.submitted.entrypoint};
   walker.announce(main, entrypoint, "");
-  result.outcome = walker.run(main, entrypoint, "", arguments);
-  const auto failures = walker.failures();
-  if (!failures.empty()) result.failed_node = failures.front().node;
-  run_exit_hook(walker, library, workflow, result.outcome);
+  run_and_exit(walker, library, entrypoint, arguments, workflow, result);
   state.remember_workflow(json::pretty(as_json(result.run_id, library, arguments, result.outcome)));
   return result;
 }

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <future>
-#include <set>
 
 #include "core/error.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "workflow/binding.hpp"
 #include "workflow/substitution.hpp"
+#include "workflow/together.hpp"
 
 namespace capsule::workflow {
 
@@ -19,55 +18,6 @@ namespace {
 
 constexpr std::size_t max_depth = 16;
 constexpr std::size_t max_items = 1000;
-
-std::string child(const std::string& node, std::string_view name) {
-  return node.empty() ? std::string{name} : fmt::format("{}/{}", node, name);
-}
-
-/// What a group of tasks comes to: the first that failed says why.
-Outcome combined(const std::vector<Outcome>& outcomes, const std::vector<bool>& may_fail) {
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    if (!outcomes[i].good() && !may_fail[i]) return {Phase::failed, outcomes[i].exit_code, outcomes[i].message, {}};
-  }
-  return {Phase::succeeded, 0, {}, {}};
-}
-
-/// Runs every piece of work in a thread of its own; the first exception is thrown when all are done.
-std::vector<Outcome> run_together(const std::vector<std::function<Outcome()>>& work) {
-  if (work.size() == 1) return {work.front()()};
-  std::vector<std::future<Outcome>> futures;
-  futures.reserve(work.size());
-  for (const auto& piece : work) futures.push_back(std::async(std::launch::async, piece));
-  std::vector<Outcome> out;
-  std::exception_ptr fault;
-  for (auto& future : futures) {
-    try {
-      out.push_back(future.get());
-    } catch (...) {
-      if (!fault) fault = std::current_exception();
-    }
-  }
-  if (fault) std::rethrow_exception(fault);
-  return out;
-}
-
-/// `A.Succeeded` and the like (Argo, "Enhanced Depends Logic"); a task alone means that it succeeded, was skipped or
-/// left out.
-std::optional<json::Value> depends_value(std::string_view path, const std::map<std::string, Outcome>& done) {
-  const auto dot = path.find('.');
-  const auto found = done.find(std::string{path.substr(0, dot)});
-  if (found == done.end()) return std::nullopt;
-  const auto phase = found->second.phase;
-  if (dot == std::string_view::npos) return found->second.good();
-  const auto word = path.substr(dot + 1);
-  if (word == "Succeeded") return phase == Phase::succeeded;
-  if (word == "Failed") return phase == Phase::failed;
-  if (word == "Errored") return phase == Phase::error;
-  if (word == "Skipped") return phase == Phase::skipped;
-  if (word == "Omitted") return phase == Phase::omitted;
-  if (word == "Daemoned") return false;
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -90,6 +40,10 @@ struct Walker::Slots {
   }
 };
 
+std::string child_of(const std::string& node, std::string_view name) {
+  return node.empty() ? std::string{name} : fmt::format("{}/{}", node, name);
+}
+
 Walker::Walker(Context context)
     : m_context(std::move(context)), m_slots(std::make_shared<Slots>(m_context.parallelism)) {}
 
@@ -109,7 +63,7 @@ void Walker::announce(const Spec& spec, const TemplateReference& target, const s
   if (static_cast<std::size_t>(std::count(node.begin(), node.end(), '/')) > max_depth) return;
   const auto resolved = m_context.library.resolve(spec, target);
   const auto announce_task = [&](const Task& task) {
-    const auto path = child(node, task.name);
+    const auto path = child_of(node, task.name);
     report(path, {});
     if (!task.with_items && task.with_param.empty()) announce(*resolved.spec, task.target, path);
   };
@@ -134,6 +88,20 @@ Outcome Walker::run(const Spec& spec, const TemplateReference& target, const std
   if (resolved.definition->container) return run_leaf(resolved, node, scope);
   return resolved.definition->steps.empty() ? run_dag(resolved, node, scope)
                                             : run_steps(resolved, node, std::move(scope));
+}
+
+Outcome Walker::run_hook(const Spec& spec, const Hook& hook, const std::string& node, const Scope& scope) {
+  return with_trace(node, [&] {
+    report(node, {Phase::running, 0, {}, {}});
+    auto outcome = run(spec, hook.target, node, argument_values(hook.arguments, scope));
+    report(node, outcome);
+    return outcome;
+  });
+}
+
+void Walker::begin_exit(const Scope& workflow) {
+  m_context.deadline = std::chrono::steady_clock::time_point::max();
+  m_context.workflow = workflow;
 }
 
 Outcome Walker::run_leaf(const Library::Resolved& resolved, const std::string& node, const Scope& scope) {
@@ -161,7 +129,7 @@ Outcome Walker::run_steps(const Library::Resolved& resolved, const std::string& 
     std::vector<std::function<Outcome()>> work;
     std::vector<bool> may_fail;
     for (const auto& task : group) {
-      work.emplace_back([&] { return run_task(*resolved.spec, task, child(node, task.name), scope); });
+      work.emplace_back([&] { return run_task(*resolved.spec, task, child_of(node, task.name), scope); });
       may_fail.push_back(task.continue_on_failed);
     }
     const auto outcomes = run_together(work);
@@ -173,84 +141,21 @@ Outcome Walker::run_steps(const Library::Resolved& resolved, const std::string& 
   return outcome;
 }
 
-Outcome Walker::run_dag(const Library::Resolved& resolved, const std::string& node, const Scope& scope) {
-  const auto& tasks = resolved.definition->dag;
-  for (const auto& task : tasks) {
-    for (const auto& name : tasks_in(task.depends)) {
-      const bool known = std::any_of(tasks.begin(), tasks.end(), [&](const Task& other) { return other.name == name; });
-      if (!known)
-        throw Error{ErrorKind::usage,
-                    fmt::format("{}: depends on the task '{}', which is not there", task.place, printable(name))};
-    }
-  }
-  Outcomes done;
-  Scope seen = scope;
-  while (done.size() < tasks.size()) {
-    // Wave after wave: all tasks whose dependencies are done run at once.
-    std::vector<const Task*> ready;
-    for (const auto& task : tasks) {
-      const auto names = tasks_in(task.depends);
-      const bool waits =
-          std::any_of(names.begin(), names.end(), [&](const auto& name) { return !done.contains(name); });
-      if (!done.contains(task.name) && !waits) ready.push_back(&task);
-    }
-    if (ready.empty())
-      throw Error{ErrorKind::usage,
-                  fmt::format("{}: the tasks wait for each other in a circle", resolved.definition->place)};
-    std::vector<std::function<Outcome()>> work;
-    for (const auto* task : ready) {
-      const bool wanted =
-          task->depends.empty() || evaluate_condition(task->depends, Dialect::depends,
-                                                      [&](std::string_view path) { return depends_value(path, done); });
-      if (wanted)
-        work.emplace_back([&, task] { return run_task(*resolved.spec, *task, child(node, task->name), seen); });
-      else
-        work.emplace_back([&, task] {
-          const Outcome omitted{Phase::omitted, 0, {}, {}};
-          report(child(node, task->name), omitted);
-          return omitted;
-        });
-    }
-    const auto outcomes = run_together(work);
-    for (std::size_t i = 0; i < ready.size(); ++i) {
-      done.emplace(ready[i]->name, outcomes[i]);
-      seen.set_node("tasks." + ready[i]->name, outcomes[i]);
-    }
-  }
-  std::vector<Outcome> all;
-  std::vector<bool> may_fail;
-  for (const auto& task : tasks) {
-    all.push_back(done.at(task.name));
-    // A failure that another task depended on, and so dealt with, is not the DAG's.
-    may_fail.push_back(task.continue_on_failed || std::any_of(tasks.begin(), tasks.end(), [&](const Task& other) {
-                         return other.depends.find(task.name + ".Failed") != std::string::npos &&
-                                done.at(other.name).phase == Phase::succeeded;
-                       }));
-  }
-  auto outcome = combined(all, may_fail);
-  bind_outputs(*resolved.definition, seen, outcome);
-  return outcome;
-}
-
 Outcome Walker::run_task(const Spec& spec, const Task& task, const std::string& node, const Scope& scope) {
-  return with_trace(task.place, [&] {
-    Outcome outcome;
-    if (task.with_items)
-      outcome = run_items(spec, task, node, scope, *task.with_items);
-    else if (!task.with_param.empty()) {
-      const auto list = json::parse(substitute(task.with_param, scope.lookup()), "withParam");
-      if (!list.is_array()) throw Error{ErrorKind::usage, "withParam wants a JSON array"};
-      outcome = run_items(spec, task, node, scope, *list.if_array());
-    } else {
-      outcome = run_instance(spec, task, node, scope);
-    }
-    return outcome;
+  if (task.with_items) return run_items(spec, task, node, scope, *task.with_items);
+  if (task.with_param.empty()) return run_instance(spec, task, node, scope);
+  const auto list = with_trace(task.place, [&] {
+    auto value = json::parse(substitute(task.with_param, scope.lookup()), "withParam");
+    if (!value.is_array()) throw Error{ErrorKind::invalid_input, "withParam: a JSON array is wanted"};
+    return value;
   });
+  return run_items(spec, task, node, scope, *list.if_array());
 }
 
 Outcome Walker::run_items(const Spec& spec, const Task& task, const std::string& node, const Scope& scope,
                           const json::Array& items) {
-  if (items.size() > max_items) throw Error{ErrorKind::usage, fmt::format("more than {} items", max_items)};
+  if (items.size() > max_items)
+    throw Error{ErrorKind::usage, fmt::format("{}: more than {} items", task.place, max_items)};
   report(node, {Phase::running, 0, {}, {}});
   std::vector<std::function<Outcome()>> work;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -273,18 +178,21 @@ Outcome Walker::run_items(const Spec& spec, const Task& task, const std::string&
 }
 
 Outcome Walker::run_instance(const Spec& spec, const Task& task, const std::string& node, const Scope& scope) {
-  if (!task.when.empty() && !evaluate_condition(task.when, Dialect::when, scope.lookup())) {
+  const bool wanted = with_trace(
+      task.place, [&] { return task.when.empty() || evaluate_condition(task.when, Dialect::when, scope.lookup()); });
+  if (!wanted) {
     const Outcome skipped{Phase::skipped, 0, fmt::format("when '{}' is false", task.when), {}};
     report(node, skipped);
     return skipped;
   }
   report(node, {Phase::running, 0, {}, {}});
-  auto outcome = run(spec, task.target, node, argument_values(task.arguments, scope, task.place));
+  const auto arguments = with_trace(task.place, [&] { return argument_values(task.arguments, scope); });
+  auto outcome = run(spec, task.target, node, arguments);
   if (task.exit_hook) {
     Scope own = scope;
     own.set_node("steps." + task.name, outcome);
     own.set_node("tasks." + task.name, outcome);
-    run(spec, task.exit_hook->target, node + ".onExit", argument_values(task.exit_hook->arguments, own, task.place));
+    run_hook(spec, *task.exit_hook, node + ".onExit", own);
   }
   report(node, outcome);
   return outcome;

@@ -15,8 +15,11 @@ struct Failure {
   Outcome outcome;
 };
 
-/// Walks templates: containers by Leaf, steps group after group, DAGs as their `depends` allow. What may run at once
-/// does, up to the workflow's parallelism.
+/// A node's path below another one: "outer/inner".
+std::string child_of(const std::string& node, std::string_view name);
+
+/// Walks templates: containers by Leaf, steps group after group, DAG tasks as soon as what they depend on is done.
+/// What may run at once does, up to the workflow's parallelism.
 class Walker {
  public:
   struct Context {
@@ -32,6 +35,10 @@ class Walker {
   using Arguments = std::map<std::string, std::string>;
   /// Runs a template with its inputs bound to `arguments`.
   Outcome run(const Spec& spec, const TemplateReference& target, const std::string& node, const Arguments& arguments);
+  /// Runs a hook, whose arguments stand in `scope`.
+  Outcome run_hook(const Spec& spec, const Hook& hook, const std::string& node, const Scope& scope);
+  /// From now on the exit hook runs: it has no deadline, and `workflow` is what is known everywhere.
+  void begin_exit(const Scope& workflow);
   /// Tells the watcher of all nodes that can be foreseen, in their order, as pending.
   void announce(const Spec& spec, const TemplateReference& target, const std::string& node);
 
@@ -39,10 +46,12 @@ class Walker {
 
  private:
   using Outcomes = std::map<std::string, Outcome>;
+  struct Dag;
 
   [[nodiscard]] Scope bind(const Template& definition, const Arguments& arguments) const;
   Outcome run_steps(const Library::Resolved& resolved, const std::string& node, Scope scope);
   Outcome run_dag(const Library::Resolved& resolved, const std::string& node, const Scope& scope);
+  Outcome run_dag_task(const Spec& spec, const Task& task, const std::string& node, Dag& dag);
   Outcome run_leaf(const Library::Resolved& resolved, const std::string& node, const Scope& scope);
   /// A task with its `when`, its items and its hook.
   Outcome run_task(const Spec& spec, const Task& task, const std::string& node, const Scope& scope);

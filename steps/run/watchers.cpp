@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/time.hpp"
@@ -95,8 +96,7 @@ class LineWatcher final : public workflow::Watcher {
  public:
   void changed(const NodeEvent& event) override {
     const auto& line = m_table.update(event);
-    if (event.phase == Phase::pending || (event.phase == Phase::running && event.node == m_last)) return;
-    m_last = event.node;
+    if (event.phase == Phase::pending || !changes(event)) return;
     std::string text = fmt::format("{}: {}", event.node, name_of(event.phase));
     if (event.attempt > 1) text += fmt::format(", try {}", event.attempt);
     if (is_over(event.phase) && event.phase != Phase::skipped && event.phase != Phase::omitted)
@@ -108,8 +108,15 @@ class LineWatcher final : public workflow::Watcher {
   void line(const std::string& node, std::string_view text) override { log::info(fmt::format("{} | {}", node, text)); }
 
  private:
+  /// A leaf is told of twice when it begins: as a step, and as a first try.
+  bool changes(const NodeEvent& event) {
+    const std::pair now{event.phase, event.attempt};
+    const auto [place, fresh] = m_last.emplace(event.node, now);
+    return fresh || std::exchange(place->second, now) != now;
+  }
+
   NodeTable m_table;
-  std::string m_last;
+  std::map<std::string, std::pair<Phase, unsigned>> m_last;
 };
 
 /// Redraws the whole graph in place at each change.
@@ -165,7 +172,7 @@ std::string picture_of(const std::vector<NodeLine>& nodes, std::size_t width, Co
   std::string out;
   for (const auto& node : nodes) {
     const auto mark = mark_of(node.phase);
-    std::string text = fmt::format("{}{} {}", std::string(node.depth * 2, ' '), mark.sign, node.name);
+    std::string text = fmt::format("{}{} {}", std::string(node.depth * 2, ' '), mark.sign, printable(node.name));
     if (node.duration.count() > 0 || is_over(node.phase)) text += fmt::format("  {}", human_duration(node.duration));
     if (node.attempt > 1) text += fmt::format("  try {}", node.attempt);
     if (!node.message.empty()) text += fmt::format("  {}", printable(node.message, 400));

@@ -1,0 +1,18 @@
+#include "workflow/known_names.hpp"
+
+namespace capsule::workflow {
+
+void KnownNames::add_node(const std::string& prefix, const Template& definition) {
+  add(prefix + ".status");
+  add(prefix + ".exitCode");
+  for (const auto& output : definition.outputs) add(prefix + ".outputs.parameters." + output.name);
+}
+
+Lookup KnownNames::lookup() const {
+  return [this](std::string_view path) -> std::optional<json::Value> {
+    const bool known = m_names.contains(path) || (m_has_item && (path == "item" || path.starts_with("item.")));
+    return known ? std::optional{json::Value{std::string{}}} : std::nullopt;
+  };
+}
+
+}  // namespace capsule::workflow
