@@ -17,7 +17,8 @@ namespace capsule::fs {
 
 namespace {
 
-constexpr std::size_t buffer_bytes = std::size_t{1} << 20U;
+constexpr std::size_t buffer_bytes = std::size_t{512} << 10U;
+constexpr std::size_t buffer_count = 4;
 /// What the strictest file systems want of addresses, offsets and lengths.
 constexpr std::size_t alignment = 4096;
 
@@ -86,7 +87,7 @@ struct DirectSink::State {
       buffers.at(filling).full = true;
     }
     changed.notify_all();
-    filling = 1 - filling;
+    filling = (filling + 1) % buffer_count;
   }
 
   void stop() {
@@ -100,7 +101,7 @@ struct DirectSink::State {
 
   void drain() noexcept {
     try {
-      for (std::size_t i = 0;; i = 1 - i) {
+      for (std::size_t i = 0;; i = (i + 1) % buffer_count) {
         auto& buffer = buffers.at(i);
         wait_until([&] { return buffer.full || ended; });
         if (!buffer.full) return;
@@ -138,7 +139,7 @@ struct DirectSink::State {
   }
 
   AtomicFile& file;
-  std::array<Buffer, 2> buffers;
+  std::array<Buffer, buffer_count> buffers;
   std::size_t filling = 0;
   bool direct;
   bool ended = false;
