@@ -21,6 +21,10 @@ Body::Body(const PackageContent& content, InputFiles& input) : m_content(content
   m_segments = cut_segments(m_entries, threshold);
 }
 
+std::uint64_t Body::size() const noexcept {
+  return m_segments.back().tar_offset + m_segments.back().tar_size;
+}
+
 bool Body::fill(archive::StoredMember& member, std::vector<MutableBytes>& pieces, std::vector<Job>& jobs) {
   pieces.clear();
   jobs.clear();

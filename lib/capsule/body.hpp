@@ -15,6 +15,9 @@ class Body {
   /// Both must outlive it.
   Body(const PackageContent& content, InputFiles& input);
 
+  /// Bytes of tar.
+  [[nodiscard]] std::uint64_t size() const noexcept;
+
   /// Content of a file in a member, to be hashed.
   struct Job {
     std::size_t file = 0;

@@ -180,13 +180,7 @@ PackResult write_new(const fs::Path& package, const Folder& folder, const PackRe
   auto written = write_package(out, folder.content, input, {request.compression, request.progress});
   if (request.progress != nullptr) request.progress->end();
   out.commit();
-  return {package,
-          folder.manifest,
-          std::move(written.capsule_digest),
-          std::move(written.package_digest),
-          written.package_size,
-          folder.skipped,
-          false};
+  return {package, folder.manifest, std::move(written.capsule_digest), written.package_size, folder.skipped, false};
 }
 
 }  // namespace
@@ -196,13 +190,7 @@ PackResult pack_folder(const PackRequest& request) {
   const auto package = package_path(request, folder.manifest);
   refuse_inside(package, request.folder);
   if (const auto existing = find_existing(package, folder, request)) {
-    return {package,
-            folder.manifest,
-            existing->capsule_digest,
-            existing->package_digest,
-            existing->package_size,
-            folder.skipped,
-            true};
+    return {package, folder.manifest, existing->capsule_digest, existing->package_size, folder.skipped, true};
   }
   return write_new(package, folder, request);
 }

@@ -26,7 +26,6 @@ struct PackResult {
   fs::Path package;
   Manifest manifest;
   Digest capsule_digest;
-  Digest package_digest;
   std::uint64_t package_size = 0;    ///< bytes
   std::vector<std::string> skipped;  ///< what the package does not have: relative paths
   bool already_there = false;        ///< the file held this capsule, and was left alone

@@ -1,14 +1,10 @@
 #include "capsule/package_writer.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <mutex>
-#include <thread>
 
 #include "archive/gzip_member.hpp"
 #include "archive/pipeline.hpp"
@@ -18,6 +14,7 @@
 #include "capsule/package_head.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
+#include "fs/direct_sink.hpp"
 
 namespace capsule {
 
@@ -55,14 +52,18 @@ class Writer {
         m_digests(content.files.size()) {}
 
   WrittenPackage run() {
-    write_body();
+    std::optional<fs::DirectSink> direct;
+    Sink* sink = &m_out;
+    if (m_head_size + m_body.size() >= fs::DirectSink::worthwhile_bytes) sink = &direct.emplace(m_out);
+    sink->write(Bytes(static_cast<std::size_t>(m_head_size)));  // its place
+    write_body(*sink);
+    if (direct) direct->finish();
     auto files = checksum_list();
     const auto checksums = files.text();
     const auto head = archive::encode_stored(head_tar(m_content.signature, checksums, m_content.manifest_text));
     if (head.size() != m_head_size) throw std::logic_error{"the head of the package has another size than planned"};
     m_out.write_at(0, head);
-    auto digest = sync_and_hash();
-    return {std::move(files), crypto::sha256(checksums), std::move(digest), m_end};
+    return {std::move(files), crypto::sha256(checksums), m_end};
   }
 
  private:
@@ -72,7 +73,7 @@ class Writer {
     std::vector<Body::Job> jobs;
   };
 
-  void write_body() {
+  void write_body(Sink& sink) {
     constexpr auto serial = Pipeline::Order::serial;
     Pipeline pipeline{
         slots, [this](std::size_t i) { return m_body.fill(m_slots[i].member, m_slots[i].pieces, m_slots[i].jobs); }};
@@ -82,7 +83,7 @@ class Writer {
     const auto encoded = pipeline.add(
         Pipeline::Order::parallel, [this](std::size_t i) { encode(m_slots[i]); },
         deflates ? std::vector{hashed} : std::vector<Pipeline::StageId>{});
-    pipeline.add(serial, [this](std::size_t i) { write(m_slots[i]); }, {encoded});
+    pipeline.add(serial, [&](std::size_t i) { write(m_slots[i], sink); }, {encoded});
     pipeline.run(Pipeline::default_workers());
   }
 
@@ -111,8 +112,8 @@ class Writer {
     }
   }
 
-  void write(const Slot& slot) {
-    m_out.write_at(m_end, slot.member.bytes());
+  void write(const Slot& slot, Sink& sink) {
+    sink.write(slot.member.bytes());
     m_end += slot.member.bytes().size();
     if (m_options.progress != nullptr) m_options.progress->advance(slot.member.size());
   }
@@ -126,51 +127,6 @@ class Writer {
                          [](const ChecksumList::Line& a, const ChecksumList::Line& b) { return a.path < b.path; });
     lines.insert(place, manifest);
     return ChecksumList{std::move(lines)};
-  }
-
-  /// The package's own digest begins with the head, which is known only now: so it is read back from the page cache
-  /// while the disk is busy with making it durable.
-  Digest sync_and_hash() {
-    int sync_error = 0;
-    std::thread syncing{[&] { sync_error = ::fsync(m_out.fd()) == 0 ? 0 : errno; }};
-    std::optional<Digest> digest;
-    std::exception_ptr error;
-    try {
-      digest = hash_output();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    syncing.join();
-    if (error) std::rethrow_exception(error);
-    if (sync_error != 0) fs::throw_errno("write", "the package", sync_error);
-    return *std::move(digest);
-  }
-
-  Digest hash_output() {
-    struct Buffer {
-      Bytes bytes = Bytes(std::size_t{512} << 10U);
-      std::size_t size = 0;
-    };
-    std::array<Buffer, 4> buffers;
-    std::uint64_t offset = 0;
-    Pipeline pipeline{buffers.size(), [&](std::size_t i) {
-                        buffers[i].size = read_back(buffers[i].bytes, offset);
-                        offset += buffers[i].size;
-                        return buffers[i].size > 0;
-                      }};
-    pipeline.add(Pipeline::Order::serial,
-                 [&](std::size_t i) { m_hasher.update(ByteView{buffers[i].bytes}.first(buffers[i].size)); });
-    pipeline.run(Pipeline::default_workers());
-    if (offset != m_end) throw Error{ErrorKind::unavailable, "the package changed while it was written: try again"};
-    return m_hasher.finish();
-  }
-
-  std::size_t read_back(MutableBytes buffer, std::uint64_t offset) const {
-    while (true) {
-      const auto count = ::pread(m_out.fd(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
-      if (count >= 0) return static_cast<std::size_t>(count);
-      if (errno != EINTR) fs::throw_errno("read", "the package", errno);
-    }
   }
 
   fs::AtomicFile& m_out;

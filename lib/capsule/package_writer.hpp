@@ -50,7 +50,6 @@ struct WriteOptions {
 struct WrittenPackage {
   ChecksumList files;
   Digest capsule_digest;
-  Digest package_digest;
   std::uint64_t package_size = 0;  ///< bytes
 };
 

@@ -32,7 +32,6 @@ const capsule::step::Manual& manual() {
   static const capsule::step::Manual text{
       .outputs = {{"package", "path of the package"},
                   {"capsule-digest", "SHA-256 of checksum.sha256: what the capsule is, whoever signed it"},
-                  {"package-digest", "SHA-256 of the package file"},
                   {"name", "the capsule's name"},
                   {"version", "the capsule's version"}},
       .example = "capsule-pack my-capsule/ --out packages/",
@@ -50,15 +49,13 @@ void run(const Options& options, capsule::step::Context& step) {
     capsule::log::info(fmt::format("left out: {}", capsule::printable(path, 1024)));
   step.output("package", result.package.string());
   step.output("capsule-digest", result.capsule_digest.text());
-  step.output("package-digest", result.package_digest.text());
   step.output("name", result.manifest.name);
   step.output("version", result.manifest.version);
   step.result("size", result.package_size);
   step.result("already_there", result.already_there);
-  step.summary(fmt::format("{} {} {} ({})\n  {}\n  capsule  {}\n  package  {}\n",
-                           result.already_there ? "Already packed:" : "Packed", result.manifest.name,
-                           result.manifest.version, capsule::human_size(result.package_size), result.package.string(),
-                           result.capsule_digest.text(), result.package_digest.text()));
+  step.summary(fmt::format("{} {} {} ({})\n  {}\n  capsule  {}\n", result.already_there ? "Already packed:" : "Packed",
+                           result.manifest.name, result.manifest.version, capsule::human_size(result.package_size),
+                           result.package.string(), result.capsule_digest.text()));
 }
 
 }  // namespace pack_step

@@ -36,7 +36,7 @@ class Bytes(Folder):
         package, result = self.pack()
         data = package.read_bytes()
         self.assertTrue(data == canonical(self.files))
-        self.assertEqual(result["package_digest"], "sha256:" + hashlib.sha256(data).hexdigest())
+        self.assertNotIn("package_digest", result)  # would cost a second read
         self.assertEqual(result["capsule_digest"], "sha256:" + hashlib.sha256(checksums(self.files)).hexdigest())
         self.assertEqual((result["name"], result["version"], result["size"]), ("sample", "1.2.3", len(data)))
         self.assertEqual(package.stat().st_mode & 0o777, 0o644)
@@ -245,7 +245,7 @@ class Compression(Folder):
         before = package.stat()
         _, second = self.pack("--compress=auto")
         self.assertTrue(second["already_there"])
-        self.assertEqual(first["package_digest"], second["package_digest"])
+        self.assertEqual(first["capsule_digest"], second["capsule_digest"])
         self.assertEqual((before.st_ino, before.st_mtime_ns), (package.stat().st_ino, package.stat().st_mtime_ns))
 
 

@@ -54,7 +54,6 @@ TEST_CASE("a packed folder, signed, verifies; all facts are those of the files")
                                   "scripts/install.sh* 10\n",
                                   signature_size, capsule.files().text().size(), sample::manifest.size()));
   CHECK(notes.content.ends_with("#!/bin/sh\necho '{}'\n#!/bin/sh\n"));
-  CHECK(package.packed->package_digest.hex() == sha256_hex(read(package.packed->package)));
   CHECK(package.packed->package_size == read(package.packed->package).size());
 }
 
@@ -230,7 +229,7 @@ TEST_CASE("pack leaves alone what holds the capsule, and replaces what holds ano
   const auto before = read(package.signed_package());
   auto result = pack(package.signed_package());  // the signature stays
   CHECK(result.already_there);
-  CHECK(result.package_digest == package.signed_facts->package_digest);
+  CHECK(result.package_size == package.signed_facts->package_size);
   CHECK(read(package.signed_package()) == before);
 
   auto damaged = before;
@@ -283,7 +282,7 @@ TEST_CASE("signature.sig and checksum.sha256 of an unpacked package are made ane
   fs::write_file(package.folder() / "checksum.sha256", "stale");
   fs::write_file(package.folder() / "signature.sig", "stale");
   const auto result = pack_folder({package.folder(), (package.path() / "p").string(), Compression::store, {}, nullptr});
-  CHECK(result.package_digest == package.packed->package_digest);
+  CHECK(read(result.package) == read(package.packed->package));
   CHECK(result.skipped == std::vector<std::string>{"checksum.sha256", "signature.sig"});
 }
 
@@ -301,7 +300,7 @@ TEST_CASE("a package of another tool becomes the canonical one, the signature st
   CHECK(capsule.segments().empty());
   fs::FileSource source{foreign};
   const auto written = write_canonical(source, capsule.capsule_digest(), target);
-  CHECK(written.package_digest == package.signed_facts->package_digest);
+  CHECK(written.package_size == package.signed_facts->package_size);
   CHECK(read(target) == read(package.signed_package()));
 
   fs::FileSource again{foreign};
