@@ -237,7 +237,7 @@ TEST_CASE_METHOD(Fixture, "bodies that do not fit are 422") {
 TEST_CASE_METHOD(Fixture, "what is not there, and methods that do not fit") {
   CHECK(ask("GET", "/v1/proofs/proof_00000000").body == R"({"detail":"Proof not found"})");
   CHECK(ask("GET", "/v1/proofs/proof_00000000").status == 404);
-  CHECK(ask("GET", "/v1/proofs/x' OR 1").status == 404);
+  CHECK(ask("GET", "/v1/proofs/x'%20OR%201").status == 404);
   CHECK(ask("POST", "/v1/proofs/proof_00000000/status", R"({"status":"queued"})").status == 404);
   CHECK(ask("POST", "/v1/proofs/verify", R"({"proof_hash":"none","verifier":"v"})").status == 404);
   CHECK(ask("GET", "/v1/proofs/proof_00000000/other").status == 404);
