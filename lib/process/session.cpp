@@ -186,10 +186,13 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
     launch();
     return m_lifeline.get();
   });
-  while (m_program < 0 && !m_ended && m_failure.empty()) read_report();
-  if (m_program >= 0) return;
-  shut();
-  throw_failure();
+  try {
+    while (m_program < 0 && !m_ended && m_failure.empty()) read_report();
+    if (m_program < 0) throw_failure();
+  } catch (...) {
+    shut();  // no destructor runs after a constructor that throws
+    throw;
+  }
 }
 
 void Session::launch() {
