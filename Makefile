@@ -54,8 +54,11 @@ run: build capsule
 	$(BIN)/capsule-verify $$package --target this-machine --outputs $$out/check >/dev/null 2>&1 || [ $$? -eq 15 ]; \
 	unmet=$$(cat $$out/check/unmet); \
 	[ -z "$$unmet" ] || echo "This machine lacks what the capsule asks for, so the run record will call it waived: $$unmet"; \
+	before=$$(cat $$out/loop/run-record 2>/dev/null || true); \
 	$(BIN)/capsule-run workflows/loops/capsule-deploy-loop.yaml -p source=$$package -p registry=$$registry \
 	  -p log=$(STATE)/log -p allow-unmet=$$unmet --outputs $$out/loop; \
+	[ "$$before" != "$$(cat $$out/loop/run-record)" ] \
+	  || echo 'All of it was done already: nothing was run, proven, anchored or registered again.'; \
 	echo; echo '$(URI) resolves to'; \
 	$(BIN)/capsule-register resolve '$(URI)' --registry $$registry --output text --outputs $$out/resolve; \
 	echo; echo 'Package, keys, registry and log are under $(STATE). What to try next:'; \
