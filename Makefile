@@ -79,7 +79,7 @@ lint: release
 	@echo 'lint: clean'
 
 # Ratios against public tools in the same run; no test depends on them.
-bench: release capsule
+bench: release
 	cmake --preset release -DCAPSULE_BENCH=ON
 	cmake --build --preset release
 	@for bench in build/tests/bench-*; do [ ! -x "$$bench" ] || "$$bench"; done
