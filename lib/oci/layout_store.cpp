@@ -62,6 +62,31 @@ void make_folder(const fs::Path& folder) {
   if (error) fs::throw_errno("create the folder", folder, error.value());
 }
 
+/// Gives a finished file its name. Without overwriting it never has another one, so that a kill leaves nothing; only a
+/// file that is there and plainly broken is replaced.
+void commit_blob(fs::AtomicFile& file, const fs::Path& path) {
+  try {
+    file.commit(fs::AtomicFile::Overwrite::no);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;
+    struct stat there {};
+    struct stat ours {};
+    const bool same = ::stat(path.c_str(), &there) == 0 && ::fstat(file.fd(), &ours) == 0 && S_ISREG(there.st_mode) &&
+                      there.st_size == ours.st_size;
+    if (!same) file.commit(fs::AtomicFile::Overwrite::yes);
+  }
+}
+
+/// What a killed writer may have left between giving index.json its temporary name and its own. For the holder of the
+/// lock.
+void sweep(const fs::Path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator{folder, ignored}) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with(".index.json.") && name.ends_with(".tmp")) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
 void write_if_missing(const fs::Path& path, std::string_view content) {
   if (std::filesystem::exists(path)) return;
   fs::AtomicFile file{path};
@@ -149,7 +174,7 @@ void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& con
   } else {
     copy(checked, file);
   }
-  file.commit();
+  commit_blob(file, path);
 }
 
 Descriptor LayoutStore::put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) {
@@ -160,8 +185,9 @@ Descriptor LayoutStore::put_stream(std::string_view media_type, const std::funct
   produce(hashing);
   Descriptor out{std::string{media_type}, hashing.finish(), hashing.count(), {}, {}, {}};
   if (blob_size(out.digest) == out.size) return out;
-  file.set_target(blob_path(out.digest));
-  file.commit();
+  const auto path = blob_path(out.digest);
+  file.set_target(path);
+  commit_blob(file, path);
   return out;
 }
 
@@ -180,7 +206,9 @@ Descriptor LayoutStore::put_manifest(std::string_view media_type, std::string_vi
     LayoutIndex index{index_text(), (m_folder / "index.json").string()};
     bool changed = tag && index.set_tag(*tag, out);
     if (manifest.subject) changed = index.add_referrer(manifest.subject->digest, out) || changed;
-    if (changed) fs::write_file(m_folder / "index.json", index.text());
+    if (!changed) return;
+    sweep(m_folder);
+    fs::write_file(m_folder / "index.json", index.text());
   });
   return out;
 }

@@ -167,13 +167,12 @@ class Killed(PublishTest):
             process.communicate()
             if (self.registry / "demo/oci-layout").exists():
                 Layout(self.registry / "demo").check_everything()
-                files = {path.name for path in (self.registry / "demo").rglob("*") if path.is_file()}
-                self.assertEqual({name for name in files if "tmp" in name and "blob" in name}, set())
             result = self.published(package)
             self.assertEqual(result["index_digest"], wanted["index_digest"])
             layout = Layout(self.registry / "demo")
             self.assertEqual(layout.check_everything(), set())
             self.assertEqual(len(layout.index["manifests"]), 2)
+            self.assertEqual(sorted(path.name for path in layout.folder.iterdir()), ["blobs", "index.json", "oci-layout"])
 
     def test_sigterm_ends_it_within_a_second(self):
         package = self.maker.make(files={"expansion/m/big.bin": os.urandom(32 << 20)})

@@ -182,6 +182,9 @@ TEST_CASE("a blob that was changed in the folder is found out") {
   fs::write_file(folder.path() / "x" / "blobs" / "sha256" / blob.digest.hex(), "hellO");
   CHECK(kind_of([&] { (void)oci::read_text(*store, blob, 10); }) == ErrorKind::verification_failed);
   CHECK(kind_of([&] { (void)store->manifest(blob.digest); }) == ErrorKind::verification_failed);
+  fs::write_file(folder.path() / "x" / ".index.json.0123.tmp", "left by a kill");
+  oci::attach(*store, blob, {"", "a/b", "note", {}});
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "x" / ".index.json.0123.tmp"));
   fs::write_file(folder.path() / "x" / "blobs" / "sha256" / blob.digest.hex(), "half");
   ViewSource source{as_bytes("hello")};
   store->put_blob(blob.digest, 5, source);  // what is plainly broken is written again
