@@ -30,6 +30,7 @@ void check_unique(const Things& things, std::string_view what) {
 
 void check_parameters(const std::vector<Parameter>& parameters, std::string_view what) {
   std::vector<std::string_view> names;
+  names.reserve(parameters.size());
   for (const auto& parameter : parameters) names.push_back(parameter.name);
   check_unique(names, what);
 }
@@ -57,6 +58,7 @@ class Checker {
  private:
   void check_spec(const Spec& spec) {
     std::vector<std::string_view> names;
+    names.reserve(spec.templates.size());
     for (const auto& definition : spec.templates) names.push_back(definition->name);
     with_trace(spec.name, [&] { check_unique(names, "template"); });
   }
@@ -141,6 +143,7 @@ class Checker {
   void check_dag(const Library::Resolved& resolved, const KnownNames& known) {
     const auto& tasks = resolved.definition->dag;
     std::vector<std::string_view> names;
+    names.reserve(tasks.size());
     for (const auto& task : tasks) names.push_back(task.name);
     with_trace(resolved.definition->place, [&] { check_unique(names, "task"); });
     for (const auto& task : tasks) with_trace(task.place, [&] { check_depends(task, tasks); });

@@ -180,7 +180,7 @@ class Parser {
   }
 
   json::Value negative() {
-    const auto value = operand();
+    auto value = operand();
     if (m_checks_form) return value;
     const auto* positive = value.if_number();
     if (positive == nullptr) fail("'-' wants a number");

@@ -68,7 +68,7 @@ fs::Path RunState::outputs(const std::string& node) const {
 }
 
 fs::Path RunState::fresh_outputs(const std::string& node) {
-  const auto folder = outputs(node);
+  auto folder = outputs(node);
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
   make_folder(folder);

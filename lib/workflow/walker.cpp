@@ -181,7 +181,7 @@ Outcome Walker::run_instance(const Spec& spec, const Task& task, const std::stri
   const bool wanted = with_trace(
       task.place, [&] { return task.when.empty() || evaluate_condition(task.when, Dialect::when, scope.lookup()); });
   if (!wanted) {
-    const Outcome skipped{Phase::skipped, 0, fmt::format("when '{}' is false", task.when), {}};
+    Outcome skipped{Phase::skipped, 0, fmt::format("when '{}' is false", task.when), {}};
     report(node, skipped);
     return skipped;
   }

@@ -77,11 +77,13 @@ Outcome Walker::run_dag(const Library::Resolved& resolved, const std::string& no
   Dag dag;
   dag.scope = scope;
   std::vector<std::function<Outcome()>> work;
+  work.reserve(tasks.size());
   for (const auto& task : tasks) {
     work.emplace_back([&] { return run_dag_task(*resolved.spec, task, child_of(node, task.name), dag); });
   }
   const auto outcomes = run_together(work);
   std::vector<bool> may_fail;
+  may_fail.reserve(tasks.size());
   for (const auto& task : tasks) {
     // A failure that another task depended on, and so dealt with, is not the DAG's.
     may_fail.push_back(task.continue_on_failed || std::any_of(tasks.begin(), tasks.end(), [&](const Task& other) {
