@@ -24,9 +24,7 @@ SegmentTracker::Form MemberRead::Slot::form() const {
 }
 
 MemberRead::MemberRead(MeteredSource& source, ContentJudge& judge, const ReadOptions& options, std::uint64_t threshold)
-    : m_source(source), m_judge(judge), m_options(options), m_tar(judge), m_tracker(threshold) {
-  for (auto& slot : m_slots) slot.raw.resize(archive::max_member_bytes + archive::member_header_bytes);
-}
+    : m_source(source), m_judge(judge), m_options(options), m_tar(judge), m_tracker(threshold) {}
 
 ReadResult MemberRead::run(ByteView front) {
   std::copy(front.begin(), front.end(), m_header.begin());
@@ -63,6 +61,8 @@ bool MemberRead::produce(Slot& slot) {
   const auto sizes = archive::parse_member_header(header);
   if (!sizes) throw Error{ErrorKind::invalid_input, "the package has bytes that are no gzip member of a package"};
   slot.sizes = *sizes;
+  const auto room = sizes->member + archive::member_header_bytes;
+  if (slot.raw.size() < room) slot.raw = Bytes(room);
   std::copy(header.begin(), header.end(), slot.raw.begin());
   const auto rest = MutableBytes{slot.raw}.subspan(header.size(), sizes->member);
   const auto count = read_fully(m_source, rest);
