@@ -102,7 +102,8 @@ KolmogorovSmirnov kolmogorov_smirnov(std::span<const double> left, std::span<con
   const std::int64_t g = std::gcd(n, m);
   const auto distance = largest_distance({left.begin(), left.end()}, {right.begin(), right.end()}, m / g, n / g);
   if (distance == 0) return {0, 1};
-  return {static_cast<double>(distance) / static_cast<double>(n / g * m), probability_outside(n, m, distance)};
+  const std::int64_t common_multiple = n / g * m;
+  return {static_cast<double>(distance) / static_cast<double>(common_multiple), probability_outside(n, m, distance)};
 }
 
 std::optional<double> cohens_d(std::span<const double> left, std::span<const double> right) {
