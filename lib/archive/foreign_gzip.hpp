@@ -12,6 +12,8 @@ class ForeignGzip final : public Source {
  public:
   /// `front`: bytes that were read from `rest` already.
   ForeignGzip(ByteView front, Source& rest);
+  ForeignGzip(const ForeignGzip&) = delete;
+  ForeignGzip& operator=(const ForeignGzip&) = delete;
   ~ForeignGzip() override;
   std::size_t read(MutableBytes buffer) override;
 

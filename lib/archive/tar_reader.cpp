@@ -216,8 +216,8 @@ void TarReader::forget_extensions() {
   m_header_bytes.clear();
 }
 
-void TarReader::begin_file(std::string name, std::uint64_t size) {
-  const auto path = fs::SafePath::parse(name.starts_with("./") ? std::string_view{name}.substr(2) : name);
+void TarReader::begin_file(std::string_view name, std::uint64_t size) {
+  const auto path = fs::SafePath::parse(name.starts_with("./") ? name.substr(2) : name);
   const auto mode = canonical_mode(path, size);
   m_canonical = m_canonical && mode;
   forget_extensions();
@@ -233,13 +233,13 @@ void TarReader::end_file() {
   m_state = m_padding == 0 ? State::header : State::padding;
 }
 
-void TarReader::begin_folder(std::string name, std::uint64_t size) {
+void TarReader::begin_folder(std::string_view name, std::uint64_t size) {
   if (size != 0) refuse("a folder has content");
   m_canonical = false;
   forget_extensions();
-  if (name.ends_with('/')) name.pop_back();
+  if (name.ends_with('/')) name.remove_suffix(1);
   if (name.empty() || name == ".") return;  // the root itself, as GNU tar and Python's tarfile write it
-  m_handler.folder(fs::SafePath::parse(name.starts_with("./") ? std::string_view{name}.substr(2) : name));
+  m_handler.folder(fs::SafePath::parse(name.starts_with("./") ? name.substr(2) : name));
 }
 
 }  // namespace capsule::archive

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "archive/pax.hpp"
 #include "archive/tar_format.hpp"
@@ -64,8 +65,8 @@ class TarReader {
   void end_block();
   void begin_extension(Extension kind, std::uint64_t size);
   void end_extension();
-  void begin_file(std::string name, std::uint64_t size);
-  void begin_folder(std::string name, std::uint64_t size);
+  void begin_file(std::string_view name, std::uint64_t size);
+  void begin_folder(std::string_view name, std::uint64_t size);
   void end_file();
   [[nodiscard]] std::string name_of_block();
   [[nodiscard]] std::uint64_t size_of_block();

@@ -114,7 +114,7 @@ void ContentJudge::end_entry() {
 }
 
 void ContentJudge::folder(const fs::SafePath& path) {
-  const auto text = path.text();
+  const auto& text = path.text();
   const bool is_file = m_head ? m_head->files.find(text) != nullptr : m_pending.contains(path);
   if (is_file || rank(text) < 3) refuse(ErrorKind::invalid_input, path, "is a file and a folder");
 }

@@ -33,6 +33,7 @@ Bytes FolderFiles::open(std::size_t file) {
 
 void FolderFiles::read(std::vector<MutableBytes>& pieces) {
   std::vector<iovec> places;
+  places.reserve(pieces.size());
   for (const auto piece : pieces) places.push_back({piece.data(), piece.size()});
   for (auto place = places.begin(); place != places.end();) {
     const auto count = ::readv(m_fd.get(), &*place, static_cast<int>(places.end() - place));
