@@ -203,6 +203,7 @@ std::optional<Proven> prove(const Task& task) {
   const ProofMemory memory{task.state / "proofs", index.digest, task.run_record};
   if (auto earlier = find_earlier(task, *store, index.digest)) {
     memory.forget();
+    const fs::TemporaryFolder sweep{task.state / "proofs"};  // removes what a killed call left unpacked
     return earlier;
   }
   const auto capsule = unpack(*store, index.digest, task.trust, task.state, task.progress);

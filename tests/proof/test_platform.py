@@ -95,6 +95,13 @@ class Platform(Case):
         self.assertEqual(len(self.maker.bundles()), 1)
         self.assertEqual(len(self.platform.proofs), 1)
 
+    def test_two_runs_at_once_share_the_database_of_our_own_service(self):
+        records = [self.maker.record(run_id=f"{number:016x}") for number in range(2)]
+        both = [self.maker.start_proving(self.reference, record) for record in records]
+        ends = [(process.communicate(timeout=120), process.returncode) for process in both]
+        self.assertEqual([code for _, code in ends], [0, 0], ends)
+        self.assertEqual(len(self.maker.bundles()), 2)
+
     def test_the_signal_to_end_ends_it_within_a_second(self):
         asked = threading.Event()
         self.platform.before_answer = lambda _, path: (asked.set(), time.sleep(3)) if path.endswith("/generate") else None
