@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/error.hpp"
+#include "fs/lock.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 
@@ -253,6 +254,8 @@ Store::Store(const fs::Path& file) : m_database(std::make_unique<Database>()) {
   }
   sqlite3_busy_timeout(handle, 5000);
   with_trace(printable(file.string(), 1024), [&] {
+    // SQLite does not wait for its turn where two processes switch a new database to WAL at once.
+    const fs::FileLock one_at_a_time{file.string() + ".lock", std::chrono::seconds{5}};
     execute(handle, "PRAGMA journal_mode = WAL");
     execute(handle, "PRAGMA synchronous = FULL");
     m_database->prepare();
