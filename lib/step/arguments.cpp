@@ -12,6 +12,7 @@ namespace capsule::step {
 
 namespace {
 
+constexpr std::string_view document_type = "JSON";
 constexpr std::size_t max_value_bytes = std::size_t{4} << 20U;
 
 std::string read_value(const std::string& path) {
@@ -27,6 +28,16 @@ std::string environment_name(std::string_view option) {
   return name;
 }
 
+/// Whether an option's value is a document. No other value is ever read from a file: what a workflow puts in could
+/// name a mounted key, and the error about a bad value would print it.
+bool takes_document(const CLI::App& app, const std::string& name) {
+  if (!name.starts_with("--")) return false;
+  const auto is_it = [&](const CLI::Option* option) { return option->check_name(name); };
+  const auto options = app.get_options();
+  const auto found = std::find_if(options.begin(), options.end(), is_it);
+  return found != options.end() && (*found)->get_type_name() == document_type;
+}
+
 }  // namespace
 
 void add_environment_names(CLI::App& app) {
@@ -39,23 +50,23 @@ void add_environment_names(CLI::App& app) {
   for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) add_environment_names(*subcommand);
 }
 
-std::vector<std::string> expand_arguments(int argc, char** argv) {
+std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> out;
+  bool value_of_document = false;  // the argument before was `--option` of a document
   for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
+    std::string argument = argv[i];
     if (argument.empty()) continue;
     const auto equals = argument.starts_with("--") ? argument.find('=') : std::string::npos;
     if (equals != std::string::npos) {
       const auto value = argument.substr(equals + 1);
       if (value.empty()) continue;
-      const auto expanded = value.starts_with('@') ? read_value(value.substr(1)) : value;
-      if (!expanded.empty()) out.push_back(argument.substr(0, equals + 1) + expanded);
-    } else if (argument.starts_with('@')) {
-      const auto expanded = read_value(argument.substr(1));
-      if (!expanded.empty()) out.push_back(expanded);
-    } else {
-      out.push_back(argument);
+      if (value.starts_with('@') && takes_document(app, argument.substr(0, equals)))
+        argument = argument.substr(0, equals + 1) + read_value(value.substr(1));
+    } else if (value_of_document && argument.starts_with('@')) {
+      argument = read_value(argument.substr(1));
     }
+    value_of_document = equals == std::string::npos && takes_document(app, argument);
+    out.push_back(std::move(argument));
   }
   std::reverse(out.begin(), out.end());
   return out;

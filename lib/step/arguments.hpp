@@ -12,8 +12,9 @@ namespace capsule::step {
 void add_environment_names(CLI::App& app);
 
 /// The arguments as CLI11's parse(vector) wants them (reversed, without the program's name), with empty arguments and
-/// `--option=` dropped (expression tags of a workflow can yield them), and each `@FILE` value replaced by the file's
-/// content less one newline at its end; at most 4 MiB. Error usage, not_found.
-std::vector<std::string> expand_arguments(int argc, char** argv);
+/// `--option=` dropped (expression tags of a workflow can yield them). Where an option takes a document (type name
+/// JSON), a value `@FILE` is replaced by the file's content less one newline at its end; at most 4 MiB. Error usage,
+/// not_found.
+std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** argv);
 
 }  // namespace capsule::step

@@ -83,6 +83,14 @@ std::string text_summary(const json::Object& result) {
   return out;
 }
 
+/// A relative path means the caller's folder, also where a child runs in another.
+fs::Path absolute(const std::string& text) {
+  std::error_code error;
+  auto path = std::filesystem::absolute(text, error);
+  if (error) fs::throw_errno("find the folder", text, error.value());
+  return path.lexically_normal();
+}
+
 }  // namespace
 
 void Context::output(std::string_view name, std::string_view value) {
@@ -119,7 +127,7 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   add_environment_names(app);
   app.footer([&manual] { return footer_of(manual); });
   try {
-    app.parse(expand_arguments(argc, argv));
+    app.parse(expand_arguments(app, argc, argv));
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
@@ -174,7 +182,7 @@ fs::Path default_state_folder() {
 CLI::Option* add_state_option(CLI::App& app, fs::Path& state) {
   return app
       .add_option_function<std::string>(
-          "--state", [&state](const std::string& text) { state = text; },
+          "--state", [&state](const std::string& text) { state = absolute(text); },
           "Folder for keys, the working store and what must be remembered [/var/lib/capsule-loop for root, else "
           "$XDG_STATE_HOME/capsule-loop]")
       ->type_name("DIR");

@@ -10,10 +10,14 @@ using capsule::step::expand_arguments;
 
 namespace {
 std::vector<std::string> expanded(std::vector<std::string> arguments) {
+  CLI::App app;
+  std::string value;
+  app.add_option("--parameters", value)->type_name("JSON");
+  app.add_option("--key", value)->type_name("FILE");
   arguments.insert(arguments.begin(), "program");
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
-  return expand_arguments(static_cast<int>(argv.size()), argv.data());
+  return expand_arguments(app, static_cast<int>(argv.size()), argv.data());
 }
 }  // namespace
 
@@ -21,13 +25,17 @@ TEST_CASE("empty arguments and empty values are dropped") {
   CHECK(expanded({"a", "", "--b=", "--c=d"}) == std::vector<std::string>{"--c=d", "a"});
 }
 
-TEST_CASE("a value @FILE is read from the file, less one newline") {
+TEST_CASE("a document @FILE is read from the file, less one newline; nothing else is") {
   const capsule::fs::TemporaryFolder folder{capsule::fs::temporary_parent()};
   const auto file = (folder.path() / "value").string();
   capsule::fs::write_file(file, "two words\n");
-  CHECK(expanded({"--key=@" + file, "@" + file}) == std::vector<std::string>{"two words", "--key=two words"});
-  CHECK_THROWS_AS(expanded({"@" + file + ".missing"}), capsule::Error);
-  CHECK_THROWS_AS(expanded({"@"}), capsule::Error);
+  CHECK(expanded({"--parameters=@" + file}) == std::vector<std::string>{"--parameters=two words"});
+  CHECK(expanded({"--parameters", "@" + file}) == std::vector<std::string>{"two words", "--parameters"});
+  CHECK_THROWS_AS(expanded({"--parameters=@" + file + ".missing"}), capsule::Error);
+  CHECK_THROWS_AS(expanded({"--parameters=@"}), capsule::Error);
+  // A key, or what a workflow put in, is a name and never what stands in a file.
+  CHECK(expanded({"--key=@" + file, "@" + file}) == std::vector<std::string>{"@" + file, "--key=@" + file});
+  CHECK(expanded({"--key", "@" + file}) == std::vector<std::string>{"@" + file, "--key"});
 }
 
 TEST_CASE("every long option has its environment variable") {
