@@ -1,14 +1,14 @@
 # Every command that a person or CI needs. `make run` and `make test` are the two of the README.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.DEFAULT_GOAL := build
+.DEFAULT_GOAL := all
 
 BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev libssl-dev libyaml-cpp-dev libcurl4-openssl-dev \
   libarchive-dev libboost1.81-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libdeflate-dev libseccomp-dev libcli11-dev \
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev python3
 TEST_PACKAGES := catch2 python3-yaml libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace
 
-.PHONY: build deps test-deps run test release sanitized lint bench fuzz clean capsule
+.PHONY: all build deps test-deps run test release sanitized lint bench fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -23,6 +23,8 @@ deps:
 
 test-deps:
 	@bash tests/support/install_packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+all: build capsule
 
 build: deps
 	cmake --preset release -DBUILD_TESTING=OFF
@@ -46,7 +48,7 @@ $(CAPSULE)/capsule.tarball: tests/capsules/tools/make_tarball.py
 
 # The whole loop on this machine, with the workflow files that a cluster runs.
 run: build capsule
-	@export CAPSULE_STATE=$(STATE) out=$(STATE)/outputs registry=oci-layout:$(STATE)/registry; \
+	@umask 022; export CAPSULE_STATE='$(STATE)' out=$(STATE)/outputs registry=oci-layout:$(STATE)/registry; \
 	mkdir -p $$out; \
 	$(BIN)/capsule-sign keygen --outputs $$out/keygen; \
 	$(BIN)/capsule-run workflows/loops/capsule-build.yaml -p source=$(CURDIR)/$(CAPSULE) -p publish=false --outputs $$out/build; \
@@ -63,9 +65,9 @@ run: build capsule
 	$(BIN)/capsule-register resolve '$(URI)' --registry $$registry --output text --outputs $$out/resolve; \
 	echo; echo 'Package, keys, registry and log are under $(STATE). What to try next:'; \
 	echo "  $(BIN)/capsule-verify $$package --trust $(STATE)/configmaps/capsule-trust/trust.yaml"; \
-	echo "  $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry $$registry --store /tmp/store"; \
-	echo "  $(BIN)/capsule-register list --registry $$registry"; \
-	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --allow-unmet $$unmet --new-run"
+	echo "  $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry $$registry --state $(STATE) --store /tmp/store"; \
+	echo "  $(BIN)/capsule-register list --registry $$registry --state $(STATE)"; \
+	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --state $(STATE) --allow-unmet $$unmet --new-run"
 
 test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure
@@ -94,4 +96,4 @@ fuzz: test-deps
 	tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
 clean:
-	rm -rf build
+	rm -rf build $(MADE)

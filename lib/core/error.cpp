@@ -74,13 +74,27 @@ Error Error::within(std::string_view where) const {
   return {m_kind, fmt::format("{}: {}", where, m_message)};
 }
 
+namespace {
+
+/// C1 controls (U+009B begins an escape sequence) and marks that turn the direction of the text around.
+bool steers_a_terminal(char32_t code) noexcept {
+  return (code >= 0x80 && code < 0xa0) || code == 0x061c || code == 0x200e || code == 0x200f ||
+         (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+}  // namespace
+
 std::string printable(std::string_view text, std::size_t limit) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     if (out.size() >= limit) return out + "…";
     const auto length = utf8::sequence_length(text.substr(at));
     const auto byte = static_cast<unsigned char>(text[at]);
-    if (length == 0 || byte < 0x20 || byte == 0x7f) {
+    if (length > 1 && steers_a_terminal(utf8::decode(text.substr(at)))) {
+      for (std::size_t i = 0; i < length; ++i)
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at + i]));
+      at += length;
+    } else if (length == 0 || byte < 0x20 || byte == 0x7f) {
       out += fmt::format("\\x{:02x}", byte);
       ++at;
     } else {

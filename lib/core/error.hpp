@@ -58,7 +58,8 @@ decltype(auto) with_trace(std::string_view where, Work&& work) {
   }
 }
 
-/// `text` made fit for one line of a terminal: control characters and invalid UTF-8 are escaped as \xNN,
+/// `text` made fit for one line of a terminal: control characters (C1 and marks of direction too) and
+/// invalid UTF-8 are escaped as \xNN,
 /// and what is longer than `limit` bytes is cut with "…".
 std::string printable(std::string_view text, std::size_t limit = 200);
 

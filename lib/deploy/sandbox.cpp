@@ -1,6 +1,7 @@
 #include "deploy/sandbox.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -47,6 +48,7 @@ std::vector<std::string> interpreter_of(const fs::Path& file) {
   auto words = words_of(text.substr(2, text.find('\n') - 2));
   if (words.size() >= 2 && fs::Path{words.front()}.filename() == "env") {
     words.erase(words.begin());
+    if (words.front() == "-S" && words.size() > 1) words.erase(words.begin());
     words.front() = find_program(words.front()).string();
   }
   return words;
@@ -61,6 +63,20 @@ void make_writable_folder(const fs::Path& folder) {
   if (::geteuid() == 0 && ::chown(folder.c_str(), process::capsule_user, process::capsule_user) != 0)
     fs::throw_errno("change the owner of", folder, errno);
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+}
+
+void require_passable(const fs::Path& folder) {
+  if (::geteuid() != 0) return;  // then it runs as we do
+  fs::Path above;
+  for (const auto& part : folder) {
+    above /= part;
+    struct stat status {};
+    if (::stat(above.c_str(), &status) != 0) fs::throw_errno("look at", above, errno);
+    if ((status.st_mode & S_IXOTH) != 0 || status.st_uid == process::capsule_user) continue;
+    throw Error{ErrorKind::denied,
+                fmt::format("capsule code runs as user {}, who cannot enter {}: chmod o+x it, or give another --state",
+                            process::capsule_user, printable(above.string(), 1024))};
+  }
 }
 
 process::Command capsule_command(const CapsuleCall& call) {

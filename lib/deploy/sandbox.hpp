@@ -15,6 +15,9 @@ namespace capsule::deploy {
 /// A folder that capsule code may write: made if missing, owned by process::capsule_user when we are root, mode 0700.
 void make_writable_folder(const fs::Path& folder);
 
+/// Error denied, naming the folder, where the user as whom capsule code runs could not enter `folder` or one above it.
+void require_passable(const fs::Path& folder);
+
 /// A file of an unpacked capsule that is to run.
 struct CapsuleCall {
   fs::Path root;                        ///< of the capsule; it may read, not write it

@@ -39,14 +39,43 @@ json::Value result_in(std::string_view output, const std::string& entrypoint) {
                 fmt::format("the last line of {}'s stdout is not its result, one JSON object: {}", entrypoint, reason)};
   };
   if (line.empty()) fail("there is none");
+  json::Value value;
   try {
-    auto value = json::parse(line, "the result", {max_result_bytes, 32});
-    if (!value.is_object()) fail(fmt::format("it is {}", value.type_name()));
-    return value;
+    value = json::parse(line, "the result", {max_result_bytes, 32});
   } catch (const Error& error) {
     fail(error.message());
   }
-  return {};
+  if (!value.is_object()) fail(fmt::format("it is {}", value.type_name()));
+  return value;
+}
+
+constexpr std::size_t max_logged_lines = 200;
+
+/// Passes on what capsule code says on stderr, up to a number of lines: it may talk without end.
+std::function<void(std::string_view)> excerpt_of(const std::string& what) {
+  return [what, count = std::size_t{0}](std::string_view line) mutable {
+    if (count < max_logged_lines) log::info(fmt::format("{}: {}", what, printable(line, 400)));
+    if (count == max_logged_lines)
+      log::info(fmt::format("{}: … the lines after the first {} are left out", what, count));
+    ++count;
+  };
+}
+
+/// Runs a file of the capsule. What keeps it from starting (no such interpreter, no `#!` line, a broken ELF file) is
+/// the capsule's own fault.
+process::Result run_file(const std::string& what, const CapsuleCall& call,
+                         const std::function<void(process::Command&)>& configure) {
+  require_passable(call.root);
+  try {
+    auto command = capsule_command(call);
+    command.on_error_line = excerpt_of(what);
+    configure(command);
+    return process::run(command);
+  } catch (const Error& error) {
+    if (retry_helps(error.kind()) || error.kind() == ErrorKind::unmet_requirement) throw;
+    throw Error{ErrorKind::capsule_failed,
+                fmt::format("the capsule's {} cannot be started: {}", call.file, error.message())};
+  }
 }
 
 /// What held of the confinement, and what was not to be had: the record says both.
@@ -77,12 +106,8 @@ fs::Path ThisMachine::data_folder(const VerifiedCapsule& capsule) const {
 
 void ThisMachine::run_script(const VerifiedCapsule& capsule, const fs::Path& root, const std::string& script) {
   if (capsule.files().find(script) == nullptr) return;
-  auto command = capsule_command({root, script, data_folder(capsule)});
-  command.time_limit = m_options.time_limit;
-  command.on_error_line = [&](std::string_view line) {
-    log::info(fmt::format("{}: {}", script, printable(line, 400)));
-  };
-  const auto result = process::run(command);
+  const auto result = run_file(script, {root, script, data_folder(capsule)},
+                               [&](process::Command& command) { command.time_limit = m_options.time_limit; });
   if (!result.succeeded()) failed(script, result);
 }
 
@@ -99,14 +124,13 @@ void ThisMachine::prepare(const VerifiedCapsule& capsule, const fs::Path& root) 
 
 RunFacts ThisMachine::run(const VerifiedCapsule& capsule, const fs::Path& root, const RunRequest& request) {
   const auto& entrypoint = capsule.manifest().entrypoint;
-  auto command = capsule_command({root, entrypoint, data_folder(capsule)});
-  command.time_limit = m_options.time_limit;
-  command.input = json::compact(request.input()) + "\n";
-  command.output_limit = max_result_bytes;
-  command.on_error_line = [&](std::string_view line) { log::info(fmt::format("run: {}", printable(line, 400))); };
   const EnergyMeter meter{m_options.watts};
   const auto started_at = now();
-  const auto result = process::run(command);
+  const auto result = run_file("run", {root, entrypoint, data_folder(capsule)}, [&](process::Command& command) {
+    command.time_limit = m_options.time_limit;
+    command.input = json::compact(request.input()) + "\n";
+    command.output_limit = max_result_bytes;
+  });
   const auto finished_at = now();
   if (!result.succeeded()) failed(fmt::format("run of {}", entrypoint), result);
   const auto energy = meter.stop(result.usage.cpu);

@@ -136,7 +136,7 @@ std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const Workin
   }
   const auto reference = oci::Reference::parse(text);
   auto repository = oci::open_store(reference.registry, reference.name);
-  auto published = read_published(*repository, find_index(*repository, reference).digest);
+  auto published = read_published(*repository, reference);
   return std::make_unique<PublishedInput>(std::move(repository), std::move(published));
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/semver.hpp"
 #include "image/published_form.hpp"
 #include "oci/manifest.hpp"
 #include "oci/media_types.hpp"
@@ -119,6 +120,16 @@ void check_same(const PublishedPackage& published, const VerifiedCapsule& capsul
   check("version", published.version, capsule.manifest().version);
   check("capsule digest", published.capsule_digest.text(), capsule.capsule_digest().text());
   check("package digest", published.package_digest.text(), capsule.package_digest().text());
+}
+
+PublishedPackage read_published(oci::Store& store, const oci::Reference& reference) {
+  auto published = read_published(store, find_index(store, reference).digest);
+  const bool other_version = reference.tag && is_version(*reference.tag) && *reference.tag != published.version;
+  if (published.name != reference.name || other_version) {
+    throw Error{ErrorKind::verification_failed, fmt::format("{}: what is there calls itself {}:{}", reference.text(),
+                                                            printable(published.name), printable(published.version))};
+  }
+  return published;
 }
 
 }  // namespace capsule::image

@@ -31,6 +31,10 @@ oci::Descriptor find_index(oci::Store& store, const oci::Reference& reference);
 /// Errors not_found, invalid_input (this is no capsule), verification_failed.
 PublishedPackage read_published(oci::Store& store, const Digest& index);
 
+/// The same by reference. What is found must call itself by the name and, where the tag is a version, by the version
+/// that were asked for: tags and folders are not signed. Error verification_failed.
+PublishedPackage read_published(oci::Store& store, const oci::Reference& reference);
+
 /// The package, layer after layer; each is checked against its digest on the way. `store` must outlive it.
 std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published);
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <system_error>
 
 #include "core/error.hpp"
 #include "fs/atomic_file.hpp"
@@ -55,6 +56,15 @@ int fail(int code, std::string_view message) {
   log::error(message);
   write_termination_message(message);
   return code;
+}
+
+/// The standard library's own errors: of files, or of threads that are not to be had.
+ErrorKind kind_of(const std::error_code& code) {
+  if (code == std::errc::no_such_file_or_directory || code == std::errc::not_a_directory) return ErrorKind::not_found;
+  if (code == std::errc::permission_denied || code == std::errc::operation_not_permitted ||
+      code == std::errc::read_only_file_system)
+    return ErrorKind::denied;
+  return ErrorKind::unavailable;
 }
 
 void write_outputs(const fs::Path& folder, const std::vector<std::pair<std::string, std::string>>& files,
@@ -121,7 +131,11 @@ void Context::summary(std::string text) {
 int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::function<void(Context&)>& work) {
   ::umask(022);
   log::configure(app.get_name(), log::detect_form());
-  end_on_signals();
+  try {
+    end_on_signals();
+  } catch (const std::system_error& error) {
+    return fail(exit_code(ErrorKind::unavailable), fmt::format("no thread is to be had: {}", error.code().message()));
+  }
   CommonOptions common;
   add_common_options(app, common);
   add_environment_names(app);
@@ -163,6 +177,9 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   } catch (const std::bad_alloc&) {
     return fail_with_report(exit_code(ErrorKind::unavailable), name_of(ErrorKind::unavailable),
                             "out of memory: give the step more, then try again");
+  } catch (const std::system_error& error) {
+    const auto kind = kind_of(error.code());
+    return fail_with_report(exit_code(kind), name_of(kind), printable(error.what(), 1024));
   } catch (const std::exception& error) {
     return fail_with_report(1, "bug", fmt::format("a bug in this program, please report it: {}", error.what()));
   }

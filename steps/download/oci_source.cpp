@@ -43,7 +43,7 @@ void check_claim(const Digest& got, const image::PublishedPackage& published, co
 
 Result fetch_published(const oci::Reference& reference, const Order& order, const Surroundings& surroundings) {
   const auto from = oci::open_store(reference.registry, reference.name);
-  const auto published = image::read_published(*from, image::find_index(*from, reference).digest);
+  const auto published = image::read_published(*from, reference);
   const auto& digest = published.package_digest;
   check_digest(order, digest, reference.text());
   if (published.size > order.max_bytes) {

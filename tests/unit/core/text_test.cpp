@@ -60,6 +60,11 @@ TEST_CASE("well-formed UTF-8 only") {
 TEST_CASE("a message is fit for one line of a terminal") {
   CHECK(printable("a\nb\x1b[31m") == "a\\x0ab\\x1b[31m");
   CHECK(printable("\xff") == "\\xff");
+  CHECK(printable("a\xc2\x9b"
+                  "31m") == "a\\xc2\\x9b31m");
+  CHECK(printable("\xe2\x80\xae"
+                  "txt") == "\\xe2\\x80\\xaetxt");
+  CHECK(printable("é…") == "é…");
   CHECK(printable(std::string(300, 'x')).size() < 210);
 }
 
