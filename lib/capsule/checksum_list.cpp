@@ -38,7 +38,8 @@ std::string ascii_lower(std::string_view text) {
 /// Refuses two paths that no folder, or no folder of some systems, could hold side by side: a file that is a folder of
 /// another, and ASCII case twins, in any of their components.
 void refuse_clashes(const std::vector<ChecksumList::Line>& lines) {
-  std::set<std::string> files;
+  // The two that are never listed lie beside the others all the same.
+  std::set<std::string> files{std::string{head::checksums}, std::string{head::signature}};
   std::set<std::string> folders;
   for (const auto& line : lines) {
     const auto& path = line.path.text();

@@ -28,14 +28,19 @@ std::string environment_name(std::string_view option) {
   return name;
 }
 
+const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
+  if (!name.starts_with("--")) return nullptr;
+  const auto options = app.get_options();
+  const auto found =
+      std::find_if(options.begin(), options.end(), [&](const CLI::Option* option) { return option->check_name(name); });
+  return found == options.end() ? nullptr : *found;
+}
+
 /// Whether an option's value is a document. No other value is ever read from a file: what a workflow puts in could
 /// name a mounted key, and the error about a bad value would print it.
 bool takes_document(const CLI::App& app, const std::string& name) {
-  if (!name.starts_with("--")) return false;
-  const auto is_it = [&](const CLI::Option* option) { return option->check_name(name); };
-  const auto options = app.get_options();
-  const auto found = std::find_if(options.begin(), options.end(), is_it);
-  return found != options.end() && (*found)->get_type_name() == document_type;
+  const auto* option = find_option(app, name);
+  return option != nullptr && option->get_type_name() == document_type;
 }
 
 }  // namespace
@@ -55,7 +60,13 @@ std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** 
   bool value_of_document = false;  // the argument before was `--option` of a document
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
-    if (argument.empty()) continue;
+    if (argument.empty()) {
+      // `--option ''` is an option without a value: not given.
+      const auto* option = out.empty() ? nullptr : find_option(app, out.back());
+      if (option != nullptr && option->get_items_expected_min() > 0) out.pop_back();
+      value_of_document = false;
+      continue;
+    }
     const auto equals = argument.starts_with("--") ? argument.find('=') : std::string::npos;
     if (equals != std::string::npos) {
       const auto value = argument.substr(equals + 1);

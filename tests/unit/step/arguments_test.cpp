@@ -23,6 +23,8 @@ std::vector<std::string> expanded(std::vector<std::string> arguments) {
 
 TEST_CASE("empty arguments and empty values are dropped") {
   CHECK(expanded({"a", "", "--b=", "--c=d"}) == std::vector<std::string>{"--c=d", "a"});
+  CHECK(expanded({"--key", "", "a"}) == std::vector<std::string>{"a"});
+  CHECK(expanded({"--key=x", "", "a"}) == std::vector<std::string>{"a", "--key=x"});
 }
 
 TEST_CASE("a document @FILE is read from the file, less one newline; nothing else is") {
