@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "process/descendants.hpp"
@@ -169,11 +170,18 @@ class Supervisor {
   std::int64_t m_kill_at = -1;
 };
 
+/// By the kernel's own calls: the C library keeps two real-time signals to itself, and would hand on what our caller
+/// has done with them.
 void reset_signals() noexcept {
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
-  sigset_t none{};
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  struct {
+    std::uintptr_t handler, flags, restorer;
+    std::uint64_t mask;
+  } const by_default{};
+  const std::uint64_t none = 0;
+  for (int signal = 1; signal <= 64; ++signal) {
+    ::syscall(SYS_rt_sigaction, signal, &by_default, nullptr, sizeof none);
+  }
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
 }
 
 [[noreturn]] void fail(const ChildPlan& plan, const char* doing) noexcept {

@@ -38,6 +38,7 @@ for i in range(500):
 /// Runs `work` in a process of its own, and gives its wait status.
 template <typename Work>
 int in_another_process(Work work) {
+  ::signal(SIGCHLD, SIG_DFL);  // ignored by our own caller, it would take the status away
   const pid_t pid = ::fork();
   if (pid == 0) {
     work();

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <thread>
 
@@ -136,9 +138,15 @@ TEST_CASE("a child has its own session, no signal mask, no ignored signal, and d
   ::sigaddset(&set, SIGTERM);
   ::pthread_sigmask(SIG_BLOCK, &set, &before);
   ::signal(SIGPIPE, SIG_IGN);
+  // One that the C library keeps to itself: only the kernel's own call ignores it, and undoes that.
+  constexpr int reserved = 32;
+  std::array<std::uintptr_t, 4> action{reinterpret_cast<std::uintptr_t>(SIG_IGN)};  // handler, flags, restorer, mask
+  std::array<std::uintptr_t, 4> action_before{};
+  REQUIRE(::syscall(SYS_rt_sigaction, reserved, action.data(), action_before.data(), 8) == 0);
   const fs::Fd leak{::open("/dev/null", O_RDONLY)};  // without O_CLOEXEC
   const auto result = run(shell("grep -E '^Sig(Blk|Ign)' /proc/self/status; echo /proc/self/fd/*"));
   const auto session = run(python("import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"));
+  ::syscall(SYS_rt_sigaction, reserved, action_before.data(), nullptr, 8);
   ::signal(SIGPIPE, SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   CHECK(session.output == "True\n");
