@@ -66,14 +66,23 @@ void remove_temporaries() noexcept {
 
 TemporaryFolder::TemporaryFolder(const Path& parent) {
   sweep(parent);
-  m_path = parent / fmt::format(".tmp-{}", random_name());
-  remember_temporary(m_path);
-  if (::mkdir(m_path.c_str(), 0700) != 0) {
+  // Between mkdir and the lock another process may take a new folder for a dead one's: then it is gone, and we make
+  // another. Where folders cannot be locked at all, ours is as safe as it can be.
+  for (bool is_ours = false; !is_ours;) {
+    m_path = parent / fmt::format(".tmp-{}", random_name());
+    remember_temporary(m_path);
+    if (::mkdir(m_path.c_str(), 0700) != 0) {
+      const int error = errno;
+      forget_temporary(m_path);
+      throw_errno("create a folder in", parent, error);
+    }
+    m_lock = lock_folder(m_path);
     const int error = errno;
-    forget_temporary(m_path);
-    throw_errno("create a folder in", parent, error);
+    struct stat status {};
+    is_ours =
+        m_lock ? ::fstat(m_lock.get(), &status) == 0 && status.st_nlink != 0 : error != EWOULDBLOCK && error != ENOENT;
+    if (!is_ours) forget_temporary(m_path);
   }
-  m_lock = lock_folder(m_path);
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <future>
 
 #include "core/error.hpp"
 #include "fs/atomic_file.hpp"
@@ -66,6 +67,20 @@ TEST_CASE("a temporary folder goes with its owner, and one of a dead owner with 
     CHECK(stdfs::exists(inner_path));  // a living owner's folder is left alone
   }
   CHECK_FALSE(stdfs::exists(inner_path));
+}
+
+TEST_CASE("a new temporary folder is never taken for a dead one's") {
+  const TemporaryFolder outer{temporary_parent()};
+  const auto make_many = [&] {
+    for (int i = 0; i < 300; ++i) {
+      const TemporaryFolder folder{outer.path()};
+      std::ofstream{folder.path() / "x"} << "x";
+      if (!stdfs::exists(folder.path() / "x")) throw std::runtime_error{"swept away"};
+    }
+  };
+  std::vector<std::future<void>> makers;
+  for (int i = 0; i < 4; ++i) makers.push_back(std::async(std::launch::async, make_many));
+  for (auto& maker : makers) CHECK_NOTHROW(maker.get());
 }
 
 TEST_CASE("a file is created below a folder and nowhere else") {
