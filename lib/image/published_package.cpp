@@ -49,15 +49,14 @@ class Concatenated final : public Source {
 }  // namespace
 
 oci::Descriptor find_index(oci::Store& store, const oci::Reference& reference) {
-  std::optional<oci::Descriptor> tagged;
   if (reference.tag) {
-    tagged = store.resolve(*reference.tag);
+    const auto tagged = oci::read_tagged(store, *reference.tag);
     if (!tagged) throw Error{ErrorKind::not_found, fmt::format("{} is not there", reference.text())};
-    if (reference.digest && *reference.digest != tagged->digest) {
+    if (reference.digest && *reference.digest != tagged->descriptor.digest) {
       throw Error{ErrorKind::verification_failed,
-                  fmt::format("{}: the tag names {}", reference.text(), tagged->digest.text())};
+                  fmt::format("{}: the tag names {}", reference.text(), tagged->descriptor.digest.text())};
     }
-    return *tagged;
+    return tagged->descriptor;
   }
   if (!reference.digest) {
     throw Error{ErrorKind::usage,

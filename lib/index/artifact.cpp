@@ -41,9 +41,9 @@ BlobEntry store_artifact(oci::Store& store, const Artifact& artifact) {
 }
 
 std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit) {
-  const auto found = store.resolve(tag);
+  const auto found = oci::read_tagged(store, tag);
   if (!found) return std::nullopt;
-  const auto manifest = json::parse(store.manifest(found->digest), "the manifest of the index");
+  const auto manifest = json::parse(found->bytes, "the manifest of the index");
   const auto layers = json::Cursor{manifest, "the manifest of the index"}.at("layers").elements();
   if (layers.empty())
     throw Error{ErrorKind::invalid_input, fmt::format("the artifact under the tag {} has no layer", printable(tag))};

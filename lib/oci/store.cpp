@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "oci/layout_store.hpp"
+#include "oci/manifest.hpp"
 
 namespace capsule::oci {
 
@@ -64,6 +65,18 @@ std::string read_text(Store& store, const Digest& digest, std::size_t limit) {
   const auto size = store.blob_size(digest);
   if (!size) throw Error{ErrorKind::not_found, fmt::format("{} is not there", digest.text())};
   return read_text(store, Descriptor{"application/octet-stream", digest, *size, {}, {}, {}}, limit);
+}
+
+std::optional<TaggedManifest> read_tagged(Store& store, std::string_view tag) {
+  auto found = store.resolve(tag);
+  if (!found) return std::nullopt;
+  auto bytes = store.manifest(found->digest);
+  if (bytes.size() != found->size) {
+    throw Error{ErrorKind::verification_failed, fmt::format("the tag {} is said to name {} bytes, {} are there",
+                                                            printable(tag), found->size, bytes.size())};
+  }
+  parse_manifest(bytes, found->media_type, fmt::format("what the tag {} names", printable(tag)));
+  return TaggedManifest{*std::move(found), std::move(bytes)};
 }
 
 }  // namespace capsule::oci

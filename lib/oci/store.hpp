@@ -68,6 +68,14 @@ std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_
 /// Names of the repositories of a registry, sorted.
 std::vector<std::string> repository_names(const RegistryLocation& registry);
 
+/// What a tag names, with its bytes. What a registry says of it is a word, the bytes are the thing: another size or
+/// media type than said is Error verification_failed or invalid_input. Nothing where there is no such tag.
+struct TaggedManifest {
+  Descriptor descriptor;
+  std::string bytes;
+};
+std::optional<TaggedManifest> read_tagged(Store& store, std::string_view tag);
+
 /// Small documents: a blob as text, at most `limit` bytes.
 std::string read_text(Store& store, const Descriptor& descriptor, std::size_t limit);
 /// The same by digest alone. Error not_found.

@@ -190,3 +190,24 @@ TEST_CASE("a blob that was changed in the folder is found out") {
   store->put_blob(blob.digest, 5, source);  // what is plainly broken is written again
   CHECK(oci::read_text(*store, blob, 10) == "hello");
 }
+
+TEST_CASE("what index.json says of a tag must be true of the blob") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto store = oci::open_store(layout_in(folder), "x", oci::Create::yes);
+  const std::string bytes =
+      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})";
+  store->put_manifest(oci::media_type::image_index, bytes, "1.0.0");
+  REQUIRE(oci::read_tagged(*store, "1.0.0").has_value());
+  const auto index = folder.path() / "x" / "index.json";
+  const auto text = fs::read_file(index, 10'000);
+  const auto altered = [&](std::string from, const std::string& to) {
+    auto copy = text;
+    REQUIRE(copy.find(from) != std::string::npos);
+    copy.replace(copy.rfind(from), from.size(), to);
+    fs::write_file(index, copy);
+    return kind_of([&] { (void)oci::read_tagged(*store, "1.0.0"); });
+  };
+  CHECK(altered(fmt::format("\"size\":{}", bytes.size()), "\"size\":1") == ErrorKind::verification_failed);
+  CHECK(altered(std::string{oci::media_type::image_index}, std::string{oci::media_type::image_manifest}) ==
+        ErrorKind::invalid_input);
+}
