@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "attest/trust_policy.hpp"
 #include "capsule/extractor.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/run_ledger.hpp"
+#include "deploy/run_parameters.hpp"
 #include "deploy/this_machine.hpp"
 #include "fs/lock.hpp"
 #include "image/capsule_input.hpp"
@@ -26,7 +29,6 @@ using namespace capsule;
 namespace {
 
 constexpr std::uint64_t max_exact_integer = (std::uint64_t{1} << 53U) - 1;
-constexpr std::size_t max_record_bytes = std::size_t{32} << 20U;
 
 json::Value parse_parameters(const std::string& text) {
   auto value = with_trace("--parameters", [&] { return json::parse(text, "the parameters"); });
@@ -60,14 +62,6 @@ Unpacked fetch(oci::Store& store, const oci::Reference& reference, const attest:
   return {std::move(capsule), std::move(root)};
 }
 
-/// Whether the record of a finished run is still beside the capsule.
-bool record_is_there(oci::Store& store, const Digest& index, const Digest& record) {
-  for (const auto& entry : oci::attached(store, index, oci::media_type::run_record, max_record_bytes)) {
-    if (entry.content_digest == record) return true;
-  }
-  return false;
-}
-
 struct Loop {
   oci::Store& store;
   oci::Descriptor subject;
@@ -95,6 +89,7 @@ Digest run_once(const Loop& loop, const deploy::RunRequest& request) {
 }
 
 std::unique_ptr<deploy::Target> open_target(const Options& options, const fs::Path& state) {
+  if (!std::isfinite(options.watts)) throw Error{ErrorKind::usage, "--watts wants a number of watts"};
   if (options.target != "this-machine") {
     throw Error{ErrorKind::usage,
                 fmt::format("--target {}: only this-machine is there yet", printable(options.target))};
@@ -179,12 +174,14 @@ void run(const Options& options, step::Context& step) {
   for (const auto& requirement : report.waived) waived += (waived.empty() ? "" : ",") + requirement;
   step.output("waived", waived);
   report.require_all_met();
+  deploy::check_parameters(unpacked.capsule.manifest(), parameters);
 
   deploy::RunLedger ledger{folder / "runs"};
   const deploy::RunWish wish{unpacked.capsule.capsule_digest(), target->id(), parameters, options.budget, options.seed};
   auto entry = ledger.begin(wish, options.new_run ? deploy::NewRun::yes : deploy::NewRun::no);
   step.output("run-id", entry.request.run_id());
-  const bool done = entry.record && record_is_there(*store, *reference.digest, *entry.record);
+  // The ledger knows the record; a registry that was emptied since does not.
+  const bool done = entry.record && store->blob_size(*entry.record).has_value();
   if (!done) {
     ProofedDeployment object{folder / "proofeddeployment.json", unpacked.capsule, options.reference};
     const oci::Descriptor subject{std::string{oci::media_type::image_index},

@@ -4,6 +4,7 @@
 #include "crypto/hash.hpp"
 #include "deploy/capability.hpp"
 #include "deploy/run_ledger.hpp"
+#include "deploy/run_parameters.hpp"
 #include "fs/temporary.hpp"
 #include "json/parse.hpp"
 
@@ -100,4 +101,19 @@ TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
   CHECK(record.at_pointer("/duration_ms")->if_number()->text == "2500");
   CHECK(*record.at_pointer("/waived/0")->if_string() == "gpu:true");
   CHECK(record.at_pointer("/run_id")->if_string()->size() == 16);
+}
+
+TEST_CASE("a run is given what the manifest declares, within its bounds") {
+  const auto manifest = parse_manifest(
+      R"({"name":"x","version":"1.0.0","entrypoint":"run.py","parameters":{"rate":{"type":"number","default":0.5,"min":0,"max":1},)"
+      R"("count":{"type":"integer","default":3},"name":{"type":"string","default":"a"}}})");
+  const auto with = [&](std::string_view text) { check_parameters(manifest, json::parse(text, "parameters")); };
+  CHECK_NOTHROW(with("{}"));
+  CHECK_NOTHROW(with(R"({"rate":1,"count":4,"name":"b"})"));
+  for (const std::string bad : {R"({"rate":1.1})", R"({"rate":-0.1})", R"({"rate":"a"})", R"({"count":1.5})",
+                                R"({"name":1})", R"({"other":1})"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(with(bad), Error);
+  }
+  CHECK_NOTHROW(check_parameters(manifest_with("[]"), json::parse(R"({"anything":1})", "parameters")));
 }
