@@ -27,8 +27,8 @@ test-deps:
 all: build capsule
 
 build: deps
-	cmake --preset release -DBUILD_TESTING=OFF
-	cmake --build --preset release
+	cmake --preset release $(if $(wildcard build/CMakeCache.txt),,-DBUILD_TESTING=OFF)
+	cmake --build --preset release --target programs
 
 release: test-deps
 	cmake --preset release -DBUILD_TESTING=ON
