@@ -13,8 +13,11 @@ namespace capsule::fs {
 
 FileLock::FileLock(const Path& path, std::chrono::milliseconds patience)
     : m_fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  if (!m_fd && errno == EISDIR) m_fd = Fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!m_fd) throw_errno("open the lock", path, errno);
+  const int error = errno;
+  // A folder, or what may only be read: flock needs no more. Whoever then has nothing to write needs no right to.
+  if (!m_fd && (error == EISDIR || error == EACCES || error == EROFS))
+    m_fd = Fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!m_fd) throw_errno("open the lock", path, error);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (::flock(m_fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock", path, errno);

@@ -6,8 +6,8 @@
 
 namespace capsule::fs {
 
-/// Holds an exclusive lock (flock) on a file, created if it is missing, or on a folder, until it goes. The kernel
-/// releases it when the process ends, however it ends.
+/// Holds an exclusive lock (flock) on a file, created if it is missing, or on a folder, until it goes; a file that may
+/// only be read is locked too. The kernel releases it when the process ends, however it ends.
 class FileLock {
  public:
   /// Waits up to `patience`; then Error busy.

@@ -8,8 +8,23 @@
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "log/log.hpp"
 
 namespace capsule::index {
+
+namespace {
+
+/// Nothing where there is no such file.
+std::optional<std::string> text_of(const fs::Path& file) {
+  try {
+    return fs::read_file(file, 4096);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return std::nullopt;
+  }
+}
+
+}  // namespace
 
 SeenHeads::SeenHeads(fs::Path state_folder) : m_folder(std::move(state_folder) / "index-seen") {}
 
@@ -19,8 +34,9 @@ fs::Path SeenHeads::file_of(const std::string& registry, const std::string& name
 
 std::optional<Seen> SeenHeads::of(const std::string& registry, const std::string& name) const {
   const auto file = file_of(registry, name);
-  if (!std::filesystem::exists(file)) return std::nullopt;
-  const auto value = json::parse(fs::read_file(file, 4096), file.string());
+  const auto text = text_of(file);
+  if (!text) return std::nullopt;
+  const auto value = json::parse(*text, file.string());
   const json::Cursor top{value, file.string()};
   return Seen{top.at("sequence").uint64(), Digest::parse(top.at("digest").string())};
 }
@@ -38,11 +54,21 @@ void SeenHeads::check_and_remember(const std::string& registry, const std::strin
                             now.sequence, now.digest.brief(), before->digest.brief())};
   }
   if (before && now.sequence == before->sequence) return;
+  try {
+    remember(file_of(registry, name), now);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::denied) throw;
+    // Who may only read can still check the signature, the expiry, and what was remembered before.
+    log::warning("this index is not remembered: if an older one is served next time, it will not be noticed",
+                 {{"name", name}, {"sequence", std::to_string(now.sequence)}, {"reason", error.message()}});
+  }
+}
+
+void SeenHeads::remember(const fs::Path& file, const Seen& now) const {
   std::error_code error;
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());
-  fs::write_file(file_of(registry, name),
-                 json::canonical(json::Object{{"sequence", now.sequence}, {"digest", now.digest.text()}}));
+  fs::write_file(file, json::canonical(json::Object{{"sequence", now.sequence}, {"digest", now.digest.text()}}));
 }
 
 }  // namespace capsule::index

@@ -21,11 +21,12 @@ class SeenHeads {
   explicit SeenHeads(fs::Path state_folder);
   [[nodiscard]] std::optional<Seen> of(const std::string& registry, const std::string& name) const;
   /// Error verification_failed if `now` is older than what was seen, or another head of the same sequence. Remembers it
-  /// otherwise.
+  /// otherwise; where the folder may only be read, that is a warning.
   void check_and_remember(const std::string& registry, const std::string& name, const Seen& now);
 
  private:
   [[nodiscard]] fs::Path file_of(const std::string& registry, const std::string& name) const;
+  void remember(const fs::Path& file, const Seen& now) const;
   fs::Path m_folder;
 };
 
