@@ -84,13 +84,21 @@ Descriptor LayoutIndex::entry(std::string_view line) const {
 
 std::optional<Descriptor> LayoutIndex::tagged(std::string_view tag) const {
   const auto wanted = needle(tag_annotation, tag);
+  std::optional<Descriptor> out;
   for (const auto line : m_lines) {
     if (!contains(line, wanted)) continue;
     auto found = entry(line);
     const auto* name = annotation(found, tag_annotation);
-    if (name != nullptr && *name == tag) return without_annotations(std::move(found));
+    if (name == nullptr || *name != tag) continue;
+    if (out && (out->digest != found.digest || out->size != found.size || out->media_type != found.media_type)) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("{}: the tag {} stands there twice, as {} and as {}: remove the "
+                              "entry that is wrong",
+                              printable(m_document, 1024), printable(tag), out->digest.text(), found.digest.text())};
+    }
+    out = without_annotations(std::move(found));
   }
-  return std::nullopt;
+  return out;
 }
 
 std::vector<std::string> LayoutIndex::tags(std::string_view prefix) const {

@@ -29,6 +29,7 @@ class LayoutIndex {
   LayoutIndex& operator=(const LayoutIndex&) = delete;
   ~LayoutIndex() = default;
 
+  /// Error conflict where two entries carry the tag and name different things.
   [[nodiscard]] std::optional<Descriptor> tagged(std::string_view tag) const;
   /// Tags that begin with `prefix`, sorted.
   [[nodiscard]] std::vector<std::string> tags(std::string_view prefix) const;
