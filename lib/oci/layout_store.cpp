@@ -62,28 +62,14 @@ void make_folder(const fs::Path& folder) {
   if (error) fs::throw_errno("create the folder", folder, error.value());
 }
 
-/// Gives a finished file its name. Without overwriting it never has another one, so that a kill leaves nothing; only a
-/// file that is there and plainly broken is replaced.
-void commit_blob(fs::AtomicFile& file, const fs::Path& path) {
-  try {
-    file.commit(fs::AtomicFile::Overwrite::no);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::conflict) throw;
-    struct stat there {};
-    struct stat ours {};
-    const bool same = ::stat(path.c_str(), &there) == 0 && ::fstat(file.fd(), &ours) == 0 && S_ISREG(there.st_mode) &&
-                      there.st_size == ours.st_size;
-    if (!same) file.commit(fs::AtomicFile::Overwrite::yes);
-  }
-}
-
-/// What a killed writer may have left between giving index.json its temporary name and its own. For the holder of the
-/// lock.
-void sweep(const fs::Path& folder) {
+/// What a killed writer may have left between giving a new `target` its temporary name and its own. For the holder of
+/// the lock.
+void sweep(const fs::Path& target) {
+  const auto temporary = fmt::format(".{}.", target.filename().string());
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator{folder, ignored}) {
+  for (const auto& entry : std::filesystem::directory_iterator{target.parent_path(), ignored}) {
     const auto name = entry.path().filename().string();
-    if (name.starts_with(".index.json.") && name.ends_with(".tmp")) std::filesystem::remove(entry.path(), ignored);
+    if (name.starts_with(temporary) && name.ends_with(".tmp")) std::filesystem::remove(entry.path(), ignored);
   }
 }
 
@@ -148,6 +134,20 @@ std::optional<std::uint64_t> LayoutStore::blob_size(const Digest& digest) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+bool LayoutStore::holds(const Digest& digest, std::uint64_t size) {
+  if (blob_size(digest) != size) return false;
+  fs::FileSource file{blob_path(digest)};
+  CheckedSource checked{file, digest, size};
+  NullSink nowhere;
+  try {
+    copy(checked, nowhere);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::verification_failed) throw;
+    return false;
+  }
+  return true;
+}
+
 std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {
   const auto there = blob_size(descriptor.digest);
   if (!there) {
@@ -162,7 +162,7 @@ std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {
 }
 
 void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& content) {
-  if (blob_size(digest) == size) return;
+  if (holds(digest, size)) return;
   const auto path = blob_path(digest);
   make_folder(path.parent_path());
   fs::AtomicFile file{path};
@@ -174,7 +174,24 @@ void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& con
   } else {
     copy(checked, file);
   }
-  commit_blob(file, path);
+  commit_blob(file, digest, size);
+}
+
+/// Gives a finished file its name. Without overwriting it never has another one, so that a kill leaves nothing. Only a
+/// file that is there with other bytes than its name says is replaced, by one writer at a time.
+void LayoutStore::commit_blob(fs::AtomicFile& file, const Digest& digest, std::uint64_t size) {
+  try {
+    return file.commit(fs::AtomicFile::Overwrite::no);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;
+  }
+  exclusively([&] {
+    if (holds(digest, size)) return;  // another writer was faster
+    sweep(blob_path(digest));
+    file.commit(fs::AtomicFile::Overwrite::yes);
+    log::warning("a damaged blob was written anew",
+                 {{"digest", digest.text()}, {"registry", printable(m_folder.string(), 1024)}});
+  });
 }
 
 Descriptor LayoutStore::put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) {
@@ -184,10 +201,9 @@ Descriptor LayoutStore::put_stream(std::string_view media_type, const std::funct
   crypto::HashingSink hashing{file};
   produce(hashing);
   Descriptor out{std::string{media_type}, hashing.finish(), hashing.count(), {}, {}, {}};
-  if (blob_size(out.digest) == out.size) return out;
-  const auto path = blob_path(out.digest);
-  file.set_target(path);
-  commit_blob(file, path);
+  if (holds(out.digest, out.size)) return out;
+  file.set_target(blob_path(out.digest));
+  commit_blob(file, out.digest, out.size);
   return out;
 }
 
@@ -207,7 +223,7 @@ Descriptor LayoutStore::put_manifest(std::string_view media_type, std::string_vi
     bool changed = tag && index.set_tag(*tag, out);
     if (manifest.subject) changed = index.add_referrer(manifest.subject->digest, out) || changed;
     if (!changed) return;
-    sweep(m_folder);
+    sweep(m_folder / "index.json");
     fs::write_file(m_folder / "index.json", index.text());
   });
   return out;

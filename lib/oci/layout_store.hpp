@@ -1,6 +1,6 @@
 #pragma once
 
-#include "fs/fd.hpp"
+#include "fs/atomic_file.hpp"
 #include "oci/manifest.hpp"
 #include "oci/store.hpp"
 
@@ -19,6 +19,7 @@ class LayoutStore final : public Store {
   std::optional<Descriptor> resolve(std::string_view tag) override;
   std::string manifest(const Digest& digest) override;
   std::optional<std::uint64_t> blob_size(const Digest& digest) override;
+  bool holds(const Digest& digest, std::uint64_t size) override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
@@ -32,6 +33,7 @@ class LayoutStore final : public Store {
   [[nodiscard]] fs::Path blob_path(const Digest& digest) const;
   [[nodiscard]] std::string index_text() const;
   void check_children(const Manifest& manifest);
+  void commit_blob(fs::AtomicFile& file, const Digest& digest, std::uint64_t size);
   fs::Path m_folder;
 };
 

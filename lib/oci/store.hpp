@@ -26,20 +26,23 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// What a tag names; nothing where there is no such tag or repository.
+  /// What a tag names; nothing where there is no such tag or repository. Error conflict where it names two things.
   [[nodiscard]] virtual std::optional<Descriptor> resolve(std::string_view tag) = 0;
   /// The exact bytes of a manifest or index, checked against the digest; at most 4 MiB. Error not_found.
   [[nodiscard]] virtual std::string manifest(const Digest& digest) = 0;
   /// Bytes of a blob, or nothing where it is not there.
   [[nodiscard]] virtual std::optional<std::uint64_t> blob_size(const Digest& digest) = 0;
   [[nodiscard]] bool has_blob(const Digest& digest) { return blob_size(digest).has_value(); }
+  /// Whether a blob is there with the bytes that its digest and size promise. A layout reads all of it, for anybody can
+  /// write into a folder; a registry vouches for what it holds.
+  [[nodiscard]] virtual bool holds(const Digest& digest, std::uint64_t size) = 0;
   /// A blob to read from; a wrong size or digest is Error verification_failed before the end is reported. Error
   /// not_found. The source does not need the store any more.
   [[nodiscard]] virtual std::unique_ptr<Source> open_blob(const Descriptor& descriptor) = 0;
   /// The same, into a sink.
   void read_blob(const Descriptor& descriptor, Sink& sink);
-  /// Stores a blob of known digest; nothing is read from `content` where the blob is there already. A mismatch is Error
-  /// verification_failed and stores nothing.
+  /// Stores a blob of known digest; nothing is read from `content` where the store holds the blob already. One that is
+  /// there with other bytes is replaced, with a warning. A mismatch is Error verification_failed and stores nothing.
   virtual void put_blob(const Digest& digest, std::uint64_t size, Source& content) = 0;
   /// Stores a blob whose digest is known only at its end.
   virtual Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) = 0;

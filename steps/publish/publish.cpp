@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
+#include <set>
 
 #include "attest/statement.hpp"
 #include "capsule/canonical_package.hpp"
@@ -58,6 +60,7 @@ class Publisher {
     auto there = m_store->resolve(version);
     const bool before = there.has_value();
     if (!is_ours(there)) return settle(*there);
+    find_missing();
     put_blobs();
     m_store->exclusively([&] {
       there = m_store->resolve(version);
@@ -112,12 +115,32 @@ class Publisher {
       return out;
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::conflict || retry_helps(error.kind())) throw;
-      throw conflict(fmt::format("and is not to be trusted ({})", error.message()));
+      throw conflict(fmt::format("and is not to be trusted ({}): if it was damaged, publish the very package again",
+                                 error.message()));
     }
   }
 
+  /// Looks once at what the registry holds of this version: a layout reads it, so that damage is found and mended.
+  void find_missing() {
+    std::map<std::string, oci::Descriptor> needed;
+    const auto need = [&](const oci::Descriptor& descriptor) { needed.emplace(descriptor.digest.text(), descriptor); };
+    for (const auto& segment : m_checked.facts->segments) need(layer_of(segment));
+    for (const auto& layer : m_checked.facts->base.layers) need(layer.descriptor);
+    for (const auto* document : {&m_form.package_config, &m_form.package_manifest, &m_form.image_config,
+                                 &m_form.image_manifest, &m_form.index})
+      need(document->descriptor);
+    std::uint64_t bytes = 0;
+    for (const auto& [text, descriptor] : needed) bytes += descriptor.size;
+    m_request.progress.begin("looking", bytes);
+    for (const auto& [text, descriptor] : needed) {
+      if (!m_store->holds(descriptor.digest, descriptor.size)) m_missing.insert(text);
+      m_request.progress.advance(descriptor.size);
+    }
+    m_request.progress.end();
+  }
+
   void put(const oci::Descriptor& descriptor, Source& content) {
-    if (m_store->blob_size(descriptor.digest) == descriptor.size) return;
+    if (m_missing.erase(descriptor.digest.text()) == 0) return;
     WatchedSource watched{content, m_request.progress};
     m_store->put_blob(descriptor.digest, descriptor.size, watched);
     ++m_blobs;
@@ -130,7 +153,11 @@ class Publisher {
   }
 
   [[nodiscard]] bool is_missing(const oci::Descriptor& descriptor) const {
-    return m_store->blob_size(descriptor.digest) != descriptor.size;
+    return m_missing.contains(descriptor.digest.text());
+  }
+
+  static oci::Descriptor layer_of(const Segment& segment) {
+    return {std::string{oci::media_type::layer_gzip}, segment.digest.value(), segment.size, {}, {}, {}};
   }
 
   void put_blobs() {
@@ -138,8 +165,7 @@ class Publisher {
     const Segment* tarball = nullptr;
     for (const auto& segment : m_checked.facts->segments) {
       if (segment.role == Segment::Role::tarball) tarball = &segment;
-      const oci::Descriptor layer{
-          std::string{oci::media_type::layer_gzip}, segment.digest.value(), segment.size, {}, {}, {}};
+      const auto layer = layer_of(segment);
       if (!is_missing(layer)) continue;
       const auto content = m_input.open_part(segment.offset, segment.size);
       put(layer, *content);
@@ -161,7 +187,7 @@ class Publisher {
   [[nodiscard]] std::uint64_t missing_bytes() const {
     std::uint64_t out = 0;
     for (const auto& segment : m_checked.facts->segments) {
-      if (m_store->blob_size(segment.digest.value()) != segment.size) out += segment.size;
+      if (is_missing(layer_of(segment))) out += segment.size;
     }
     for (const auto& layer : m_checked.facts->base.layers) {
       if (is_missing(layer.descriptor)) out += layer.descriptor.size;
@@ -212,6 +238,7 @@ class Publisher {
   const image::VerifiedForm& m_checked;
   image::PublishedForm m_form;
   std::unique_ptr<oci::Store> m_store;
+  std::set<std::string> m_missing;  ///< digests
   std::size_t m_blobs = 0;
   std::uint64_t m_bytes = 0;
 };

@@ -35,10 +35,10 @@ struct Published {
 
 /// Verifies the capsule and puts it into the registry under its name and version: the package's segments, the runnable
 /// image, the index of both, then the tag, and the signature of the index if it stands beside the package and is good.
-/// What is there already is not written again. Another capsule under the same version is Error conflict; the same
-/// capsule in another package that the policy accepts is already done, and is what is returned. A package of another
-/// tool is published in its canonical form, its signature unchanged. Errors: those of verify_input, invalid_input
-/// (capsule.tarball is no image), conflict, busy.
+/// What is there already is not written again, unless its bytes are not those that its digest names. Another capsule
+/// under the same version is Error conflict; the same capsule in another package that the policy accepts is already
+/// done, and is what is returned. A package of another tool is published in its canonical form, its signature
+/// unchanged. Errors: those of verify_input, invalid_input (capsule.tarball is no image), conflict, busy.
 Published publish(const Request& request);
 
 }  // namespace publish

@@ -10,6 +10,7 @@
 #include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
 #include "json/parse.hpp"
+#include "json/write.hpp"
 #include "oci/layout_index.hpp"
 #include "oci/media_types.hpp"
 #include "store_contract.hpp"
@@ -187,8 +188,32 @@ TEST_CASE("a blob that was changed in the folder is found out") {
   CHECK_FALSE(std::filesystem::exists(folder.path() / "x" / ".index.json.0123.tmp"));
   fs::write_file(folder.path() / "x" / "blobs" / "sha256" / blob.digest.hex(), "half");
   ViewSource source{as_bytes("hello")};
-  store->put_blob(blob.digest, 5, source);  // what is plainly broken is written again
+  CHECK_FALSE(store->holds(blob.digest, 5));
+  store->put_blob(blob.digest, 5, source);  // what is broken is written again
   CHECK(oci::read_text(*store, blob, 10) == "hello");
+  fs::write_file(folder.path() / "x" / "blobs" / "sha256" / blob.digest.hex(), "hellO");
+  CHECK_FALSE(store->holds(blob.digest, 5));
+  ViewSource again{as_bytes("hello")};
+  store->put_blob(blob.digest, 5, again);  // of the same size too
+  CHECK(store->holds(blob.digest, 5));
+  CHECK_FALSE(store->holds(blob.digest, 4));
+}
+
+TEST_CASE("a tag that stands twice with different things names nothing") {
+  const auto line = [](std::string_view content) {
+    auto entry = some_descriptor(content);
+    entry.annotations.emplace(oci::LayoutIndex::tag_annotation, "1.0");
+    return json::compact(entry.to_json());
+  };
+  const auto text = [&](std::string_view one, std::string_view two) {
+    return fmt::format(R"({{"schemaVersion":2,"manifests":[{},{}]}})", line(one), line(two));
+  };
+  oci::LayoutIndex twice{text("one", "two"), "index.json"};
+  CHECK(kind_of([&] { (void)twice.tagged("1.0"); }) == ErrorKind::conflict);
+  CHECK(kind_of([&] { (void)twice.set_tag("1.0", some_descriptor("one")); }) == ErrorKind::conflict);
+  const oci::LayoutIndex own{twice.text(), "index.json"};
+  CHECK(kind_of([&] { (void)own.tagged("1.0"); }) == ErrorKind::conflict);
+  CHECK(oci::LayoutIndex{text("one", "one"), "index.json"}.tagged("1.0")->digest == crypto::sha256("one"));
 }
 
 TEST_CASE("what index.json says of a tag must be true of the blob") {

@@ -67,6 +67,8 @@ void check_store_contract(const std::function<std::unique_ptr<Store>()>& open) {
     CountingSource second{text};
     open()->put_blob(digest, text.size(), second);
     CHECK(second.reads == 0);
+    CHECK(open()->holds(digest, text.size()));
+    CHECK_FALSE(open()->holds(crypto::sha256("no"), 2));
     CHECK(open()->blob_size(digest) == 5U);
     CHECK(oci::read_text(*open(), digest, 5) == text);
     CHECK(kind_of([&] { (void)oci::read_text(*store, digest, 4); }) == ErrorKind::invalid_input);
