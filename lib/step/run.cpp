@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <sstream>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -16,6 +17,7 @@
 #include "json/write.hpp"
 #include "log/log.hpp"
 #include "step/arguments.hpp"
+#include "step/boundary.hpp"
 #include "step/help.hpp"
 #include "step/signals.hpp"
 
@@ -78,8 +80,16 @@ void write_outputs(const fs::Path& folder, const std::vector<std::pair<std::stri
 
 void print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw Error{ErrorKind::unavailable, "cannot write the result to stdout: is it closed, or the disk full?"};
+    throw Error{ErrorKind::unavailable, "cannot write to stdout: is it closed, or the disk full?"};
   }
+}
+
+/// --help or --version.
+int print_information(const CLI::App& app, const CLI::Success& wanted) {
+  std::ostringstream text;
+  app.exit(wanted, text, text);
+  print(text.str());
+  return 0;
 }
 
 std::string text_summary(const json::Object& result) {
@@ -129,6 +139,7 @@ void Context::summary(std::string text) {
 }
 
 int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::function<void(Context&)>& work) {
+  occupy_standard_streams();
   ::umask(022);
   log::configure(app.get_name(), log::detect_form());
   try {
@@ -141,9 +152,11 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   add_environment_names(app);
   app.footer([&manual] { return footer_of(manual); });
   try {
-    app.parse(expand_arguments(app, argc, argv));
-  } catch (const CLI::Success& success) {
-    return app.exit(success);  // --help, --version
+    try {
+      app.parse(expand_arguments(app, argc, argv));
+    } catch (const CLI::Success& wanted) {
+      return print_information(app, wanted);
+    }
   } catch (const CLI::ParseError& error) {
     return fail(exit_code(ErrorKind::usage),
                 fmt::format("{} (see {} --help)", printable(error.what(), 1024), app.get_name()));
@@ -153,12 +166,13 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   Context context;
   context.m_outputs = manual.outputs;
   // Outputs that were known before a failure are written too: a workflow reads them whatever the exit code is.
-  const auto fail_with_report = [&](int code, std::string_view kind, const std::string& message) {
+  const auto fail_with_report = [&](int code, std::string_view kind, std::string message) {
     context.m_result.set("error", json::Object{{"kind", kind}, {"message", message}, {"exit_code", code}});
     try {
       if (!common.outputs.empty()) write_outputs(common.outputs, context.m_files, context.m_result);
     } catch (const Error& error) {
-      log::warning(error.message());
+      // One line, whatever goes wrong; that it cannot be written may be the failure itself.
+      if (error.message() != message) message += fmt::format(" (and the outputs are lost: {})", error.message());
     }
     return fail(code, message);
   };
