@@ -31,12 +31,12 @@ std::vector<oci::Descriptor> bundle_referrers(oci::Store& store, const Digest& v
   return out;
 }
 
-CheckedProof check(oci::Store& store, const Digest& version_index, const Digest& digest, std::string_view text,
+CheckedProof check(const RecordReader& read_record, const Digest& version_index, std::string_view text,
                    const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys) {
   auto bundle = open_bundle(text, keys);
-  const auto record = oci::read_text(store, bundle.run_record, max_run_record_bytes);
+  auto record = with_trace("the run record that the proof is about", [&] { return read_record(bundle.run_record); });
   auto results = check_bundle(bundle, capsule, version_index, record);
-  return {digest, std::move(bundle), std::move(results)};
+  return {crypto::sha256(text), std::move(bundle), std::move(results), std::move(record)};
 }
 
 /// A policy that asks for k keys: as many must have signed a bundle about this version and this run.
@@ -58,20 +58,43 @@ void require_threshold(oci::Store& store, const Digest& version_index, const Che
 
 }  // namespace
 
-CapsuleFacts verify_published_capsule(oci::Store& store, const Digest& version_index, const attest::TrustPolicy& trust,
-                                      log::Progress* progress) {
-  const auto input = image::published_package(store, image::read_published(store, version_index));
+CapsuleWithFacts verify_with_facts(image::CapsuleInput& input, const attest::TrustPolicy& trust,
+                                   log::Progress* progress) {
   FactsCollector collector;
-  const auto capsule = image::verify_input(*input, trust, {.observer = &collector, .progress = progress});
-  return collector.finish(capsule);
+  auto capsule = image::verify_input(input, trust, {.observer = &collector, .progress = progress});
+  auto facts = collector.finish(capsule);
+  return {std::move(capsule), std::move(facts)};
+}
+
+CapsuleWithFacts verify_published_capsule(oci::Store& store, const Digest& version_index,
+                                          const attest::TrustPolicy& trust, log::Progress* progress) {
+  const auto input = image::published_package(store, image::read_published(store, version_index));
+  return verify_with_facts(*input, trust, progress);
+}
+
+RecordReader record_reader(oci::Store& store) {
+  return [&store](const Digest& digest) { return oci::read_text(store, digest, max_run_record_bytes); };
 }
 
 CheckedProof check_published_proof(oci::Store& store, const Digest& version_index, const Digest& bundle,
                                    const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
   trust.check_revoked(bundle);
   const auto text = oci::read_text(store, bundle, attest::max_bundle_bytes);
-  auto proof = check(store, version_index, bundle, text, capsule, trust.keys(attest::Role::proof, capsule.name));
+  auto proof = check(record_reader(store), version_index, text, capsule, trust.keys(attest::Role::proof, capsule.name));
   require_threshold(store, version_index, proof, capsule, trust);
+  return proof;
+}
+
+CheckedProof check_given_proof(std::string_view bundle, const Digest& version_index, const CapsuleFacts& capsule,
+                               const attest::TrustPolicy& trust, const RecordReader& read_record) {
+  auto proof = check(read_record, version_index, bundle, capsule, trust.keys(attest::Role::proof, capsule.name));
+  trust.check_revoked(proof.digest);
+  if (const auto wanted = trust.threshold(attest::Role::proof, capsule.name); wanted > 1) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the trust policy wants {} keys for a proof of {}, a bundle has one: name a bundle of the "
+                            "registry by its digest, then those beside it count too",
+                            wanted, capsule.name)};
+  }
   return proof;
 }
 
@@ -86,7 +109,7 @@ std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_
       const auto candidate =
           oci::read_attached(store, referrer, oci::media_type::sigstore_bundle, attest::max_bundle_bytes);
       if (open_bundle(candidate.content, keys).run_record != run_record) continue;
-      return check(store, version_index, candidate.content_digest, candidate.content, capsule, keys);
+      return check(record_reader(store), version_index, candidate.content, capsule, keys);
     } catch (const Error& error) {
       log::debug("a proof bundle does not count", {{"referrer", referrer.digest.text()}, {"reason", error.message()}});
     }

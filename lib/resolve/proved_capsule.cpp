@@ -40,17 +40,30 @@ void check_policy(const ProofPolicy& policy, const ProvedCapsule& proved) {
 
 }  // namespace
 
+std::vector<std::string> checks_of(const proof::CheckedProof& proof, const std::vector<AnchoredReceipt>& receipts) {
+  std::vector<std::string> out{
+      fmt::format("proof {} {}: signed by a trusted key, about this capsule, this version and the run record {}",
+                  proof.bundle.proof_id, proof.digest.text(), proof.bundle.run_record.text())};
+  for (const auto& result : proof.results)
+    out.push_back(fmt::format("{} '{}': {}", result.type, result.claim, result.detail));
+  for (const auto& [digest, receipt] : receipts) {
+    out.push_back(fmt::format("anchored in {} at position {}, {}, receipt {}", receipt.chain, receipt.tx, receipt.time,
+                              digest.text()));
+  }
+  return out;
+}
+
 ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const attest::TrustPolicy& trust,
                           log::Progress& progress) {
   if (!request.bundle && !request.receipts.empty()) {
     throw Error{ErrorKind::usage, "a receipt anchors a proof bundle: give --proof-bundle too"};
   }
-  const auto facts = proof::verify_published_capsule(store, request.index, trust, &progress);
+  auto [capsule, facts] = proof::verify_published_capsule(store, request.index, trust, &progress);
   if (facts.name != request.name) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the capsule under the name '{}' calls itself '{}'", request.name, facts.name)};
   }
-  ProvedCapsule out{image::read_published(store, request.index), {}, {}};
+  ProvedCapsule out{image::read_published(store, request.index), std::move(capsule), {}, {}};
   if (request.bundle) {
     out.proof = proof::check_published_proof(store, request.index, *request.bundle, facts, trust);
     trust.check_revoked(*request.bundle);

@@ -21,6 +21,7 @@ struct AnchoredReceipt {
 /// A published capsule, its proof and its receipts, all of them checked: what register signs and resolve promises.
 struct ProvedCapsule {
   image::PublishedPackage published;  ///< what the registry claims; held against the verified package
+  VerifiedCapsule capsule;
   std::optional<proof::CheckedProof> proof;
   std::vector<AnchoredReceipt> receipts;
 };
@@ -38,5 +39,8 @@ struct ProofRequest {
 /// what is not there is Error verification_failed.
 ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const attest::TrustPolicy& trust,
                           log::Progress& progress);
+
+/// One line for each thing that was checked: the bundle, each claim, each receipt.
+std::vector<std::string> checks_of(const proof::CheckedProof& proof, const std::vector<AnchoredReceipt>& receipts);
 
 }  // namespace capsule::resolve

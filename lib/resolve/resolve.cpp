@@ -21,18 +21,6 @@ ProofRequest request_of(const index::Record& record) {
   return request;
 }
 
-void check_same_capsule(const index::Record& record, const image::PublishedPackage& published) {
-  const bool same = published.name == record.name && published.version == record.version &&
-                    published.capsule_digest == record.capsule_digest &&
-                    published.package_digest == record.package_digest;
-  if (!same) {
-    throw Error{ErrorKind::verification_failed,
-                fmt::format("the index says {}:{} {}, but the package behind it is {}:{} {}", record.name,
-                            record.version, record.capsule_digest.brief(), printable(published.name),
-                            printable(published.version), published.capsule_digest.brief())};
-  }
-}
-
 ProvedCapsule prove(oci::Store& store, const index::Record& record, const Question& question) {
   if (!record.proof) {
     throw Error{
@@ -45,6 +33,18 @@ ProvedCapsule prove(oci::Store& store, const index::Record& record, const Questi
 }
 
 }  // namespace
+
+void check_same_capsule(const index::Record& record, const image::PublishedPackage& published) {
+  const bool same = published.name == record.name && published.version == record.version &&
+                    published.capsule_digest == record.capsule_digest &&
+                    published.package_digest == record.package_digest;
+  if (!same) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the index says {}:{} {}, but the package behind it is {}:{} {}", record.name,
+                            record.version, record.capsule_digest.brief(), printable(published.name),
+                            printable(published.version), published.capsule_digest.brief())};
+  }
+}
 
 oci::Reference Answer::reference() const {
   return {registry, found.record.name, {}, found.record.index_digest};

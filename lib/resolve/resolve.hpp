@@ -36,4 +36,7 @@ struct Answer {
 /// verification_failed; those of check_proof.
 Answer resolve(const Question& question);
 
+/// Error verification_failed unless the record of the index is about that capsule: name, version and both digests.
+void check_same_capsule(const index::Record& record, const image::PublishedPackage& published);
+
 }  // namespace capsule::resolve

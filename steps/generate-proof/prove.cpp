@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "capsule/extractor.hpp"
 #include "core/error.hpp"
+#include "deploy/replay.hpp"
 #include "fs/temporary.hpp"
 #include "hook.hpp"
 #include "http/curl_client.hpp"
@@ -15,8 +15,8 @@
 #include "proof/refute.hpp"
 #include "proof_memory.hpp"
 #include "relay.hpp"
-#include "second_run.hpp"
-#include "unpacked.hpp"
+#include "replay/second_run.hpp"
+#include "replay/unpacked.hpp"
 
 namespace generate_proof {
 
@@ -62,16 +62,32 @@ void require_ours(const std::optional<proof::ServiceProof>& found, const std::st
     refuse(fmt::format("at the proof service it is of the UTID {}", printable(found->utid, 200)));
 }
 
+/// The published capsule, unpacked.
+struct Subject {
+  oci::Descriptor index;
+  replay::Unpacked unpacked;
+  std::string hook;  ///< path of generate_proof.py in the capsule; empty: it has none
+};
+
+Subject unpack(oci::Store& store, const Digest& version_index, const Task& task) {
+  const auto published = image::read_published(store, version_index);
+  const auto input = image::published_package(store, published);
+  auto unpacked = replay::unpack(*input, task.trust, task.state / "proofs", task.progress);
+  auto hook = proof::hook_file(unpacked.capsule, "generate_proof.py").value_or("");
+  return {published.index, std::move(unpacked), std::move(hook)};
+}
+
 /// One proof from hook to bundle; each method is one stage.
 class Proof {
  public:
-  Proof(const Task& task, oci::Store& store, const ProofMemory& memory, const Unpacked& capsule)
+  Proof(const Task& task, oci::Store& store, const ProofMemory& memory, const Subject& capsule)
       : m_task(task),
         m_store(store),
         m_capsule(capsule),
         m_record_text(oci::read_text(store, task.run_record, max_run_record_bytes)),
-        m_record(proof::read_run_record(m_record_text, capsule.facts)),
-        m_hash(proof::proof_hash(capsule.facts.capsule_digest, capsule.facts.require_claims(), task.run_record)),
+        m_record(proof::read_run_record(m_record_text, capsule.unpacked.facts)),
+        m_hash(proof::proof_hash(capsule.unpacked.facts.capsule_digest, capsule.unpacked.facts.require_claims(),
+                                 task.run_record)),
         m_memory(memory),
         m_service(task) {}
 
@@ -79,7 +95,7 @@ class Proof {
     recall();
     if (m_state.proof_id.empty()) {
       proof::require_all_hold(proof::refuted_claims(facts()));
-      if (!m_state.replay) m_state.replay = run_again({m_capsule, m_record, m_task.hook_time});
+      if (!m_state.replay) m_state.replay = second_run();
       ask_hook();
     }
     check();
@@ -90,7 +106,9 @@ class Proof {
  private:
   static constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
 
-  [[nodiscard]] proof::Facts facts() const { return {m_capsule.facts.claims, m_capsule.facts.files, m_record}; }
+  [[nodiscard]] proof::Facts facts() const {
+    return {m_capsule.unpacked.facts.claims, m_capsule.unpacked.facts.files, m_record};
+  }
 
   /// Where an earlier try was when it ended, if the service still knows what it was told.
   void recall() {
@@ -110,16 +128,26 @@ class Proof {
     }
   }
 
+  /// Where claims need it; what the bundle says of it.
+  [[nodiscard]] json::Value second_run() const {
+    const auto not_done = [](std::string_view reason) { return json::Object{{"done", false}, {"reason", reason}}; };
+    if (!replay::needs_second_run(m_capsule.unpacked.facts)) return not_done("no claim is about samples");
+    if (!deploy::is_deterministic(m_capsule.unpacked.capsule.manifest()))
+      return not_done("the capsule says that it is not deterministic");
+    const auto output = replay::run_again({m_capsule.unpacked, m_record, m_task.hook_time});
+    return json::Object{{"done", true}, {"output_digest", output.text()}};
+  }
+
   void ask_hook() {
     const Relay relay{*m_service, m_hash, m_state.utid};
-    const auto answer = run_hook({.root = m_capsule.root(),
+    const auto answer = run_hook({.root = m_capsule.unpacked.root(),
                                   .file = m_capsule.hook,
-                                  .folder = m_capsule.folder(),
+                                  .folder = m_capsule.unpacked.folder(),
                                   .run_record = m_record_text,
                                   .service = relay.url(),
                                   .utid = m_state.utid,
                                   .proof_hash = m_hash,
-                                  .claims_digest = m_capsule.facts.require_claims(),
+                                  .claims_digest = m_capsule.unpacked.facts.require_claims(),
                                   .time_limit = m_task.hook_time});
     if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
     require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
@@ -145,27 +173,27 @@ class Proof {
 
   Proven publish(const std::string& status) {
     proof::Bundle bundle{
-        .capsule = m_capsule.facts.capsule_digest,
-        .version_index = m_capsule.published.index.digest,
+        .capsule = m_capsule.unpacked.facts.capsule_digest,
+        .version_index = m_capsule.index.digest,
         .run_record = m_task.run_record,
         .proof_id = m_state.proof_id,
         .proof_hash = m_hash,
         .utid = m_state.utid,
-        .policy = m_capsule.facts.policy,
+        .policy = m_capsule.unpacked.facts.policy,
         .evidence = m_state.evidence,
         .service = json::Object{{"name", m_state.service}, {"status", status}},
         .replay = m_state.replay.value_or(json::Object{{"done", false}, {"reason", "not known any more"}})};
     // The same check that everybody else will make.
-    const auto results = proof::check_bundle(bundle, m_capsule.facts, m_capsule.published.index.digest, m_record_text);
+    const auto results = proof::check_bundle(bundle, m_capsule.unpacked.facts, m_capsule.index.digest, m_record_text);
     const auto text = proof::sign_bundle(bundle, m_task.signer);
-    const auto digest = proof::publish_proof(m_store, m_capsule.published.index, text, bundle.proof_id);
+    const auto digest = proof::publish_proof(m_store, m_capsule.index, text, bundle.proof_id);
     m_memory.forget();
-    return {{digest, std::move(bundle), results}, false};
+    return {{digest, std::move(bundle), results, m_record_text}, false};
   }
 
   const Task& m_task;
   oci::Store& m_store;
-  const Unpacked& m_capsule;
+  const Subject& m_capsule;
   std::string m_record_text;
   json::Value m_record;
   Digest m_hash;
@@ -176,19 +204,20 @@ class Proof {
 };
 
 /// Whether there is anything to prove; an error where the policy requires what the capsule cannot give.
-bool is_provable(const Unpacked& capsule) {
-  const bool claims = capsule.facts.claims_digest.has_value() && !capsule.facts.claims.claims.empty();
+bool is_provable(const Subject& capsule) {
+  const bool claims = capsule.unpacked.facts.claims_digest.has_value() && !capsule.unpacked.facts.claims.claims.empty();
   if (claims && !capsule.hook.empty()) return true;
-  if (!capsule.facts.policy.required) return false;
-  throw Error{ErrorKind::verification_failed,
-              fmt::format("{} {} requires a proof, but has {}", capsule.facts.name, capsule.facts.version,
-                          claims ? "no proof-hooks/generate_proof.py" : "no claims in proof-hooks/claims.json")};
+  if (!capsule.unpacked.facts.policy.required) return false;
+  throw Error{
+      ErrorKind::verification_failed,
+      fmt::format("{} {} requires a proof, but has {}", capsule.unpacked.facts.name, capsule.unpacked.facts.version,
+                  claims ? "no proof-hooks/generate_proof.py" : "no claims in proof-hooks/claims.json")};
 }
 
 /// The bundle of an earlier call.
 std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const Digest& index) {
   if (!proof::has_bundles(store, index)) return std::nullopt;
-  const auto facts = proof::verify_published_capsule(store, index, task.trust, &task.progress);
+  const auto facts = proof::verify_published_capsule(store, index, task.trust, &task.progress).facts;
   const std::vector keys{task.signer.public_key()};
   auto found = proof::find_proof(store, index, task.run_record, facts, keys);
   if (!found) return std::nullopt;
@@ -206,7 +235,7 @@ std::optional<Proven> prove(const Task& task) {
     const fs::TemporaryFolder sweep{task.state / "proofs"};  // removes what a killed call left unpacked
     return earlier;
   }
-  const auto capsule = unpack(*store, index.digest, task.trust, task.state, task.progress);
+  const auto capsule = unpack(*store, index.digest, task);
   if (!is_provable(capsule)) return std::nullopt;
   return Proof{task, *store, memory, capsule}.run();
 }

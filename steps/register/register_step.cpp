@@ -38,15 +38,9 @@ std::string summary_of(const index::Found& found, const std::string& reference,
   out += fmt::format("index      sequence {}, registered {}\n", found.sequence, record.published_at);
   if (!proved) return out;
   out += "checked    signature, checksums and manifest of the package\n";
-  if (proved->proof) {
-    for (const auto& result : proved->proof->results) {
-      out += fmt::format("checked    {} '{}': {}\n", result.type, result.claim, result.detail);
-    }
-  }
-  for (const auto& [digest, receipt] : proved->receipts) {
-    out += fmt::format("checked    anchored in {} at position {}, {}, receipt {}\n", receipt.chain, receipt.tx,
-                       receipt.time, digest.text());
-  }
+  if (!proved->proof) return out;
+  for (const auto& line : capsule::resolve::checks_of(*proved->proof, proved->receipts))
+    out += fmt::format("checked    {}\n", line);
   return out;
 }
 

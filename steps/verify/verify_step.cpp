@@ -2,41 +2,26 @@
 
 #include <fmt/format.h>
 
-#include "attest/trust_policy.hpp"
-#include "capsule/verified_capsule.hpp"
 #include "core/error.hpp"
+#include "core/time.hpp"
 #include "deploy/capability.hpp"
-#include "image/capsule_input.hpp"
-#include "image/working_store.hpp"
+#include "json/parse.hpp"
+#include "process/process.hpp"
+#include "replay/second_run.hpp"
+#include "subject.hpp"
 
 namespace verify_step {
 
-using capsule::Error;
-using capsule::ErrorKind;
-namespace attest = capsule::attest;
-namespace deploy = capsule::deploy;
-namespace fs = capsule::fs;
-namespace image = capsule::image;
+using namespace capsule;
 
 namespace {
 
-fs::Path state_of(const Options& options) {
-  return options.state.empty() ? capsule::step::default_state_folder() : options.state;
-}
-
-void check_target_option(const Options& options) {
-  if (!options.target.empty() && options.target != "this-machine") {
-    throw Error{ErrorKind::usage,
-                fmt::format("--target {}: only this-machine is there yet", capsule::printable(options.target))};
-  }
-}
-
 /// Holds what the capsule needs against this machine. What it lacks is an output before it is an error, so that a
 /// caller can decide to go without it.
-void check_target(const Options& options, const capsule::Manifest& manifest, capsule::step::Context& step) {
+void check_target(const Options& options, const Manifest& manifest, step::Context& step) {
   if (options.target.empty()) return;
   const auto report =
-      deploy::check_capabilities(manifest, deploy::inspect_host(state_of(options)), options.allow_unmet);
+      deploy::check_capabilities(manifest, deploy::inspect_host(options.state_folder()), options.allow_unmet);
   std::vector<std::string> unmet;
   for (const auto& entry : report.unmet) unmet.push_back(entry.requirement);
   step.output("unmet", fmt::format("{}", fmt::join(unmet, ",")));
@@ -44,68 +29,81 @@ void check_target(const Options& options, const capsule::Manifest& manifest, cap
   report.require_all_met();
 }
 
-void report(const capsule::VerifiedCapsule& capsule, capsule::step::Context& step) {
+/// Makes the proven run again; gives the digest of its output, which is that of the record.
+Digest run_again(const Subject& subject, const proof::CheckedProof& proof, const Options& options,
+                 const attest::TrustPolicy& trust, log::Progress& progress) {
+  step::on_termination([] { process::kill_all(); });
+  const auto unpacked = replay::unpack(*subject.input, trust, options.state_folder() / "replays", progress);
+  const auto record = proof::read_run_record(proof.run_record, unpacked.facts);
+  return replay::run_again({unpacked, record, parse_duration(options.timeout)});
+}
+
+std::vector<std::string> checks_of(const Subject& subject, const Verified& verified) {
+  std::vector<std::string> out{
+      fmt::format("package: signature, {} checksums and manifest", verified.capsule.files().lines().size())};
+  if (subject.found) {
+    out.push_back(fmt::format("index: sequence {}, signed by a trusted key, registered {}", subject.found->sequence,
+                              subject.found->record.published_at));
+  }
+  if (!verified.proof) return out;
+  for (auto& line : resolve::checks_of(*verified.proof, verified.receipts)) out.push_back(std::move(line));
+  return out;
+}
+
+/// What is known of the seed: only a second run shows that the samples are those of the recorded one.
+struct Seed {
+  std::optional<Digest> output;  ///< of the second run, which is that of the first
+  [[nodiscard]] std::string text() const {
+    return output ? fmt::format("checked again, a second run gave the same output {}", output->text())
+                  : "not checked again (--replay runs the capsule once more and compares)";
+  }
+};
+
+std::string summary_of(const VerifiedCapsule& capsule) {
   const auto& manifest = capsule.manifest();
+  return fmt::format(
+      "{} {} is whole and signed by a trusted key ({}, {} files)\n  capsule  {}\n  package  {}\n"
+      "  key      {}\n",
+      manifest.name, manifest.version, human_size(capsule.package_size()), capsule.files().lines().size(),
+      capsule.capsule_digest().text(), capsule.package_digest().text(), capsule.signed_by().id());
+}
+
+void report(const Subject& subject, const Verified& verified, const Seed& seed, step::Context& step) {
+  const auto& capsule = verified.capsule;
   step.output("capsule-digest", capsule.capsule_digest().text());
   step.output("package-digest", capsule.package_digest().text());
-  step.output("name", manifest.name);
-  step.output("version", manifest.version);
+  step.output("name", capsule.manifest().name);
+  step.output("version", capsule.manifest().version);
   step.output("key-id", capsule.signed_by().id());
   step.result("canonical", capsule.is_canonical());
   step.result("size", capsule.package_size());
-  step.summary(fmt::format(
-      "{} {} is whole and signed by a trusted key ({}, {} files)\n  capsule  {}\n  package  {}\n"
-      "  key      {}\n",
-      manifest.name, manifest.version, capsule::human_size(capsule.package_size()), capsule.files().lines().size(),
-      capsule.capsule_digest().text(), capsule.package_digest().text(), capsule.signed_by().id()));
+  auto summary = summary_of(capsule);
+  json::Array checks;
+  for (const auto& line : checks_of(subject, verified)) {
+    checks.emplace_back(line);
+    if (subject.found || verified.proof) summary += fmt::format("  checked  {}\n", line);
+  }
+  step.result("checks", std::move(checks));
+  if (verified.proof) {
+    step.result("proof_id", verified.proof->bundle.proof_id);
+    step.result("proof_digest", verified.proof->digest.text());
+    step.result("seed", seed.text());
+    summary += fmt::format("  seed: {}\n", seed.text());
+  }
+  step.summary(std::move(summary));
 }
 
 }  // namespace
 
-void define_options(CLI::App& app, Options& options) {
-  app.add_option("capsule", options.capsule,
-                 "A package file, sha256:<package digest> in the store, or oci-layout:DIR/<name>:<version>")
-      ->required()
-      ->type_name("CAPSULE");
-  app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
-  app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
-      ->type_name("FILE");
-  app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
-  app.add_option("--target", options.target, "Also hold what the capsule needs (GPU, UTID, …) against this machine")
-      ->type_name("this-machine");
-  app.add_option("--allow-unmet", options.allow_unmet,
-                 "With --target: a requirement to go without; repeatable, or separated by commas")
-      ->delimiter(',')
-      ->type_name("REQUIREMENT");
-  capsule::step::add_state_option(app, options.state);
-}
-
-const capsule::step::Manual& manual() {
-  static const capsule::step::Manual text{
-      .outputs = {{"capsule-digest", "SHA-256 of checksum.sha256: what the capsule is, whoever signed it"},
-                  {"package-digest", "SHA-256 of the package file"},
-                  {"name", "the capsule's name"},
-                  {"version", "the capsule's version"},
-                  {"key-id", "the key that signed: base64 SHA-256 of its DER"},
-                  {"unmet",
-                   "with --target: requirements that it lacks, separated by commas; also when that is exit 15"},
-                  {"waived", "with --target: those of them that --allow-unmet names"}},
-      .example = "capsule-verify capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pub.pem",
-      .exit_codes = {10, 11, 12, 13, 15, 40}};
-  return text;
-}
-
-void run(const Options& options, capsule::step::Context& step) {
-  check_target_option(options);
-  const auto policy = attest::find_trust(options.trust, options.key, state_of(options).string());
-  const image::WorkingStore store{options.store.empty() ? state_of(options) / "store" : options.store};
-  const auto input = image::locate_capsule(options.capsule, store);
-  auto& progress = step.progress();
-  progress.begin("verifying", input->size());
-  const auto capsule = image::verify_input(*input, policy, {.progress = &progress});
-  progress.end();
-  report(capsule, step);
-  check_target(options, capsule.manifest(), step);
+void run(const Options& options, step::Context& step) {
+  check_options(options);
+  const auto trust = attest::find_trust(options.trust, options.key, options.state_folder().string());
+  const auto subject = find_subject(options, trust, step.progress());
+  const auto verified = verify(subject, options, trust, step.progress());
+  Seed seed;
+  if (options.replay) seed.output = run_again(subject, *verified.proof, options, trust, step.progress());
+  report(subject, verified, seed, step);
+  check_target(options, verified.capsule.manifest(), step);
 }
 
 }  // namespace verify_step

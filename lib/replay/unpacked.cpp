@@ -1,16 +1,10 @@
-#include "unpacked.hpp"
-
-#include "image/capsule_input.hpp"
+#include "replay/unpacked.hpp"
 
 #include <sys/stat.h>
 
 #include <cerrno>
 
-#include "proof/published.hpp"
-
-namespace generate_proof {
-
-using namespace capsule;
+namespace capsule::replay {
 
 namespace {
 
@@ -51,22 +45,18 @@ const fs::Path& passable(const fs::Path& folder) {
 
 }  // namespace
 
-Unpacked unpack(oci::Store& store, const Digest& version_index, const attest::TrustPolicy& trust, const fs::Path& state,
+Unpacked unpack(image::CapsuleInput& input, const attest::TrustPolicy& trust, const fs::Path& parent,
                 log::Progress& progress) {
-  auto published = image::read_published(store, version_index);
-  auto temporary = std::make_unique<fs::TemporaryFolder>(made(state / "proofs"));
+  auto temporary = std::make_unique<fs::TemporaryFolder>(made(parent));
   auto extractor = std::make_unique<Extractor>(passable(temporary->path()));
   passable(extractor->root().parent_path());
   proof::FactsCollector collector;
   Both both{*extractor, collector};
-  const auto input = image::published_package(store, published);
-  progress.begin("verifying", published.size);
-  auto capsule = image::verify_input(*input, trust, {.observer = &both, .progress = &progress});
+  progress.begin("verifying", input.size());
+  auto capsule = image::verify_input(input, trust, {.observer = &both, .progress = &progress});
   progress.end();
   auto facts = collector.finish(capsule);
-  auto hook = proof::hook_file(capsule, "generate_proof.py").value_or("");
-  return {std::move(published), std::move(capsule),   std::move(facts),
-          std::move(hook),      std::move(temporary), std::move(extractor)};
+  return {std::move(capsule), std::move(facts), std::move(temporary), std::move(extractor)};
 }
 
-}  // namespace generate_proof
+}  // namespace capsule::replay

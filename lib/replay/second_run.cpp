@@ -1,4 +1,4 @@
-#include "second_run.hpp"
+#include "replay/second_run.hpp"
 
 #include <fmt/format.h>
 
@@ -10,15 +10,9 @@
 #include "json/write.hpp"
 #include "log/log.hpp"
 
-namespace generate_proof {
-
-using namespace capsule;
+namespace capsule::replay {
 
 namespace {
-
-json::Value not_done(std::string_view reason) {
-  return json::Object{{"done", false}, {"reason", reason}};
-}
 
 bool is_about_samples(const proof::Claim& claim) {
   return claim.type == proof::ClaimType::sim_alignment;
@@ -43,11 +37,12 @@ std::string claims_that_differ(const SecondRun& run, const json::Value& result) 
 
 }  // namespace
 
-json::Value run_again(const SecondRun& run) {
-  const auto& claims = run.capsule.facts.claims.claims;
-  if (std::none_of(claims.begin(), claims.end(), is_about_samples)) return not_done("no claim is about samples");
-  if (!deploy::is_deterministic(run.capsule.capsule.manifest()))
-    return not_done("the capsule says that it is not deterministic");
+bool needs_second_run(const proof::CapsuleFacts& facts) {
+  const auto& claims = facts.claims.claims;
+  return std::any_of(claims.begin(), claims.end(), is_about_samples);
+}
+
+Digest run_again(const SecondRun& run) {
   log::info("running the capsule again with the recorded seed");
   deploy::ThisMachine machine{{.state_folder = run.capsule.folder() / "again", .time_limit = run.time_limit}};
   machine.prepare(run.capsule.capsule, run.capsule.root());
@@ -63,7 +58,7 @@ json::Value run_again(const SecondRun& run) {
                 fmt::format("the run record is not what a run with its parameters and seed gives: output {}, not {}",
                             replayed.output.text(), replayed.recorded.text())};
   }
-  return json::Object{{"done", true}, {"output_digest", replayed.output.text()}};
+  return replayed.output;
 }
 
-}  // namespace generate_proof
+}  // namespace capsule::replay

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+
+#include "core/digest.hpp"
+#include "json/value.hpp"
+#include "replay/unpacked.hpp"
+
+namespace capsule::replay {
+
+struct SecondRun {
+  const Unpacked& capsule;
+  const json::Value& record;  ///< of the first run
+  std::chrono::milliseconds time_limit;
+};
+
+/// Whether claims are about a run's samples: then statistics cannot tell a good run from one whose runner copied the
+/// reference or drew with another seed, a second run can.
+[[nodiscard]] bool needs_second_run(const proof::CapsuleFacts& facts);
+
+/// Runs the capsule once more with the recorded parameters and seed, confined and without anything that the first run
+/// left, and requires the same output, samples first. Returns the digest of that output. Errors verification_failed
+/// (naming the claims whose samples differ), unmet_requirement for a capsule that says it is not deterministic, those
+/// of deploy::Target.
+Digest run_again(const SecondRun& run);
+
+}  // namespace capsule::replay

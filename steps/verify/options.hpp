@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "step/run.hpp"
+
+namespace verify_step {
+
+struct Options {
+  std::string capsule;
+  std::string key;
+  std::string trust;
+  capsule::fs::Path store;  ///< empty: STATE/store
+  std::string target;       ///< empty: what the capsule needs is not held against any machine
+  std::vector<std::string> allow_unmet;
+  std::string registry;    ///< for a capsule:// URI that names none
+  std::string proof;       ///< a proof bundle: a file, or its digest in the registry; empty: none
+  std::string run_record;  ///< a file; empty: the registry has it
+  bool replay = false;
+  std::string timeout = "10m";
+  capsule::fs::Path state;
+
+  [[nodiscard]] capsule::fs::Path state_folder() const {
+    return state.empty() ? capsule::step::default_state_folder() : state;
+  }
+};
+
+void define_options(CLI::App& app, Options& options);
+const capsule::step::Manual& manual();
+/// Error usage for options that do not go together.
+void check_options(const Options& options);
+
+}  // namespace verify_step
