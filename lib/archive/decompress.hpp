@@ -25,6 +25,8 @@ class Decompressed final : public Source {
  public:
   /// `compressed` must outlive it.
   explicit Decompressed(Source& compressed, const DecompressLimits& limits = {});
+  Decompressed(const Decompressed&) = delete;
+  Decompressed& operator=(const Decompressed&) = delete;
   ~Decompressed() override;
   std::size_t read(MutableBytes buffer) override;
   [[nodiscard]] Compression compression() const noexcept { return m_compression; }

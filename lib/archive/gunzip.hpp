@@ -12,6 +12,8 @@ class Gunzip final : public Source {
  public:
   /// `compressed` must outlive it.
   explicit Gunzip(Source& compressed);
+  Gunzip(const Gunzip&) = delete;
+  Gunzip& operator=(const Gunzip&) = delete;
   ~Gunzip() override;
   std::size_t read(MutableBytes buffer) override;
 

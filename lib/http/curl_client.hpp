@@ -21,6 +21,8 @@ struct CurlLimits {
 class CurlClient final : public Client {
  public:
   explicit CurlClient(CurlLimits limits = {});
+  CurlClient(const CurlClient&) = delete;
+  CurlClient& operator=(const CurlClient&) = delete;
   ~CurlClient() override;
   Response send(const Request& request) override;
 

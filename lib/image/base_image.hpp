@@ -39,6 +39,8 @@ BaseImage base_image_of(const TarballScan& scan, std::string_view architecture);
 class BaseImageReader final : public Sink {
  public:
   explicit BaseImageReader(const TarballLimits& limits = {});
+  BaseImageReader(const BaseImageReader&) = delete;
+  BaseImageReader& operator=(const BaseImageReader&) = delete;
   ~BaseImageReader() override;
   void write(ByteView bytes) override;
   /// All was written: what it is. Throws what scan_tarball and base_image_of throw.

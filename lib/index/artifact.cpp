@@ -21,14 +21,14 @@ json::Value layer(std::string_view media_type, const BlobEntry& entry) {
 }  // namespace
 
 BlobEntry store_blob(oci::Store& store, std::string_view content) {
-  const BlobEntry entry{crypto::sha256(content), content.size()};
+  BlobEntry entry{crypto::sha256(content), content.size()};
   ViewSource source{as_bytes(content)};
   store.put_blob(entry.digest, entry.size, source);
   return entry;
 }
 
 BlobEntry store_artifact(oci::Store& store, const Artifact& artifact) {
-  const auto content = store_blob(store, artifact.content);
+  auto content = store_blob(store, artifact.content);
   json::Array layers{layer(artifact.media_type, content)};
   for (const auto& entry : artifact.referred) layers.push_back(layer(page_type, entry));
   const json::Object manifest{{"schemaVersion", 2},
