@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <fmt/format.h>
 
+#include "archive/foreign_header.hpp"
 #include "archive/libarchive_source.hpp"
 #include "core/error.hpp"
 
@@ -78,6 +79,13 @@ struct ImageTar::State final : public Source {
     return static_cast<std::size_t>(count);
   }
 
+  /// Where the entry's blocks stand libarchive says itself, so that nobody can lead two readers apart.
+  void check_header() const {
+    const auto start = ::archive_read_header_position(handle.get());
+    const auto end = ::archive_filter_bytes(handle.get(), 0);
+    check_foreign_header(input.bytes_between(static_cast<std::uint64_t>(start), static_cast<std::uint64_t>(end)));
+  }
+
   [[noreturn]] void fail() {
     input.rethrow();
     const char* text = ::archive_error_string(handle.get());
@@ -108,7 +116,9 @@ bool ImageTar::next(ImageTarEntry& entry) {
   }
   auto* const from = m_state->entry;
   entry.kind = kind_of(from);
-  entry.path = normal_image_path(text_of(::archive_entry_pathname_utf8(from), ::archive_entry_pathname(from)));
+  const auto path = text_of(::archive_entry_pathname_utf8(from), ::archive_entry_pathname(from));
+  with_trace(fmt::format("the entry '{}'", printable(path)), [&] { m_state->check_header(); });
+  entry.path = normal_image_path(path);
   entry.link = link_of(from, entry.kind);
   entry.size = entry.kind == ImageTarEntry::Kind::file ? static_cast<std::uint64_t>(::archive_entry_size(from)) : 0;
   entry.device_major = static_cast<unsigned>(::archive_entry_rdevmajor(from));
@@ -116,10 +126,6 @@ bool ImageTar::next(ImageTarEntry& entry) {
 }
 
 Source& ImageTar::content() {
-  if (::archive_entry_sparse_count(m_state->entry) > 0) {
-    refuse(text_of(::archive_entry_pathname_utf8(m_state->entry), ::archive_entry_pathname(m_state->entry)),
-           "is a sparse file");
-  }
   return *m_state;
 }
 

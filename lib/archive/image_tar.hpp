@@ -19,8 +19,8 @@ struct ImageTarEntry {
 
 /// A tar of another tool in which an image or a file system comes, read front to back by libarchive (ustar, GNU, pax;
 /// no other format). Strict where it must be: Error invalid_input for what is no tar or is cut, for absolute paths,
-/// `..`, paths over 4 KiB, and more than `max_entries`. Links are given as they are: whoever follows them must judge
-/// them.
+/// `..`, paths over 4 KiB or with a NUL byte, sparse files, and more than `max_entries`. Links are given as they are:
+/// whoever follows them must judge them.
 class ImageTar {
  public:
   static constexpr std::size_t default_max_entries = 1'000'000;
@@ -33,7 +33,7 @@ class ImageTar {
 
   /// The next entry; false at the end.
   bool next(ImageTarEntry& entry);
-  /// The bytes of the entry that next() gave, a file, until next() is called again. Sparse files are refused.
+  /// The bytes of the entry that next() gave, a file, until next() is called again.
   Source& content();
 
  private:

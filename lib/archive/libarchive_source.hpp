@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <memory>
+#include <string>
 
 #include "core/stream.hpp"
 
@@ -20,6 +21,8 @@ using ArchivePtr = std::unique_ptr<struct ::archive, FreeArchive>;
 class LibarchiveInput {
  public:
   explicit LibarchiveInput(Source& source);
+  /// Bytes that went by. Error invalid_input for those that are gone: the last 384 KiB are always there.
+  [[nodiscard]] std::string bytes_between(std::uint64_t start, std::uint64_t end) const;
   /// Opens a handle whose readers are chosen already.
   void open(struct ::archive* handle);
   void rethrow();
@@ -27,7 +30,8 @@ class LibarchiveInput {
  private:
   static ssize_t read(struct ::archive* handle, void* self, const void** bytes);
   Source& m_source;
-  Bytes m_buffer;
+  Bytes m_ring;  ///< the byte at position p of the stream stands at p % size
+  std::uint64_t m_count = 0;
   std::exception_ptr m_failure;
 };
 

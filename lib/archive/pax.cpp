@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, 16> ignored_keys{"atime",
 constexpr std::array<std::string_view, 3> ignored_prefixes{"SCHILY.xattr.", "SCHILY.acl.", "LIBARCHIVE.xattr."};
 
 [[noreturn]] void refuse(std::string_view reason) {
-  throw Error{ErrorKind::invalid_input, fmt::format("a pax header in the package is refused: {}", reason)};
+  throw Error{ErrorKind::invalid_input, fmt::format("a pax header is refused: {}", reason)};
 }
 
 /// A decimal number without sign or leading zeros.
@@ -45,24 +45,7 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text) {
   return error == std::errc{} && stop == end ? std::optional{value} : std::nullopt;
 }
 
-struct Record {
-  std::string_view key;
-  std::string_view value;
-};
-
-/// Takes one record from the front of `text`.
-Record take_record(std::string_view& text) {
-  const auto space = text.substr(0, 20).find(' ');
-  const auto length = space == std::string_view::npos ? std::nullopt : parse_decimal(text.substr(0, space));
-  if (!length || *length > text.size() || *length < space + 4) refuse("a record's length is wrong");
-  const auto record = text.substr(space + 1, static_cast<std::size_t>(*length) - space - 1);
-  text.remove_prefix(static_cast<std::size_t>(*length));
-  const auto equals = record.find('=');
-  if (record.back() != '\n' || equals == std::string_view::npos || equals == 0) refuse("a record is malformed");
-  return {record.substr(0, equals), record.substr(equals + 1, record.size() - equals - 2)};
-}
-
-bool is_ignored(const Record& record) {
+bool is_ignored(const PaxRecord& record) {
   if (record.key == "hdrcharset" || record.key == "charset")
     return record.value == "ISO-IR 10646 2000 UTF-8" || record.value == "BINARY";
   if (std::find(ignored_keys.begin(), ignored_keys.end(), record.key) != ignored_keys.end()) return true;
@@ -70,7 +53,7 @@ bool is_ignored(const Record& record) {
                      [&](std::string_view prefix) { return record.key.starts_with(prefix); });
 }
 
-void take(const Record& record, PaxScope scope, PaxRecords& out) {
+void take(const PaxRecord& record, PaxScope scope, PaxRecords& out) {
   if (is_ignored(record)) return;
   const bool known = record.key == "path" || record.key == "size";
   if (!known || scope == PaxScope::global)
@@ -85,11 +68,22 @@ void take(const Record& record, PaxScope scope, PaxRecords& out) {
 
 }  // namespace
 
+PaxRecord take_pax_record(std::string_view& text) {
+  const auto space = text.substr(0, 20).find(' ');
+  const auto length = space == std::string_view::npos ? std::nullopt : parse_decimal(text.substr(0, space));
+  if (!length || *length > text.size() || *length < space + 4) refuse("a record's length is wrong");
+  const auto record = text.substr(space + 1, static_cast<std::size_t>(*length) - space - 1);
+  text.remove_prefix(static_cast<std::size_t>(*length));
+  const auto equals = record.find('=');
+  if (record.back() != '\n' || equals == std::string_view::npos || equals == 0) refuse("a record is malformed");
+  return {record.substr(0, equals), record.substr(equals + 1, record.size() - equals - 2)};
+}
+
 PaxRecords parse_pax(ByteView records, PaxScope scope) {
   PaxRecords out;
   std::set<std::string_view> seen;
   for (auto text = as_text(records); !text.empty();) {
-    const auto record = take_record(text);
+    const auto record = take_pax_record(text);
     if (!seen.insert(record.key).second) refuse(fmt::format("the record '{}' stands twice", printable(record.key)));
     take(record, scope, out);
   }

@@ -3,10 +3,20 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/bytes.hpp"
 
 namespace capsule::archive {
+
+/// One record, "<length> <key>=<value>\n", any bytes in its value.
+struct PaxRecord {
+  std::string_view key;
+  std::string_view value;
+};
+
+/// Takes one record from the front of `text`. Error invalid_input.
+PaxRecord take_pax_record(std::string_view& text);
 
 /// What a pax header says about the next entry, as far as a capsule may have it.
 struct PaxRecords {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "archive/image_tar.hpp"
 #include "image/base_config.hpp"
 #include "json/cursor.hpp"
@@ -22,12 +24,48 @@ std::string_view oci_type_of(std::string_view type) {
   return type;
 }
 
+/// Error invalid_input where the part cannot be a layer: it is no tar, or one that leads whoever unpacks it astray.
+void check_layer(const TarballPart& part, std::string_view name) {
+  with_trace(fmt::format("the layer {}", printable(name)), [&] {
+    if (part.text) refuse_base("it is a JSON document, a tar is wanted");
+    if (part.unfit_for_layer) throw *part.unfit_for_layer;
+  });
+}
+
+bool is_hex64(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// Whether a path is one that images in parts have, and file systems have not: blobs of an OCI layout, layers of a
+/// docker archive.
+bool is_path_of_image(std::string_view path) {
+  constexpr std::string_view blobs = "blobs/sha256/";
+  constexpr std::string_view layer = "/layer.tar";
+  if (path.starts_with(blobs)) return is_hex64(path.substr(blobs.size()));
+  return path.ends_with(layer) && is_hex64(path.substr(0, path.size() - layer.size()));
+}
+
+bool has_paths_of_image(const TarballScan& scan) {
+  const auto is_one = [](const auto& entry) { return is_path_of_image(entry.first); };
+  return std::any_of(scan.parts.begin(), scan.parts.end(), is_one) ||
+         std::any_of(scan.links.begin(), scan.links.end(), is_one);
+}
+
+const TarballPart& wanted_part(const TarballScan& scan, const std::string& path) {
+  const auto* found = scan.find(path);
+  if (found == nullptr) refuse_base(fmt::format("it looks like an OCI layout, but {} is missing", path));
+  return *found;
+}
+
 class OciLayout {
  public:
   OciLayout(const TarballScan& scan, std::string_view architecture) : m_scan(scan), m_architecture(architecture) {}
 
   BaseImage read() {
-    const auto& index = text_of(*m_scan.find("index.json"), "index.json");
+    const auto marker = json::parse(text_of(wanted_part(m_scan, "oci-layout"), "oci-layout"), "oci-layout");
+    const auto version = json::Cursor{marker, "oci-layout"}.at("imageLayoutVersion");
+    if (!version.string().starts_with("1.")) version.fail("1.0.0 is wanted");
+    const auto& index = text_of(wanted_part(m_scan, "index.json"), "index.json");
     look_into(oci::parse_manifest(index, oci::media_type::image_index, "index.json"), 0);
     if (m_found.empty()) refuse_base(fmt::format("it has no image for linux/{}", m_architecture));
     if (m_found.size() > 1) {
@@ -95,6 +133,7 @@ class OciLayout {
     std::vector<BaseLayer> layers;
     for (const auto& layer : document.layers) {
       const auto& content = part(layer);
+      check_layer(content, layer.digest.text());
       const auto type = layer_type(content.compression);
       if (oci_type_of(layer.media_type) != type) {
         refuse_base(
@@ -132,6 +171,7 @@ BaseImage read_docker_archive(const TarballScan& scan, const json::Value& docume
   std::vector<BaseLayer> layers;
   for (const auto& name : images.front().at("Layers").elements()) {
     const auto& content = part(name);
+    check_layer(content, name.string());
     layers.push_back({{std::string{layer_type(content.compression)}, content.digest, content.size, {}, {}, {}},
                       content.diff_id.value(),
                       scan.follow(archive::normal_image_path(name.string()))});
@@ -158,19 +198,14 @@ BaseImage file_system(const TarballScan& scan) {
   return out;
 }
 
-/// manifest.json of a docker archive; nothing if it is a file of that name with other content.
-std::optional<json::Value> docker_manifest(const TarballScan& scan) {
-  const auto* part = scan.find("manifest.json");
-  if (part == nullptr || !part->text) return std::nullopt;
-  try {
-    auto document = json::parse(*part->text, "manifest.json");
-    const auto* first = document.at_pointer("/0");
-    const auto* image = first == nullptr ? nullptr : first->if_object();
-    if (image == nullptr || image->find("Config") == nullptr || image->find("Layers") == nullptr) return std::nullopt;
-    return document;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+/// Whether manifest.json is that of a docker archive, whole or broken: a list. An object with members is another file
+/// of that name, as web applications have it; an empty one is nothing, and is not guessed at.
+bool is_docker_manifest(const TarballPart* part) {
+  if (part == nullptr || !part->text) return false;
+  const std::string_view text{*part->text};
+  const auto start = text.find_first_not_of(" \t\r\n");
+  if (text[start] == '[') return true;
+  return text.find_first_not_of(" \t\r\n}", start + 1) == std::string_view::npos;
 }
 
 void check_parts(const TarballScan& scan) {
@@ -179,15 +214,17 @@ void check_parts(const TarballScan& scan) {
 }
 
 BaseImage judge(const TarballScan& scan, std::string_view architecture) {
-  if (scan.find("oci-layout") != nullptr && scan.find("index.json") != nullptr) {
+  const bool in_parts = has_paths_of_image(scan);
+  if (scan.find("oci-layout") != nullptr || (in_parts && scan.find("index.json") != nullptr)) {
     check_parts(scan);
     return OciLayout{scan, architecture}.read();
   }
-  if (const auto document = docker_manifest(scan)) {
-    check_parts(scan);
-    return read_docker_archive(scan, *document, architecture);
-  }
   const auto* manifest = scan.find("manifest.json");
+  if (is_docker_manifest(manifest) || (in_parts && manifest != nullptr && manifest->text)) {
+    check_parts(scan);
+    return read_docker_archive(scan, json::parse(*manifest->text, "manifest.json"), architecture);
+  }
+  if (in_parts) refuse_base("it looks like an image in parts, but neither index.json nor manifest.json is there");
   if (scan.too_many_parts && manifest != nullptr && !manifest->text) check_parts(scan);
   return file_system(scan);
 }

@@ -31,8 +31,9 @@ struct BaseImage {
 
 /// Decides what a scanned tarball is and checks it: an OCI layout or a docker archive must have exactly one image for
 /// linux/<architecture>, each named part must be there with its digest, size and media type, each layer must have the
-/// diff_id that the config says; anything else is a file system, one layer (xz, which no runtime reads, is stored
-/// decompressed). Errors invalid_input, verification_failed (digest, diff_id). Pure.
+/// diff_id that the config says, and be a tar that FileTree accepts. What looks like one of the two and is broken is
+/// refused; anything else is a file system, one layer (xz, which no runtime reads, is stored decompressed). Errors
+/// invalid_input, verification_failed (digest, diff_id). Pure.
 BaseImage base_image_of(const TarballScan& scan, std::string_view architecture);
 
 /// Scans capsule.tarball in a thread of its own while it goes by.

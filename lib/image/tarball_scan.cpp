@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "archive/image_tar.hpp"
+#include "image/file_tree.hpp"
 #include "image/hashing_source.hpp"
 
 namespace capsule::image {
@@ -26,56 +27,45 @@ bool could_be_part(std::string_view path) {
                         path.ends_with(".tar.gz") || path.ends_with(".tgz"));
 }
 
-/// Where a symbolic link in `path` points, inside the tarball; nothing if it is absolute. Error if it climbs out.
-std::optional<std::string> link_target(std::string_view path, std::string_view link) {
-  if (link.starts_with('/')) return std::nullopt;
-  std::string out{path.substr(0, path.find_last_of('/') == std::string_view::npos ? 0 : path.find_last_of('/'))};
-  while (!link.empty()) {
-    const auto slash = link.find('/');
-    const auto part = link.substr(0, slash);
-    link = slash == std::string_view::npos ? std::string_view{} : link.substr(slash + 1);
-    if (part.empty() || part == ".") continue;
-    if (part == "..") {
-      if (out.empty()) {
-        throw Error{ErrorKind::invalid_input, fmt::format("the link '{}' leads out of the tarball", printable(path))};
-      }
-      const auto last = out.find_last_of('/');
-      out.resize(last == std::string::npos ? 0 : last);
-      continue;
-    }
-    if (!out.empty()) out += '/';
-    out += part;
-  }
-  return out;
-}
-
-/// A file system may hold what a container's root holds, and nothing that reaches out of it.
-void check_fits_in_files(const ImageTarEntry& entry) {
-  constexpr unsigned memory_major = 1;    // null, zero, full, random, urandom
-  constexpr unsigned terminal_major = 5;  // tty, console, ptmx
-  using Kind = ImageTarEntry::Kind;
-  if (entry.kind == Kind::hardlink) {
-    (void)archive::normal_image_path(entry.link);
-  } else if (entry.kind == Kind::symlink) {
-    (void)link_target(entry.path, entry.link);
-  } else if (entry.kind == Kind::other || (entry.kind == Kind::character_device && entry.device_major != memory_major &&
-                                           entry.device_major != terminal_major)) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("the entry '{}' is a device, FIFO or socket", printable(entry.path))};
-  }
-}
-
 /// Bytes that are not compressed are hashed once.
 HashingSource::Hash hash_again(const archive::Decompressed& plain) {
   return plain.compression() == archive::Compression::none ? HashingSource::Hash::no : HashingSource::Hash::yes;
 }
+
+/// A part with its first bytes looked at. Knows whether it was the input that failed, and not who reads it.
+class LookedAt final : public Source {
+ public:
+  explicit LookedAt(Source& source) : m_source(source), m_front(512) { m_front.resize(read_fully(source, m_front)); }
+  [[nodiscard]] std::string_view front() const noexcept { return as_text(m_front); }
+  [[nodiscard]] bool failed() const noexcept { return m_failed; }
+  std::size_t read(MutableBytes buffer) override {
+    if (m_used < m_front.size()) {
+      const auto count = std::min(buffer.size(), m_front.size() - m_used);
+      std::copy_n(m_front.begin() + static_cast<std::ptrdiff_t>(m_used), count, buffer.begin());
+      m_used += count;
+      return count;
+    }
+    try {
+      return m_source.read(buffer);
+    } catch (...) {
+      m_failed = true;
+      throw;
+    }
+  }
+
+ private:
+  Source& m_source;
+  Bytes m_front;
+  std::size_t m_used = 0;
+  bool m_failed = false;
+};
 
 class Scanner {
  public:
   Scanner(TarballScan& scan, const TarballLimits& limits) : m_scan(scan), m_limits(limits) {}
 
   void see(const ImageTarEntry& entry, archive::ImageTar& tar) {
-    note(m_scan.unfit_for_files, [&] { check_fits_in_files(entry); });
+    if (!m_scan.unfit_for_files) note(m_scan.unfit_for_files, [&] { m_files.add(entry); });
     if (!could_be_part(entry.path)) return;
     if (m_scan.parts.size() + m_scan.links.size() >= m_limits.parts) {
       m_scan.too_many_parts = true;
@@ -125,38 +115,60 @@ class Scanner {
     limits.bytes -= std::min(limits.bytes, m_decompressed);
     archive::Decompressed plain{file, limits};
     HashingSource tar{plain, hash_again(plain)};
-    Bytes buffer(std::size_t{128} << 10U);
+    LookedAt part{tar};
     std::optional<std::string> text;
-    bool first = true;
-    while (const auto count = tar.read(buffer)) {
-      const auto bytes = as_text(ByteView{buffer.data(), count});
-      if (first && plain.compression() == archive::Compression::none && looks_like_json(bytes)) text.emplace();
-      first = false;
-      if (text) keep(text, bytes);
-    }
-    if (text) m_kept += text->size();
+    std::optional<Error> fault;
+    if (plain.compression() == archive::Compression::none && looks_like_json(part.front()))
+      text = read_text(part);
+    else
+      fault = fault_of_layer(part);
+    NullSink rest;
+    copy(part, rest);
     m_decompressed += tar.count();
     auto digest = file.finish();
     auto diff_id = tar.hashes() ? tar.finish() : digest;
-    return {std::move(digest), file.count(), plain.compression(), std::move(diff_id), std::move(text)};
+    return {std::move(digest),  file.count(),    plain.compression(),
+            std::move(diff_id), std::move(text), std::move(fault)};
   }
 
-  static bool looks_like_json(std::string_view bytes) {
-    const auto start = bytes.find_first_not_of(" \t\r\n");
-    return start != std::string_view::npos && (bytes[start] == '{' || bytes[start] == '[');
+  /// JSON text and nothing that a tar could begin with: a name is filled up with NUL bytes.
+  static bool looks_like_json(std::string_view front) {
+    const auto start = front.find_first_not_of(" \t\r\n");
+    return start != std::string_view::npos && (front[start] == '{' || front[start] == '[') &&
+           front.find('\0') == std::string_view::npos;
   }
 
-  void keep(std::optional<std::string>& text, std::string_view bytes) {
-    if (m_kept + text->size() + bytes.size() > m_limits.text_bytes) {
+  /// Nothing where there is too much text in all.
+  std::optional<std::string> read_text(LookedAt& part) {
+    try {
+      StringSink sink{m_limits.text_bytes - std::min(m_limits.text_bytes, m_kept)};
+      copy(part, sink);
+      m_kept += sink.text().size();
+      return sink.take();
+    } catch (const Error&) {
+      if (part.failed()) throw;
       m_scan.too_many_parts = true;
-      text.reset();
-    } else {
-      *text += bytes;
+      return std::nullopt;
+    }
+  }
+
+  /// Why a part cannot be a layer: only its manifest, which may come later, says whether it is one.
+  std::optional<Error> fault_of_layer(LookedAt& part) const {
+    try {
+      FileTree files;
+      archive::ImageTar entries{part, m_limits.entries};
+      ImageTarEntry entry;
+      while (entries.next(entry)) files.add(entry);
+      return std::nullopt;
+    } catch (const Error& error) {
+      if (part.failed()) throw;
+      return error;
     }
   }
 
   TarballScan& m_scan;
   const TarballLimits& m_limits;
+  FileTree m_files;
   std::size_t m_kept = 0;
   std::uint64_t m_decompressed = 0;
 };

@@ -25,6 +25,7 @@ struct TarballPart {
   archive::Compression compression = archive::Compression::none;  ///< of a layer
   std::optional<Digest> diff_id;                                  ///< of a layer: digest of its tar
   std::optional<std::string> text;                                ///< of a small JSON document
+  std::optional<Error> unfit_for_layer;                           ///< why it cannot be a layer
 };
 
 /// What one pass over capsule.tarball shows, whatever it is: nothing of it is judged yet.
@@ -46,7 +47,8 @@ struct TarballScan {
   [[nodiscard]] std::string follow(std::string path) const;
 };
 
-/// Streams; memory does not grow with the tarball. Error invalid_input for what is no tar, cut, or beyond the limits.
+/// Streams; memory does not grow with the tarball, but for the names in one layer (file_tree.hpp). Error invalid_input
+/// for what is no tar, cut, or beyond the limits.
 TarballScan scan_tarball(Source& tarball, const TarballLimits& limits = {});
 
 }  // namespace capsule::image

@@ -22,7 +22,11 @@ def zstd(data):
     return subprocess.run(["zstd", "-q", "-c"], input=data, capture_output=True, check=True).stdout
 
 
-def oci_archive(layers, architecture="amd64", spoil=None):
+def gz(data):
+    return gzip.compress(data, mtime=0)
+
+
+def oci_archive(layers, architecture="amd64", spoil=None, compress=gz, media_type=GZIP):
     """An OCI layout as a tar; `spoil` may change {path: bytes} before it is written."""
     files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
 
@@ -34,12 +38,31 @@ def oci_archive(layers, architecture="amd64", spoil=None):
               "rootfs": {"type": "layers", "diff_ids": [sha256(layer) for layer in layers]}}
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "config": blob(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
-                "layers": [blob(gzip.compress(layer, mtime=0), GZIP) for layer in layers]}
+                "layers": [blob(compress(layer), media_type) for layer in layers]}
     entry = blob(json.dumps(manifest).encode(), manifest["mediaType"])
     files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
     if spoil:
         spoil(files)
     return tar_of(files)
+
+
+def docker_archive(layers):
+    """What `docker save` wrote before it wrote OCI layouts."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+                         "rootfs": {"type": "layers", "diff_ids": [sha256(layer) for layer in layers]}}).encode()
+    names = [f"{hashlib.sha256(layer).hexdigest()}/layer.tar" for layer in layers]
+    return tar_of({**dict(zip(names, layers, strict=True)), "config.json": config, "manifest.json": json.dumps(
+        [{"Config": "config.json", "RepoTags": None, "Layers": names}]).encode()})
+
+
+def pax_entry(name, /, **records):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo(name)
+        entry.pax_headers = records
+        entry.size = 1
+        tar.addfile(entry, io.BytesIO(b"x"))
+    return out.getvalue()
 
 
 class Forms(PublishTest):
@@ -135,6 +158,56 @@ class Refused(PublishTest):
                               ("sda", (tarfile.BLKTYPE, ""))):
             with self.subTest(path=path, content=content):
                 self.refused(tar_of({path: content}), 10)
+
+    def test_layers_that_lead_astray(self):
+        """Attacks 1 to 5, in each form in which a layer comes."""
+        def twice():
+            return tar_of({"a/b": b"1"})[:-10240 + 1024] + tar_of({"a/b": b"2"})
+
+        forms = {"OCI, gzip": oci_archive, "docker": docker_archive,
+                 "OCI, zstd": lambda layers: oci_archive(layers, compress=zstd, media_type=ZSTD),
+                 "OCI, plain": lambda layers: oci_archive(layers, compress=bytes, media_type=TAR)}
+        layers = {"../x": tar_of({"../x": b"y"}), "/etc/x": tar_of({"/etc/x": b"y"}), "no tar": b"hello" * 1000,
+                  "a/passwd": tar_of({"a": (tarfile.SYMTYPE, "/etc"), "a/passwd": b"root"}),
+                  "h": tar_of({"h": (tarfile.LNKTYPE, "gone")}), "fifo": tar_of({"fifo": (tarfile.FIFOTYPE, "")}),
+                  "sda": tar_of({"sda": (tarfile.BLKTYPE, "")}), "a/b": twice(),
+                  "good": pax_entry("x", path="good\0evil"),
+                  "big": pax_entry("big", **{"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "big",
+                                             "GNU.sparse.size": str(1 << 40), "GNU.sparse.numblocks": "1",
+                                             "GNU.sparse.map": "0,1"})}
+        for form, archive in forms.items():
+            for name, layer in layers.items():
+                with self.subTest(form=form, layer=name):
+                    said = self.refused(archive([BASE, layer]), 10).splitlines()
+                    self.assertEqual(len(said), 2, said)  # the first: that another tool made the package
+                    self.assertIn("the layer ", said[-1])
+                    self.assertIn(name if name == "no tar" else f"'{name}'", said[-1])
+
+    def test_sparse_files_by_GNU_tar(self):
+        (self.folder / "holes").mkdir()
+        with (self.folder / "holes/big").open("wb") as file:
+            file.truncate(1 << 40)
+        for form in ("gnu", "pax"):
+            made = subprocess.run(["tar", "-C", self.folder / "holes", "-S", f"--format={form}", "-cf", "-", "big"],
+                                  capture_output=True, check=True).stdout
+            self.assertLess(len(made), 20_000)
+            for tarball in (made, docker_archive([made])):
+                self.assertIn("sparse", self.refused(tarball, 10))
+
+    def test_what_looks_like_an_image_and_is_broken_is_no_file_system(self):
+        for files in ({"manifest.json": b"[]"}, {"manifest.json": b"{}"}, {"manifest.json": b'[{"Config":"x"}]'},
+                      {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}, {f"blobs/sha256/{'a' * 64}": b"x"}):
+            self.refused(tar_of({"etc/motd": b"hi", **files}), 10)
+
+    def test_sign_refuses_them_too(self):
+        folder = self.maker.capsule(tarball=docker_archive([tar_of({"../x": b"y"})]))
+        path = self.folder / "p.tar.gz"
+        self.assertEqual(run("pack", folder, "--out", path).code, 0)
+        before = path.read_bytes()
+        done = run("sign", path, "--key", self.maker.key)
+        self.assertEqual(done.code, 10, done)
+        self.assertIn("'../x'", done.stderr)
+        self.assertEqual(path.read_bytes(), before)
 
     def test_a_decompression_bomb(self):
         bomb = subprocess.run("head -c 1500000000 /dev/zero | zstd -q -c", shell=True, capture_output=True,

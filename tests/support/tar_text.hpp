@@ -9,8 +9,17 @@
 /// Builds a plain ustar archive as other tools write it, also one that no tool should.
 class TarText {
  public:
-  TarText& file(std::string_view path, std::string_view content) {
-    header(path, '0', {}, content.size());
+  TarText& file(std::string_view path, std::string_view content) { return body(path, '0', content); }
+  /// A pax header with one record before the next entry.
+  TarText& pax(std::string_view key, std::string_view value, char type = 'x') {
+    const auto rest = key.size() + value.size() + 3;
+    auto length = rest + 1;
+    while (std::to_string(length).size() + rest != length) ++length;
+    return body("pax", type, fmt::format("{} {}={}\n", length, key, value));
+  }
+  /// An entry of any type with content.
+  TarText& body(std::string_view path, char type, std::string_view content) {
+    header(path, type, {}, content.size());
     m_text += content;
     m_text.append((512 - content.size() % 512) % 512, '\0');
     return *this;

@@ -64,6 +64,37 @@ TEST_CASE("entries come with a path in one form, their kind and their content") 
   CHECK(sink.text() == "hi");
 }
 
+TEST_CASE("names with a NUL byte, sparse files and records that cannot be read are refused") {
+  using namespace std::string_view_literals;
+  CHECK_FALSE(is_refused(TarText{}.pax("path", "long").file("short", "x").text()));
+  CHECK_FALSE(is_refused(TarText{}.pax("comment", "a\0b"sv).file("a", "x").text()));
+  CHECK_FALSE(is_refused(TarText{}.pax("mtime", "1.5", 'g').file("a", "x").text()));
+  CHECK_FALSE(is_refused(TarText{}.body("././@LongLink", 'L', "long/name\0"sv).file("a", "x").text()));
+  CHECK(is_refused(TarText{}.pax("path", "good\0/../../evil"sv).file("a", "x").text()));
+  CHECK(is_refused(TarText{}.pax("path", "good\0evil"sv, 'g').file("a", "x").text()));
+  CHECK(is_refused(TarText{}.pax("linkpath", "good\0evil"sv).symlink("a", "x").text()));
+  CHECK(is_refused(TarText{}.file("before", "x").pax("path", "good\0"sv).file("a", "x").text()));
+  CHECK(is_refused(TarText{}.pax("GNU.sparse.realsize", "1099511627776").file("a", "x").text()));
+  CHECK(is_refused(TarText{}.pax("GNU.sparse.size", "1099511627776").file("a", "x").text()));
+  CHECK(is_refused(TarText{}.body("a", 'S', "").text()));
+  CHECK(is_refused(TarText{}.body("pax", 'x', "99 path=a\n").file("a", "x").text()));
+  CHECK(is_refused(TarText{}.pax("path", "a").unfinished()));
+}
+
+TEST_CASE("each header is looked at wherever it stands in a long archive") {
+  using namespace std::string_literals;
+  for (const std::size_t before : {1U, 127U << 10U, 128U << 10U, 130'560U, 131'000U, 700U << 10U, 5U << 20U}) {
+    CAPTURE(before);
+    TarText good;
+    good.file("large", std::string(before, 'x')).pax("comment", std::string(200'000, 'c')).file("a", "x");
+    CHECK(entries_of(good.text()).size() == 2);
+    TarText bad;
+    bad.file("large", std::string(before, 'x')).pax("path", std::string(3000, 'c') + "\0"s).file("a", "x");
+    CHECK(is_refused(bad.text()));
+  }
+  CHECK(is_refused(TarText{}.pax("comment", std::string(600'000, 'c')).file("a", "x").text()));
+}
+
 TEST_CASE("what is no tar, is cut, or leaves the root is refused") {
   CHECK(is_refused(""));
   CHECK(is_refused(std::string(3000, 'x')));

@@ -97,6 +97,12 @@ struct Layout {
   }
 };
 
+std::string layout_of(std::vector<std::string> layers) {
+  Layout out;
+  out.layers = std::move(layers);
+  return out.text();
+}
+
 std::string docker_archive(const std::string& config, const std::string& layers_json) {
   return TarText{}
       .file("abc/layer.tar", layer)
@@ -129,7 +135,7 @@ TEST_CASE("a tar of a file system is one layer, as it is") {
   const auto tarball = TarText{}
                            .folder("./")
                            .file("./etc/motd", "hi")
-                           .file("manifest.json", "{}")
+                           .file("manifest.json", R"({"name":"an app"})")
                            .file("usr/data.json", "not json")
                            .symlink("bin", "/usr/bin")
                            .symlink("usr/lib/x", "../../lib/y")
@@ -244,6 +250,61 @@ TEST_CASE("a docker archive gives its layers, through links inside") {
   CHECK(refusal(docker_archive(config, R"(["abc/layer.tar","abc/layer.tar","../ghi/layer.tar"])")) ==
         ErrorKind::invalid_input);
   CHECK(refusal(docker_archive(config, R"(["abc/layer.tar","abc/layer.tar","gone"])")) == ErrorKind::invalid_input);
+}
+
+TEST_CASE("layers inside of an image are looked into as a file system is") {
+  using namespace std::string_view_literals;
+  CHECK(refusal(layout_of({"hello"})) == ErrorKind::invalid_input);
+  CHECK(refusal(layout_of({layer, R"({"no":"tar"})"})) == ErrorKind::invalid_input);
+  for (const auto& bad :
+       {TarText{}.file("../x", "").text(), TarText{}.file("/x", "").text(),
+        TarText{}.symlink("a", "/etc").file("a/passwd", "").text(), TarText{}.file("a", "").file("a/b", "").text(),
+        TarText{}.file("a/b", "").symlink("a", "/etc").text(), TarText{}.symlink("x", "../y").text(),
+        TarText{}.hardlink("x", "gone").text(), TarText{}.hardlink("x", "../y").text(),
+        TarText{}.file("a", "1").file("a", "2").text(), TarText{}.device("sda", 8).text(),
+        TarText{}.entry("fifo", '6').text(), TarText{}.pax("path", "a\0b"sv).file("a", "").text(),
+        TarText{}.pax("GNU.sparse.realsize", "1099511627776").file("a", "x").text(),
+        TarText{}.file("a", std::string(5000, 'x')).text().substr(0, 2000)}) {
+    CHECK(refusal(layout_of({layer, bad})) == ErrorKind::invalid_input);
+    const auto config = config_of({bad});
+    CHECK(refusal(TarText{}
+                      .file(hex(config) + ".json", config)
+                      .file("l.tar", bad)
+                      .file("manifest.json", fmt::format(R"([{{"Config":"{}.json","Layers":["l.tar"]}}])", hex(config)))
+                      .text()) == ErrorKind::invalid_input);
+    CHECK(refusal(bad) == ErrorKind::invalid_input);  // as a file system
+  }
+  const auto fine = TarText{}
+                        .folder("a")
+                        .file("a/.wh.gone", "")
+                        .file("[", "no JSON")
+                        .folder("a")
+                        .file("a/b", "")
+                        .hardlink("a/c", "a/b")
+                        .symlink("d", "a")
+                        .hardlink("e", "d")
+                        .text();
+  CHECK(read(layout_of({fine, TarText{}.text()})).layers.size() == 2);
+}
+
+TEST_CASE("what looks like an image and is broken is no file system") {
+  const auto name = std::string(64, 'a');
+  for (const auto& bad :
+       {TarText{}.file("manifest.json", "[]").text(), TarText{}.file("manifest.json", "{}").text(),
+        TarText{}.file("manifest.json", " { } \n").text(), TarText{}.file("manifest.json", "[{}]").text(),
+        TarText{}.file("manifest.json", R"([{"Config":"x.json")").text(),
+        TarText{}.file("manifest.json", R"({"a":1})").file(name + "/layer.tar", layer).text(),
+        TarText{}.file("oci-layout", R"({"imageLayoutVersion":"1.0.0"})").text(),
+        TarText{}.file("oci-layout", R"({"imageLayoutVersion":"2.0.0"})").file("index.json", "{}").text(),
+        TarText{}.file("index.json", R"({"schemaVersion":2,"manifests":[]})").file("blobs/sha256/" + name, "").text(),
+        TarText{}.file("blobs/sha256/" + name, layer).text(), TarText{}.file(name + "/layer.tar", layer).text(),
+        TarText{}.symlink(name + "/layer.tar", "../x/layer.tar").text()}) {
+    CHECK(refusal(bad) == ErrorKind::invalid_input);
+  }
+  for (const auto& files : {TarText{}.file("index.json", "{}").text(), TarText{}.file("blobs/x", "{}").text(),
+                            TarText{}.file("a/layer.tar", layer).text(), TarText{}.file("manifest.json", "x").text()}) {
+    CHECK(read(files).form == BaseImage::Form::file_system);
+  }
 }
 
 TEST_CASE("an image tarball with links out or an entry twice is refused") {
