@@ -62,4 +62,24 @@ Fd open_beneath(const Path& root, const SafePath& relative) {
   return file;
 }
 
+std::string read_beneath(const Path& root, const SafePath& relative, std::size_t limit) {
+  const auto path = root / relative.text();
+  const auto file = open_beneath(root, relative);
+  std::string text(limit + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const auto count = ::read(file.get(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_errno("read", path, errno);
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  if (size > limit) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} is larger than {}", printable(path.string(), 1024), human_size(limit))};
+  }
+  text.resize(size);
+  return text;
+}
+
 }  // namespace capsule::fs

@@ -7,7 +7,9 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "fs/safe_path.hpp"
 #include "json/write.hpp"
+#include "workflow/container.hpp"
 #include "workflow/known_names.hpp"
 #include "workflow/substitution.hpp"
 
@@ -113,15 +115,26 @@ class Checker {
     for (const auto& argument : container.arguments) check_tags(argument, lookup);
     for (const auto& [name, value] : container.environment) check_tags(value, lookup);
     for (const auto& [name, path] : container.mounts) {
-      const auto is_it = [&name = name](const Volume& volume) { return volume.name == name; };
-      if (std::none_of(definition.volumes.begin(), definition.volumes.end(), is_it) &&
-          std::none_of(resolved.spec->volumes.begin(), resolved.spec->volumes.end(), is_it))
-        fail(fmt::format("there is no volume '{}'", printable(name)));
+      if (resolved.volume(name) == nullptr) fail(fmt::format("there is no volume '{}'", printable(name)));
     }
-    for (const auto& output : definition.outputs) {
-      if (!output.from || output.from->path.empty())
-        fail(fmt::format("the output '{}' of a container needs valueFrom.path", output.name));
-    }
+    for (const auto& output : definition.outputs) check_output_path(resolved, output);
+  }
+
+  /// An output is read from an emptyDir: what else there is of a container's files is not on this machine, or secret.
+  static void check_output_path(const Library::Resolved& resolved, const Parameter& output) {
+    if (!output.from || output.from->path.empty())
+      fail(fmt::format("the output '{}' of a container needs valueFrom.path", output.name));
+    const auto place = locate(*resolved.definition->container, output.from->path);
+    const auto* volume = place.volume.empty() ? nullptr : resolved.volume(place.volume);
+    with_trace(fmt::format("output '{}'", output.name), [&] {
+      if (volume == nullptr || volume->kind != Volume::Kind::empty_dir)
+        fail(fmt::format("{} lies in no emptyDir that the container mounts", printable(output.from->path)));
+      try {
+        fs::SafePath::parse(place.rest);
+      } catch (const Error& error) {
+        fail(error.message());
+      }
+    });
   }
 
   void check_steps(const Library::Resolved& resolved, KnownNames known) {

@@ -105,10 +105,11 @@ class Parser {
 
   json::Value comparison() {
     auto left = operand();
+    if (m_dialect == Dialect::depends) return left;
     for (const std::string_view sign : {"==", "!=", "<=", ">=", "<", ">"}) {
       if (accept(sign)) return compare(left, sign, operand());
     }
-    if (peek().kind == Token::Kind::word && peek().text == "in" && m_dialect != Dialect::depends) {
+    if (peek().kind == Token::Kind::word && peek().text == "in") {
       ++m_at;
       return contains(operand(), left);
     }
@@ -151,15 +152,18 @@ class Parser {
 
   json::Value operand_inside() {
     if (accept("!")) return !truth(operand());
-    if (accept("-")) return negative();
     if (accept("(")) {
       auto value = disjunction();
       expect(")");
       return value;
     }
-    if (accept("[")) return list();
+    if (m_dialect != Dialect::depends) {
+      if (accept("-")) return negative();
+      if (accept("[")) return list();
+    }
     const auto token = peek();
     if (token.kind == Token::Kind::end || token.kind == Token::Kind::sign) fail("something is missing");
+    if (m_dialect == Dialect::depends && token.kind != Token::Kind::word) fail("the name of a task is wanted");
     ++m_at;
     switch (token.kind) {
       case Token::Kind::number:
@@ -199,7 +203,7 @@ class Parser {
 
   json::Value word(const std::string& name) {
     if (m_dialect == Dialect::expr && sees("(")) return call(name);
-    if (name == "true" || name == "false")
+    if (m_dialect != Dialect::depends && (name == "true" || name == "false"))
       return m_dialect == Dialect::when ? json::Value{name} : json::Value{name == "true"};
     if (m_dialect == Dialect::when) return name;
     if (m_dialect == Dialect::expr && name == "nil") return {};

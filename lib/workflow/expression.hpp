@@ -20,7 +20,8 @@ enum class Dialect {
          ///< functions; an unknown name is an error
   when,  ///< `when`: a bare word is a string, and `{{tag}}` is one operand, whatever its value holds: no value can
          ///< become an operator
-  depends,  ///< `depends`: a name is a task, alone or with .Succeeded, .Failed, … behind it; names may hold '-'
+  depends,  ///< `depends`: a name is a task, alone or with .Succeeded, .Failed, … behind it; names may hold '-'; only
+            ///< ||, && and ! join them
 };
 
 /// Evaluates `text`. Errors usage: not of the grammar, an unknown name or function, operands of the wrong type. Pure;

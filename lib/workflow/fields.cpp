@@ -1,5 +1,7 @@
 #include "workflow/fields.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/error.hpp"
@@ -22,7 +24,9 @@ std::string text_or_empty(const Cursor& at, std::string_view key) {
 
 std::vector<Cursor> elements_or_none(const Cursor& at, std::string_view key) {
   const auto member = at.optional(key);
-  return member ? member->elements() : std::vector<Cursor>{};
+  if (!member) return {};
+  if (member->array().size() > max_elements) member->fail(fmt::format("more than {} elements", max_elements));
+  return member->elements();
 }
 
 std::optional<std::chrono::milliseconds> duration_if(const Cursor& at, std::string_view key) {

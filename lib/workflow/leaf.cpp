@@ -6,8 +6,11 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "crypto/hash.hpp"
+#include "fs/beneath.hpp"
 #include "json/write.hpp"
+#include "workflow/container.hpp"
 #include "workflow/path_map.hpp"
 #include "workflow/retry.hpp"
 #include "workflow/substitution.hpp"
@@ -20,28 +23,21 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t max_output_bytes = std::size_t{256} << 10U;
-
-const Volume& find_volume(const Leaf::Place& place, const std::string& name) {
-  for (const auto* list : {&place.definition.volumes, &place.spec.volumes}) {
-    const auto found =
-        std::find_if(list->begin(), list->end(), [&](const Volume& volume) { return volume.name == name; });
-    if (found != list->end()) return *found;
-  }
-  throw Error{ErrorKind::usage, fmt::format("{}: there is no volume '{}'", place.definition.place, printable(name))};
-}
+/// Of an emptyDir: what is each node's own.
+constexpr std::string_view own_folder = "outputs";
 
 /// Where each mount lies on this machine: an emptyDir is one folder for all steps of the run, but its `outputs` are
 /// each node's own, as they are on a cluster, where each pod has its own emptyDir.
 PathMap paths_of(const Leaf::Place& place, const Leaf::Tools& tools) {
   PathMap map;
-  for (const auto& [name, mount] : place.definition.container->mounts) {
-    const auto& volume = find_volume(place, name);
+  for (const auto& [name, mount] : place.resolved.definition->container->mounts) {
+    const auto& volume = *place.resolved.volume(name);  // check_library() has found it
     switch (volume.kind) {
       case Volume::Kind::empty_dir: {
         const auto folder = tools.state.folder() / "volumes" / name;
         std::filesystem::create_directories(folder);
         map.add(mount, folder.string());
-        map.add(mount + "/outputs", tools.state.outputs(place.node).string());
+        map.add(fmt::format("{}/{}", mount, own_folder), tools.state.outputs(place.node).string());
         break;
       }
       case Volume::Kind::secret:
@@ -57,7 +53,7 @@ PathMap paths_of(const Leaf::Place& place, const Leaf::Tools& tools) {
 
 StepCommand command_of(const Leaf::Place& place, const Scope& scope, const PathMap& paths,
                        const fs::Path& state_folder) {
-  const auto& container = *place.definition.container;
+  const auto& container = *place.resolved.definition->container;
   const auto lookup = scope.lookup();
   // Paths first, values second: what a parameter brings is a path of this machine already.
   const auto put_in = [&](const std::string& text) { return substitute(paths.apply(text), lookup); };
@@ -79,26 +75,36 @@ Digest digest_of(const StepCommand& command) {
       {"program", command.program}, {"arguments", std::move(arguments)}, {"environment", std::move(environment)}}));
 }
 
-std::string read_output(const Parameter& output, const PathMap& paths, const Leaf::Place& place) {
-  if (!output.from || output.from->path.empty()) {
-    throw Error{ErrorKind::usage, fmt::format("{}: the output '{}' of a container needs valueFrom.path",
-                                              place.definition.place, output.name)};
-  }
-  const fs::Path file = paths.apply(output.from->path);
-  if (!std::filesystem::exists(file)) {
+/// Where an output lies below the run's folder: as paths_of() says, and by no link that the step may have made.
+fs::SafePath place_of(const Parameter& output, const Leaf::Place& place, const RunState& state) {
+  const auto mounted = locate(*place.resolved.definition->container, output.from->path);
+  const fs::Path own{std::string{own_folder} + "/"};
+  const auto folder = mounted.rest.starts_with(own.string())
+                          ? state.outputs(place.node).parent_path().lexically_relative(state.folder())
+                          : fs::Path{"volumes"} / mounted.volume;
+  return fs::SafePath::parse((folder / mounted.rest).string());
+}
+
+std::string read_output(const Parameter& output, const Leaf::Place& place, const RunState& state) {
+  std::string text;
+  try {
+    text = fs::read_beneath(state.folder(), place_of(output, place, state), max_output_bytes);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw error.within(fmt::format("the output '{}'", output.name));
     if (output.from->default_value) return *output.from->default_value;
     throw Error{ErrorKind::invalid_input, fmt::format("the step left no output '{}'", output.name)};
   }
-  auto text = fs::read_file(file, max_output_bytes);
   if (text.ends_with('\n')) text.pop_back();
+  if (!utf8::is_valid(text) || text.find('\0') != std::string::npos)
+    throw Error{ErrorKind::invalid_input, fmt::format("the output '{}' is no text (UTF-8)", output.name)};
   return text;
 }
 
 /// After a success every output without a default must be there; after a failure those count that are.
-void read_outputs(Outcome& outcome, const PathMap& paths, const Leaf::Place& place) {
-  for (const auto& output : place.definition.outputs) {
+void read_outputs(Outcome& outcome, const Leaf::Place& place, const RunState& state) {
+  for (const auto& output : place.resolved.definition->outputs) {
     try {
-      outcome.outputs.insert_or_assign(output.name, read_output(output, paths, place));
+      outcome.outputs.insert_or_assign(output.name, read_output(output, place, state));
     } catch (const Error& error) {
       if (outcome.phase != Phase::succeeded) continue;
       outcome.phase = Phase::error;
@@ -109,7 +115,7 @@ void read_outputs(Outcome& outcome, const PathMap& paths, const Leaf::Place& pla
 }
 
 std::optional<milliseconds> time_limit(const Leaf::Place& place) {
-  auto limit = place.definition.timeout;
+  auto limit = place.resolved.definition->timeout;
   if (place.deadline != Clock::time_point::max()) {
     const auto left = std::chrono::duration_cast<milliseconds>(place.deadline - Clock::now());
     limit = std::min(limit.value_or(left), std::max(left, milliseconds{1}));
@@ -137,9 +143,9 @@ Outcome Leaf::run(const Place& place, const Scope& scope, const Tools& tools, co
                result.exit_code,
                result.message,
                {}};
-    read_outputs(outcome, paths, place);
+    read_outputs(outcome, place, tools.state);
     const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
-    const auto& retry = place.definition.retry;
+    const auto& retry = place.resolved.definition->retry;
     const auto wait = retry ? retry_delay(*retry, outcome, attempt, elapsed) : std::nullopt;
     if (!wait || Clock::now() + *wait >= place.deadline) break;
     std::this_thread::sleep_for(*wait);

@@ -15,8 +15,7 @@ namespace capsule::workflow {
 class Leaf {
  public:
   struct Place {
-    const Spec& spec;
-    const Template& definition;
+    const Library::Resolved& resolved;
     const std::string& node;
     std::chrono::steady_clock::time_point deadline;
   };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "yaml/parse.hpp"
@@ -17,7 +19,7 @@ class Loader {
   Loader(Library& library, fs::Path templates) : m_library(library), m_templates(std::move(templates)) {}
 
   Spec read(const fs::Path& file) {
-    auto text = fs::read_file(file, max_file_bytes);
+    auto text = read_named_file(file);
     auto spec = read_spec(yaml::parse(text, file.string()), file.string());
     m_library.texts.emplace(file.filename().string(), std::move(text));
     return spec;
@@ -74,6 +76,24 @@ Library::Resolved Library::resolve(const Spec& from, const TemplateReference& ta
     if (definition->name == target.template_name) return {&spec, definition};
   }
   throw Error{ErrorKind::usage, fmt::format("'{}' has no template '{}'", spec.name, printable(target.template_name))};
+}
+
+const Volume* Library::Resolved::volume(std::string_view name) const {
+  for (const auto* list : {&definition->volumes, &spec->volumes}) {
+    const auto found =
+        std::find_if(list->begin(), list->end(), [&](const Volume& volume) { return volume.name == name; });
+    if (found != list->end()) return &*found;
+  }
+  return nullptr;
+}
+
+std::string read_named_file(const fs::Path& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    throw Error{ErrorKind::usage, fmt::format("{} is {}, a file is wanted", printable(file.string(), 1024),
+                                              std::filesystem::is_directory(status) ? "a folder" : "no regular file")};
+  return fs::read_file(file, max_file_bytes);
 }
 
 Library load_library(const fs::Path& file, const fs::Path& templates) {

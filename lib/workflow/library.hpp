@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "fs/fd.hpp"
 #include "workflow/model.hpp"
@@ -20,9 +21,15 @@ struct Library {
   struct Resolved {
     const Spec* spec;
     std::shared_ptr<const Template> definition;
+    /// The template's own volume of that name, else the workflow's; null where there is none.
+    [[nodiscard]] const Volume* volume(std::string_view name) const;
   };
   [[nodiscard]] Resolved resolve(const Spec& from, const TemplateReference& target) const;
 };
+
+/// The text of a file that a person names; at most 4 MiB. Error usage for what is no file (a folder, a FIFO),
+/// not_found, denied, invalid_input for one that is too large.
+std::string read_named_file(const fs::Path& file);
 
 /// Reads `file` and, from `templates`, every `<name>.yaml` that it needs, directly or not. Error usage (not_found for
 /// the file itself) that names the place of the fault.

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "json/cursor.hpp"
+#include "workflow/container.hpp"
 #include "workflow/fields.hpp"
 #include "workflow/retry.hpp"
 
@@ -88,42 +89,6 @@ Task read_task(const Cursor& at, const std::string& file) {
   return out;
 }
 
-std::vector<Volume> read_volumes(const Cursor& at) {
-  std::vector<Volume> out;
-  for (const auto& volume : elements_or_none(at, "volumes")) {
-    const auto name = volume.at("name").string();
-    if (volume.optional("emptyDir")) {
-      out.push_back({Volume::Kind::empty_dir, name, {}});
-    } else if (const auto secret = volume.optional("secret")) {
-      out.push_back({Volume::Kind::secret, name, secret->at("secretName").string()});
-    } else if (const auto map = volume.optional("configMap")) {
-      out.push_back({Volume::Kind::config_map, name, map->at("name").string()});
-    } else {
-      volume.fail("on one machine a volume is an emptyDir, a secret or a configMap");
-    }
-  }
-  return out;
-}
-
-Container read_container(const Cursor& at) {
-  // image, resources, securityContext and the like are the cluster's.
-  at.allow_only({"name", "image", "imagePullPolicy", "command", "args", "env", "volumeMounts", "resources",
-                 "securityContext", "terminationMessagePolicy", "terminationMessagePath"});
-  Container out;
-  for (const auto& word : at.at("command").elements()) out.command.push_back(word.string());
-  if (out.command.empty()) at.at("command").fail("the program is missing");
-  for (const auto& word : elements_or_none(at, "args")) out.arguments.push_back(scalar(word));
-  for (const auto& variable : elements_or_none(at, "env")) {
-    variable.allow_only({"name", "value"});
-    out.environment.emplace_back(variable.at("name").string(), text_or_empty(variable, "value"));
-  }
-  for (const auto& mount : elements_or_none(at, "volumeMounts")) {
-    mount.allow_only({"name", "mountPath", "readOnly"});
-    out.mounts.emplace_back(mount.at("name").string(), mount.at("mountPath").string());
-  }
-  return out;
-}
-
 std::shared_ptr<const Template> read_template(const Cursor& at, const std::string& file) {
   at.allow_only({"name",
                  "inputs",
@@ -159,11 +124,12 @@ std::shared_ptr<const Template> read_template(const Cursor& at, const std::strin
   if (const auto container = at.optional("container")) out->container = read_container(*container);
   for (const auto& group : elements_or_none(at, "steps")) {
     auto& tasks = out->steps.emplace_back();
+    if (group.array().size() > max_elements) group.fail(fmt::format("more than {} steps", max_elements));
     for (const auto& task : group.elements()) tasks.push_back(read_task(task, file));
   }
   if (const auto dag = at.optional("dag")) {
     dag->allow_only({"tasks", "failFast"});
-    for (const auto& task : dag->at("tasks").elements()) out->dag.push_back(read_task(task, file));
+    for (const auto& task : elements_or_none(*dag, "tasks")) out->dag.push_back(read_task(task, file));
   }
   const int kinds = static_cast<int>(out->container.has_value()) + static_cast<int>(!out->steps.empty()) +
                     static_cast<int>(!out->dag.empty());

@@ -40,7 +40,8 @@ std::string message_in(std::string_view error_output) {
 
 StepResult ProcessExecutor::execute(const StepCommand& command, const std::function<void(std::string_view)>& on_line) {
   const auto program = m_folder / command.program;
-  if (::access(program.c_str(), X_OK) != 0) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(program, ignored) || ::access(program.c_str(), X_OK) != 0) {
     throw Error{ErrorKind::usage,
                 fmt::format("the step's program {} is not there: is it built, or installed beside capsule-run?",
                             printable(program.string(), 1024))};

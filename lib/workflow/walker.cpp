@@ -114,8 +114,7 @@ Outcome Walker::run_leaf(const Library::Resolved& resolved, const std::string& n
                                 const std::lock_guard lock{m_mutex};
                                 m_context.watcher.line(node, line);
                               }};
-  auto outcome =
-      Leaf::run({*resolved.spec, *resolved.definition, node, m_context.deadline}, scope, m_context.tools, reports);
+  auto outcome = Leaf::run({resolved, node, m_context.deadline}, scope, m_context.tools, reports);
   if (!outcome.good()) {
     const std::lock_guard lock{m_mutex};
     m_failures.push_back({node, resolved.definition->name, outcome});

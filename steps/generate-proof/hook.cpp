@@ -30,20 +30,7 @@ std::string last_words(std::string_view text) {
 
 /// A file that the hook wrote: it may be a link, a FIFO, endless.
 std::string read_answer(const fs::Path& folder) {
-  const auto file = fs::open_beneath(folder, fs::SafePath::parse("proof.json"));
-  std::string text(max_answer_bytes + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const auto count = ::read(file.get(), text.data() + size, text.size() - size);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fs::throw_errno("read", folder / "proof.json", errno);
-    if (count == 0) break;
-    size += static_cast<std::size_t>(count);
-  }
-  if (size > max_answer_bytes)
-    throw Error{ErrorKind::invalid_input, fmt::format("proof.json is larger than {}", human_size(max_answer_bytes))};
-  text.resize(size);
-  return text;
+  return fs::read_beneath(folder, fs::SafePath::parse("proof.json"), max_answer_bytes);
 }
 
 HookAnswer parse_answer(std::string_view text) {

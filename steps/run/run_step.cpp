@@ -17,15 +17,13 @@ using namespace capsule;
 
 namespace {
 
-constexpr std::size_t max_file_bytes = std::size_t{4} << 20U;
-
 void add_parameter(std::map<std::string, std::string>& parameters, const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw Error{ErrorKind::usage, fmt::format("-p wants name=value, this is '{}'", printable(text))};
   auto value = text.substr(equals + 1);
   if (value.starts_with('@')) {
-    value = fs::read_file(value.substr(1), max_file_bytes);
+    value = workflow::read_named_file(value.substr(1));
     if (value.ends_with('\n')) value.pop_back();
   }
   parameters.insert_or_assign(text.substr(0, equals), std::move(value));
@@ -41,7 +39,7 @@ std::map<std::string, std::string> texts_in(const json::Cursor& object) {
 std::map<std::string, std::map<std::string, std::string>> read_config_maps(const std::string& file) {
   std::map<std::string, std::map<std::string, std::string>> out;
   if (file.empty()) return out;
-  for (const auto& document : yaml::parse_all(fs::read_file(file, max_file_bytes), file)) {
+  for (const auto& document : yaml::parse_all(workflow::read_named_file(file), file)) {
     const json::Cursor top{document, file, ErrorKind::usage};
     if (top.at("kind").string() != "ConfigMap") top.at("kind").fail("a ConfigMap is wanted");
     out.insert_or_assign(top.at("metadata").at("name").string(), texts_in(top.at("data")));
@@ -52,7 +50,7 @@ std::map<std::string, std::map<std::string, std::string>> read_config_maps(const
 workflow::RunRequest request_of(const Options& options) {
   workflow::RunRequest request;
   if (!options.parameter_file.empty()) {
-    const auto document = yaml::parse(fs::read_file(options.parameter_file, max_file_bytes), options.parameter_file);
+    const auto document = yaml::parse(workflow::read_named_file(options.parameter_file), options.parameter_file);
     request.parameters = texts_in(json::Cursor{document, options.parameter_file, ErrorKind::usage});
   }
   for (const auto& text : options.parameters) add_parameter(request.parameters, text);
@@ -81,6 +79,14 @@ ErrorKind kind_of(int exit_code) {
                             : ErrorKind::capsule_failed;
 }
 
+std::string failure_text(const Options& options, const workflow::RunResult& result) {
+  const auto code = result.outcome.exit_code;
+  return fmt::format("{} failed{}: {}{}", result.failed_node.empty() ? "the workflow" : result.failed_node,
+                     code == 0 ? "" : fmt::format(" with exit code {}", code), result.outcome.message,
+                     options.fresh ? ""  // nobody can begin that run again
+                                   : "; when that is mended, the same command with --resume goes on from there");
+}
+
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
@@ -97,9 +103,11 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--templates", options.templates,
                  "Folder with the WorkflowTemplates, <name>.yaml each [<FILE>/../../templates]")
       ->type_name("DIR");
-  app.add_flag("--resume", options.resume,
-               "Go on after a failure or a kill: steps that succeeded with the same inputs are not run again");
-  app.add_flag("--new", options.fresh, "A run of its own, although files and arguments are those of an earlier one");
+  auto* resume =
+      app.add_flag("--resume", options.resume,
+                   "Go on after a failure or a kill: steps that succeeded with the same inputs are not run again");
+  app.add_flag("--new", options.fresh, "A run of its own, although files and arguments are those of an earlier one")
+      ->excludes(resume);
   step::add_state_option(app, options.state);
 }
 
@@ -123,14 +131,7 @@ void run(const Options& options, step::Context& step) {
   step.output("run-id", result.run_id);
   step.output("phase", name_of(result.outcome.phase));
   for (const auto& [name, value] : result.outcome.outputs) step.forwarded_output(name, value);
-  if (!result.outcome.good()) {
-    throw Error{
-        kind_of(result.outcome.exit_code),
-        fmt::format(
-            "{} failed with exit code {}: {}; when that is mended, the same command with --resume goes on from there",
-            result.failed_node.empty() ? "the workflow" : result.failed_node, result.outcome.exit_code,
-            result.outcome.message)};
-  }
+  if (!result.outcome.good()) throw Error{kind_of(result.outcome.exit_code), failure_text(options, result)};
 }
 
 }  // namespace run_step
