@@ -1,9 +1,7 @@
 """The loop from a folder to a resolved, proven capsule; again; as an ordinary user; killed at any moment."""
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
+from kills import KILLS, chance, kill_after
 from loop import CAPSULE, URI, WAIVED, Loop, processes_of, sample_capsule
 from steps import BIN, run
 
@@ -201,26 +200,19 @@ class Killed(LoopCase):
     """kill -9 at 20 random moments, then again: it ends the same, and nothing is doubled."""
 
     def test_it_ends_the_same(self):
-        chance = random.Random(20)
-        for attempt in range(20):
+        draw = chance("capsule-run", 20)
+        for attempt in range(KILLS):
             with self.subTest(attempt=attempt), tempfile.TemporaryDirectory(dir=self.folder) as name:
                 os.chmod(name, 0o755)
                 loop = Loop(name)
                 shutil.copytree(self.loop.state / "secrets", loop.state / "secrets")
                 shutil.copytree(self.loop.state / "configmaps", loop.state / "configmaps")
                 loop.package = self.loop.package
-                moment = chance.uniform(0, self.first_seconds)
+                moment = draw.uniform(0, self.first_seconds)
                 process = subprocess.Popen([BIN / "capsule-run", *map(str, loop.deploy_arguments()[1:])], env=loop.environment,
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-                time.sleep(moment)
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                # The steps die with their runner; give the kernel a moment to say so.
-                deadline = time.monotonic() + 5
-                while processes_of(name) and time.monotonic() < deadline:
-                    time.sleep(0.02)
-                self.assertEqual([], processes_of(name))
-                again = loop.deploy(*chance.choice([(), ("--resume",)]))
+                self.assertEqual([], kill_after(process, moment, name), "the steps die with their runner")
+                again = loop.deploy(*draw.choice([(), ("--resume",)]))
                 self.assertEqual(0, again.code, f"killed after {moment:.2f} s: {again}")
                 self.assertEqual("1", again.result["index_sequence"])
                 self.assertEqual(self.first.result["capsule_digest"], again.result["capsule_digest"])

@@ -1,11 +1,11 @@
 """generate-proof against a service that behaves as today's platform does, and worse; killed at any moment."""
-import random
 import signal
 import threading
 import time
 import unittest
 
 from fake_platform import UTID, FakePlatform
+from kills import KILLS, chance, kill_after
 from proof_maker import hook
 from test_generate_proof import Case
 
@@ -116,23 +116,19 @@ class Platform(Case):
 
 
 class Killed(Case):
-    KILLS = 20
-
     def test_killed_at_random_moments_it_ends_the_same(self):
         """Also with our own service, whose database lives through it."""
         reference = self.maker.publish(hook())
-        draw = random.Random(4714)
+        draw = chance("generate-proof", 4714)
         for service in (["--proof-service", self.platform.url], []):
             record = self.maker.record(run_id=f"{len(service):016x}")
             began = time.monotonic()
             self.assertEqual(self.maker.prove(reference, self.maker.record(run_id=f"f{len(service):015x}"), *service).code, 0)
             whole = time.monotonic() - began
             before = len(self.maker.bundles())
-            for _ in range(self.KILLS):
+            for _ in range(KILLS):
                 process = self.maker.start_proving(reference, record, *service)
-                time.sleep(draw.uniform(0, whole))
-                process.kill()
-                process.communicate()
+                kill_after(process, draw.uniform(0, whole))
             done = self.maker.prove(reference, record, *service)
             self.assertEqual(done.code, 0, done)
             self.assertEqual(len(self.maker.bundles()), before + 1)
