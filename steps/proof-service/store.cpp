@@ -17,7 +17,7 @@ using namespace capsule;
 namespace {
 
 constexpr std::array<std::string_view, 4> state_names{"queued", "processing", "verified", "validated"};
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 constexpr int max_draws = 1000;
 
 constexpr const char* schema = R"(
@@ -35,7 +35,25 @@ CREATE INDEX proofs_by_touch ON proofs (touched);
 CREATE INDEX proofs_by_utid ON proofs (utid);
 CREATE INDEX proofs_by_parent ON proofs (parent);
 CREATE TABLE evidence (sequence INTEGER PRIMARY KEY REFERENCES proofs, pieces TEXT NOT NULL);
-PRAGMA user_version = 1;
+)";
+
+/// Since version 2, so that each page of a list is read off an index: `anchored` has a row for each anchor of a proof.
+constexpr const char* indexes = R"(
+CREATE INDEX proofs_by_state ON proofs (state);
+CREATE INDEX proofs_by_domain ON proofs (domain);
+CREATE TABLE anchored (sequence INTEGER NOT NULL REFERENCES proofs, chain TEXT, tx TEXT);
+CREATE INDEX anchored_by_proof ON anchored (sequence);
+CREATE INDEX anchored_by_chain ON anchored (chain, sequence);
+CREATE INDEX anchored_by_tx ON anchored (tx, sequence);
+CREATE TRIGGER anchors_made AFTER INSERT ON proofs BEGIN
+  INSERT INTO anchored SELECT new.sequence, json_extract(value, '$.chain'), json_extract(value, '$.tx') FROM json_each(new.anchors);
+END;
+CREATE TRIGGER anchors_changed AFTER UPDATE OF anchors ON proofs WHEN new.anchors <> old.anchors BEGIN
+  DELETE FROM anchored WHERE sequence = new.sequence;
+  INSERT INTO anchored SELECT new.sequence, json_extract(value, '$.chain'), json_extract(value, '$.tx') FROM json_each(new.anchors);
+END;
+INSERT INTO anchored SELECT p.sequence, json_extract(value, '$.chain'), json_extract(value, '$.tx') FROM proofs p, json_each(p.anchors);
+PRAGMA user_version = 2;
 )";
 
 /// Grows with every change of any proof.
@@ -238,6 +256,7 @@ struct Store::Database {
     if (found > schema_version)
       throw Error{ErrorKind::usage, "the proof service's database was made by a newer version of it"};
     if (found == 0) execute(get(), schema);
+    if (found < schema_version) execute(get(), indexes);
     transaction.commit();
   }
 };
@@ -309,7 +328,13 @@ bool Store::update(const std::string& id, const std::function<void(Proof&)>& cha
 }
 
 std::vector<Proof> Store::list(const Filter& filter) const {
-  std::string sql = fmt::format("SELECT {} FROM proofs p WHERE 1", columns);
+  // By an anchor: from its index to the proofs, however few of them have it. One with two of a chain is there once.
+  const bool by_anchor = filter.anchor_chain || filter.anchor_tx;
+  std::string sql =
+      by_anchor
+          ? fmt::format("SELECT DISTINCT {} FROM anchored a CROSS JOIN proofs p ON p.sequence = a.sequence WHERE 1",
+                        columns)
+          : fmt::format("SELECT {} FROM proofs p WHERE 1", columns);
   const std::array<std::pair<std::string_view, const std::optional<std::string>*>, 5> equal{
       {{"utid", &filter.utid},
        {"domain", &filter.domain},
@@ -319,13 +344,9 @@ std::vector<Proof> Store::list(const Filter& filter) const {
   for (const auto& [column, value] : equal) {
     if (*value) sql += fmt::format(" AND p.{} = ?", column);
   }
-  if (filter.anchor_chain || filter.anchor_tx) {
-    sql += " AND EXISTS (SELECT 1 FROM json_each(p.anchors) a WHERE 1";
-    if (filter.anchor_chain) sql += " AND json_extract(a.value, '$.chain') = ?";
-    if (filter.anchor_tx) sql += " AND json_extract(a.value, '$.tx') = ?";
-    sql += ")";
-  }
-  sql += " ORDER BY p.sequence DESC LIMIT ? OFFSET ?";
+  if (filter.anchor_chain) sql += " AND a.chain = ?";
+  if (filter.anchor_tx) sql += " AND a.tx = ?";
+  sql += fmt::format(" ORDER BY {}.sequence DESC LIMIT ? OFFSET ?", by_anchor ? "a" : "p");
   const std::lock_guard lock{m_mutex};
   Statement query{m_database->get(), sql};
   for (const auto& [column, value] : equal) {

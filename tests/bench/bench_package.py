@@ -13,21 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from rows import Row, report  # noqa: E402
 from steps import BIN, environment, peak_memory  # noqa: E402
 
 MIB = 1 << 20
-
-
-@dataclass
-class Row:
-    what: str
-    value: str
-    goal: str
-    holds: bool
 
 
 class Bench:
@@ -194,14 +186,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", help="where the files go [a temporary folder]")
     arguments = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         bench = Bench(folder, arguments.mib, arguments.rounds)
-        for measure in ROWS:
-            rows.append(measure(bench))
-            row = rows[-1]
-            print(f"{'ok  ' if row.holds else 'MISS'}  {row.what:<86} {row.value:>24}   {row.goal}", flush=True)
-    return 0 if all(row.holds for row in rows) else 1
+        return report(measure(bench) for measure in ROWS)
 
 
 if __name__ == "__main__":
