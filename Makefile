@@ -85,7 +85,8 @@ bench: release
 	cmake --preset release -DCAPSULE_BENCH=ON
 	cmake --build --preset release
 	@for bench in build/tests/bench-*; do [ ! -x "$$bench" ] || "$$bench"; done
-	@for bench in tests/bench/bench_*.py; do CAPSULE_BIN=$(CURDIR)/build/bin PYTHONPATH=tests/support $(PYTHON) -B $$bench; done
+	@missed=0; for bench in tests/bench/bench_*.py; do \
+	  CAPSULE_BIN=$(CURDIR)/build/bin PYTHONPATH=tests/support $(PYTHON) -B $$bench || missed=1; done; exit $$missed
 
 # Every fuzz target for FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
