@@ -113,18 +113,22 @@ void kill_surely(int proc, const Process& process) noexcept {
 
 }  // namespace
 
-void kill_descendants() noexcept {
+bool kill_descendants(int session) noexcept {
   const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (proc < 0) return;
+  if (proc < 0) return false;
   const auto count = list_processes(proc);
   // The kernel lists them in order; that is not promised.
   std::sort(processes.begin(), processes.begin() + static_cast<std::ptrdiff_t>(count),
             [](const Process& left, const Process& right) { return left.pid < right.pid; });
   mark_descendants(count, ::getpid());
+  bool found = false;
   for (std::size_t i = 0; i < count; ++i) {
-    if (processes[i].is_ours) kill_surely(proc, processes[i]);
+    if (!processes[i].is_ours || (session != 0 && ::getsid(processes[i].pid) != session)) continue;
+    kill_surely(proc, processes[i]);
+    found = true;
   }
   ::close(proc);
+  return found;
 }
 
 }  // namespace capsule::process

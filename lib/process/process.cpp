@@ -32,8 +32,8 @@ Result run(const Command& command) {
 }
 
 struct Background::Impl {
-  explicit Impl(const Command& original)
-      : command(watched(original)), session(command, Session::BeyondLimit::forget), worker([this] { serve(); }) {}
+  Impl(const Command& original, Session::BeyondLimit beyond_limit)
+      : command(watched(original)), session(command, beyond_limit), worker([this] { serve(); }) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() { end(); }
@@ -85,7 +85,9 @@ struct Background::Impl {
   std::thread worker;
 };
 
-Background::Background(const Command& command) : m_impl(std::make_unique<Impl>(command)) {}
+Background::Background(const Command& command, BeyondLimit beyond_limit)
+    : m_impl(std::make_unique<Impl>(
+          command, beyond_limit == BeyondLimit::end ? Session::BeyondLimit::end : Session::BeyondLimit::forget)) {}
 
 Background::~Background() = default;
 
@@ -106,6 +108,15 @@ std::string Background::first_line(std::chrono::milliseconds patience) {
   while (words.ends_with('\n')) words.remove_suffix(1);
   throw Error{ErrorKind::capsule_failed, fmt::format("{} ended ({}){}{}", program, m_impl->result.describe(),
                                                      words.empty() ? "" : ": ", printable(words, 2 * last))};
+}
+
+void Background::feed(std::string_view text, std::chrono::milliseconds patience) {
+  m_impl->session.feed(text, patience);
+}
+
+bool Background::has_ended(std::chrono::milliseconds patience) {
+  std::unique_lock lock{m_impl->mutex};
+  return m_impl->changed.wait_for(lock, patience, [this] { return m_impl->over; });
 }
 
 Result Background::stop() {

@@ -23,6 +23,7 @@ struct Command {
   std::map<std::string, std::string> environment;  ///< all of it: nothing is inherited
   std::string folder;                              ///< working folder; empty: the caller's
   std::string input;                               ///< what the child reads from stdin; then end of file
+  bool input_later = false;                        ///< instead of `input`: stdin waits for Background::feed()
   std::optional<std::chrono::milliseconds> time_limit;
   /// Between SIGTERM and SIGKILL when the command has to end; zero: SIGKILL at once.
   std::chrono::milliseconds grace{200};
@@ -33,6 +34,8 @@ struct Command {
   std::function<void(std::string_view line)> on_error_line;
   std::function<void(std::string_view line)> on_output_line;  ///< the same for stdout
   std::shared_ptr<const Confinement> confinement;
+  /// Lets a process go on that start_detached() started below this command, when the command ends by itself (exit).
+  bool spares_detached = false;
 };
 
 enum class End { exited, signalled, timed_out, output_limit };
@@ -66,8 +69,10 @@ Result run(const Command& command);
 /// A child that goes on by itself (a server that a step starts): ended with all its descendants when this goes.
 class Background {
  public:
+  /// What becomes of output beyond the limit: its beginning is forgotten, or the command is ended.
+  enum class BeyondLimit { forget, end };
   /// Returns when the program is running. Errors as run().
-  explicit Background(const Command& command);
+  explicit Background(const Command& command, BeyondLimit beyond_limit = BeyondLimit::forget);
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
   ~Background();
@@ -75,6 +80,11 @@ class Background {
   /// when it ended.
   std::string first_line(std::chrono::milliseconds patience);
   [[nodiscard]] int pid() const noexcept;  ///< of the program itself
+  /// With Command::input_later, once: what the child reads from stdin, then end of file. Waits up to `patience` for a
+  /// child that does not read; what it has not taken by then is dropped.
+  void feed(std::string_view text, std::chrono::milliseconds patience);
+  /// Whether it has ended, waited for up to `patience`.
+  [[nodiscard]] bool has_ended(std::chrono::milliseconds patience);
   /// Ends it, and gives what it left.
   Result stop();
 
@@ -82,6 +92,11 @@ class Background {
   struct Impl;
   std::unique_ptr<Impl> m_impl;
 };
+
+/// Starts a program that goes on when the caller ends, in a session of its own: stdin empty, stdout and stderr appended
+/// to the file `log`, working folder `/` unless the command names one. Of the command, program, arguments, environment
+/// and folder count. Errors as run().
+void start_detached(const Command& command, const std::string& log);
 
 /// Ends every command that is running now, in any thread, and waits up to a second for them: for the thread that
 /// handles signals (step::on_termination). The process is about to die: run() does not return any more.

@@ -16,6 +16,7 @@
 
 #include "core/error.hpp"
 #include "process/confined_child.hpp"
+#include "process/exec_texts.hpp"
 #include "process/registry.hpp"
 
 namespace capsule::process {
@@ -70,7 +71,7 @@ Pair make_socket(const Command& command, int type) {
 }
 
 Pair make_input(const Command& command) {
-  if (!command.input.empty()) {
+  if (!command.input.empty() || command.input_later) {
     auto out = make_pipe(command, Direction::to_child);
     ::fcntl(out.ours.get(), F_SETFL, O_NONBLOCK);
     return out;
@@ -84,39 +85,6 @@ Pair make_input(const Command& command) {
 Pair make_output(const Command& command) {
   auto out = make_pipe(command, Direction::from_child);
   ::fcntl(out.ours.get(), F_SETFL, O_NONBLOCK);
-  return out;
-}
-
-/// Texts as exec wants them. They must not move any more.
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  out.reserve(texts.size() + 1);
-  for (auto& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
-
-void check_text(std::string_view text, std::string_view what) {
-  if (text.find('\0') != std::string_view::npos)
-    throw Error{ErrorKind::usage, fmt::format("{} holds a NUL byte: {}", what, printable(text))};
-}
-
-std::vector<std::string> argument_texts(const Command& command) {
-  std::vector<std::string> out{command.program};
-  out.insert(out.end(), command.arguments.begin(), command.arguments.end());
-  for (const auto& text : out) check_text(text, "an argument of a command");
-  return out;
-}
-
-std::vector<std::string> environment_texts(const Command& command) {
-  std::vector<std::string> out;
-  out.reserve(command.environment.size());
-  for (const auto& [name, value] : command.environment) {
-    if (name.empty() || name.find('=') != std::string::npos)
-      throw Error{ErrorKind::usage, fmt::format("no name of an environment variable: '{}'", printable(name))};
-    out.push_back(fmt::format("{}={}", name, value));
-    check_text(out.back(), "an environment variable");
-  }
   return out;
 }
 
@@ -220,12 +188,13 @@ void Session::launch() {
   plan.environment = environment_pointers.data();
   plan.folder = folder.empty() ? nullptr : folder.c_str();
   plan.setup = m_setup.get();
+  plan.spares_detached = m_command.spares_detached;
   // _Fork: the child calls nothing but what is async-signal-safe, so no library's fork handler is wanted.
   const pid_t supervisor = ::_Fork();
   if (supervisor == 0) supervise(plan);
   if (supervisor < 0) fail_to_start("fork for", m_command.program, errno);
   m_supervisor = supervisor;
-  m_input = std::move(input.ours);
+  (m_command.input_later ? m_later_input : m_input) = std::move(input.ours);
   m_report = std::move(report.ours);
   m_lifeline = std::move(lifeline.ours);
   m_output.fd = std::move(output.ours);
@@ -308,6 +277,19 @@ void Session::feed_input() {
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count > 0) m_unfed.remove_prefix(static_cast<std::size_t>(count));
   if (count < 0 || m_unfed.empty()) m_input.reset();  // a child need not read all of it
+}
+
+void Session::feed(std::string_view text, milliseconds patience) {
+  const NoBrokenPipeSignal guard;
+  const auto deadline = Clock::now() + patience;
+  while (!text.empty() && Clock::now() < deadline) {
+    pollfd polled{m_later_input.get(), POLLOUT, 0};
+    if (::poll(&polled, 1, whole_milliseconds(deadline - Clock::now())) <= 0) continue;
+    const auto count = ::write(m_later_input.get(), text.data(), text.size());
+    if (count < 0 && errno != EAGAIN && errno != EINTR) break;  // a child need not read all of it
+    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  m_later_input.reset();
 }
 
 void Session::drain(Stream& stream) {

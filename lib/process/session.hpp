@@ -29,6 +29,8 @@ class Session {
   [[nodiscard]] int pid() const noexcept { return m_program; }
   /// Ends the command (SIGTERM, grace, SIGKILL); wait() then returns. From any thread.
   void request_end() const noexcept { send_order(m_lifeline.get(), Order::terminate); }
+  /// Background::feed(), while another thread is in wait().
+  void feed(std::string_view text, std::chrono::milliseconds patience);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -58,6 +60,7 @@ class Session {
   BeyondLimit m_beyond_limit;
   std::unique_ptr<const ChildSetup> m_setup;
   fs::Fd m_input;
+  fs::Fd m_later_input;  ///< instead of m_input: wait() leaves it alone
   fs::Fd m_report;
   fs::Fd m_lifeline;
   std::unique_ptr<Gate> m_gate;

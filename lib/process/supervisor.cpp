@@ -149,6 +149,11 @@ class Supervisor {
   void sweep() noexcept {
     const auto give_up_at = now_ms() + sweep_limit_ms;
     ::kill(-m_program, SIGKILL);
+    if (m_plan.spares_detached && WIFEXITED(m_status)) {
+      // The program's session alone: what was detached has one of its own.
+      while (kill_descendants(m_program) && now_ms() < give_up_at) reap();
+      return;
+    }
     while (reap() && now_ms() < give_up_at) {
       if (::getpid() == 1) {
         ::kill(-1, SIGKILL);
@@ -169,20 +174,6 @@ class Supervisor {
   int m_status = 0;
   std::int64_t m_kill_at = -1;
 };
-
-/// By the kernel's own calls: the C library keeps two real-time signals to itself, and would hand on what our caller
-/// has done with them.
-void reset_signals() noexcept {
-  struct {
-    std::uintptr_t handler, flags, restorer;
-    std::uint64_t mask;
-  } const by_default{};
-  const std::uint64_t none = 0;
-  for (int signal = 1; signal <= 64; ++signal) {
-    ::syscall(SYS_rt_sigaction, signal, &by_default, nullptr, sizeof none);
-  }
-  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
-}
 
 [[noreturn]] void fail(const ChildPlan& plan, const char* doing) noexcept {
   send(plan.report, Report::Kind::failed, doing, errno);
@@ -253,6 +244,20 @@ void enter_pid_namespace(const ChildPlan& plan) noexcept {
 }
 
 }  // namespace
+
+/// By the kernel's own calls: the C library keeps two real-time signals to itself, and would hand on what our caller
+/// has done with them.
+void reset_signals() noexcept {
+  struct {
+    std::uintptr_t handler, flags, restorer;
+    std::uint64_t mask;
+  } const by_default{};
+  const std::uint64_t none = 0;
+  for (int signal = 1; signal <= 64; ++signal) {
+    ::syscall(SYS_rt_sigaction, signal, &by_default, nullptr, sizeof none);
+  }
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
+}
 
 void send(int report, const Report& message) noexcept {
   while (::send(report, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno == EINTR) {

@@ -46,6 +46,7 @@ struct ChildPlan {
   char* const* environment = nullptr;  ///< envp
   const char* folder = nullptr;        ///< null: the caller's
   const ChildSetup* setup = nullptr;   ///< the confinement; null: none
+  bool spares_detached = false;        ///< Command::spares_detached
 };
 
 /// The confinement as the child applies it. Both functions run after a fork and must be async-signal-safe.
@@ -69,6 +70,9 @@ void send(int report, Report::Kind kind, const char* text, int error = 0) noexce
 
 /// A message with a descriptor.
 void send_descriptor(int report, Report::Kind kind, int descriptor) noexcept;
+
+/// The kernel's defaults for all signals, and none blocked.
+void reset_signals() noexcept;
 
 /// What a freshly forked child does. It stays as the supervisor of the program that it forks: a copy of us that never
 /// calls exec, adopts all descendants (PR_SET_CHILD_SUBREAPER, or as process 1 of a PID namespace), obeys the lifeline,
