@@ -95,6 +95,7 @@ std::optional<Parsed> parse(std::string_view text) noexcept {
 }  // namespace
 
 AddressClass classify(const sockaddr& address) noexcept {
+  if (address.sa_family == AF_UNIX) return AddressClass::loopback;
   if (address.sa_family == AF_INET) {
     sockaddr_in v4{};
     std::memcpy(&v4, &address, sizeof v4);

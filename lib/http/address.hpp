@@ -13,7 +13,7 @@ enum class AddressClass {
   public_internet,
   private_network,  ///< 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7 and whatever else is not routed
   link_local,       ///< 169.254/16 (clouds' metadata services), fe80::/10
-  loopback          ///< 127/8, ::1; also 0/8 and ::, which connect to this machine
+  loopback          ///< 127/8, ::1; also 0/8 and ::, which connect to this machine, and UNIX sockets
 };
 
 AddressClass classify(const sockaddr& address) noexcept;

@@ -168,6 +168,7 @@ void set_trust(CURL* easy) {
 }
 
 void set_limits(CURL* easy, const Request& request, const CurlLimits& limits) {
+  if (!limits.unix_socket.empty()) set(easy, CURLOPT_UNIX_SOCKET_PATH, limits.unix_socket.c_str());
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect.count()));
   set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.time_limit.count()));
   set(easy, CURLOPT_LOW_SPEED_LIMIT, limits.stall_rate);

@@ -13,6 +13,7 @@ struct CurlLimits {
   std::chrono::seconds stall_time{30};
   long stall_rate = 512;
   std::size_t header_bytes = std::size_t{64} << 10U;  ///< of one response
+  std::string unix_socket{};                          ///< all requests go to this UNIX socket, whatever their host
 };
 
 /// The real client: HTTP/1.1 over libcurl. Trust anchors are the system's, or `SSL_CERT_FILE` / `SSL_CERT_DIR`. The

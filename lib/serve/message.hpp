@@ -24,7 +24,7 @@ struct Request {
   Target target;
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
   std::string body;
-  std::string peer;  ///< the client's address
+  std::string peer;  ///< the client's address; "unix" on a UNIX socket
 
   /// The value of the first header of that name (lower case), or null.
   [[nodiscard]] const std::string* header(std::string_view name) const noexcept;

@@ -2,16 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <charconv>
+#include <cstring>
 #include <optional>
 
 #include "core/error.hpp"
@@ -26,6 +32,9 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 using Tcp = asio::ip::tcp;
+using Unix = asio::local::stream_protocol;
+using Any = asio::generic::stream_protocol;
+using Acceptor = asio::basic_socket_acceptor<Any>;
 
 /// How much of what a refused client still sends is read, so that it sees the answer instead of a reset.
 constexpr std::size_t linger_bytes = std::size_t{1} << 20U;
@@ -75,7 +84,7 @@ std::optional<Response> refusal_of(const error_code& error) {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Tcp::socket socket, Shared& shared, std::string peer)
+  Session(Any::socket socket, Shared& shared, std::string peer)
       : m_stream(std::move(socket)), m_shared(shared), m_peer(std::move(peer)) {
     ++m_shared.connections;
   }
@@ -178,7 +187,7 @@ class Session : public std::enable_shared_from_this<Session> {
     if (error) return;
     if (m_keep) return read_head();
     error_code ignored;
-    m_stream.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+    m_stream.socket().shutdown(Any::socket::shutdown_send, ignored);
     m_stream.expires_after(linger_time);
     linger(linger_bytes);
   }
@@ -191,7 +200,7 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
 
-  beast::tcp_stream m_stream;
+  beast::basic_stream<Any> m_stream;
   beast::flat_buffer m_buffer;
   Shared& m_shared;
   std::string m_peer;
@@ -211,15 +220,41 @@ Tcp::endpoint endpoint_of(const Listen& listen) {
   return {address, listen.port};
 }
 
-Tcp::acceptor open_acceptor(asio::io_context& io, const Listen& listen) {
-  const auto endpoint = endpoint_of(listen);
+/// "127.0.0.1:8080", or the path of a UNIX socket.
+std::string name_of(const Listen& listen) {
+  return listen.unix_socket.empty() ? fmt::format("{}:{}", listen.address, listen.port) : printable(listen.unix_socket);
+}
+
+Any::endpoint any_endpoint_of(const Listen& listen) {
+  if (listen.unix_socket.empty()) return endpoint_of(listen);
+  ::unlink(listen.unix_socket.c_str());
+  return Unix::endpoint{listen.unix_socket};
+}
+
+Acceptor open_acceptor(asio::io_context& io, const Listen& listen) {
   try {
-    return {io, endpoint};  // sets SO_REUSEADDR
+    const auto endpoint = any_endpoint_of(listen);
+    Acceptor acceptor{io, endpoint.protocol()};
+    if (listen.unix_socket.empty()) acceptor.set_option(asio::socket_base::reuse_address{true});
+    acceptor.bind(endpoint);
+    acceptor.listen();
+    return acceptor;
   } catch (const boost::system::system_error& error) {
     const bool taken = error.code() == boost::system::errc::address_in_use;
     throw Error{taken ? ErrorKind::unavailable : ErrorKind::usage,
-                fmt::format("cannot listen on {}:{}: {}", listen.address, listen.port, error.code().message())};
+                fmt::format("cannot listen on {}: {}", name_of(listen), error.code().message())};
   }
+}
+
+/// Nothing for a connection that is gone already.
+std::optional<std::string> peer_of(const Any::socket& socket) {
+  error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  if (error) return std::nullopt;
+  if (endpoint.protocol().family() == AF_UNIX) return "unix";
+  Tcp::endpoint address;
+  std::memcpy(address.data(), endpoint.data(), std::min(endpoint.size(), address.capacity()));
+  return address.address().to_string();
 }
 
 }  // namespace
@@ -243,17 +278,19 @@ struct Server::Impl {
   Shared shared;  // first: the sessions that the I/O context still holds when it goes use it
   asio::io_context io{1};
   asio::thread_pool workers;
-  Tcp::acceptor acceptor;
+  Listen listen;
+  Acceptor acceptor;
   asio::steady_timer timer{io};
   std::chrono::milliseconds grace{};
 
-  Impl(const Listen& listen, const Limits& limits, Handler handler)
+  Impl(const Listen& where, const Limits& limits, Handler handler)
       : shared{limits, std::move(handler), RateLimit{limits.rate}, 0, 0, false, [this] { io.stop(); }, io, workers},
         workers(std::max(limits.threads, 1U)),
+        listen(where),
         acceptor(open_acceptor(io, listen)) {}
 
   void accept() {
-    acceptor.async_accept([this](error_code error, Tcp::socket socket) {
+    acceptor.async_accept([this](error_code error, Any::socket socket) {
       if (error == asio::error::operation_aborted || shared.stopping) return;
       if (error) return pause();
       admit(std::move(socket));
@@ -269,12 +306,11 @@ struct Server::Impl {
     });
   }
 
-  void admit(Tcp::socket socket) {
-    error_code error;
-    const auto peer = socket.remote_endpoint(error);
-    if (error) return;  // gone already
+  void admit(Any::socket socket) {
+    auto peer = peer_of(socket);
+    if (!peer) return;
     const bool full = shared.connections >= shared.limits.connections;
-    const auto session = std::make_shared<Session>(std::move(socket), shared, peer.address().to_string());
+    const auto session = std::make_shared<Session>(std::move(socket), shared, std::move(*peer));
     if (full)
       session->refuse_at_once(too_many(std::chrono::seconds{1}, 503, "Too many connections"));
     else
@@ -300,15 +336,19 @@ Server::~Server() {
 }
 
 std::uint16_t Server::port() const noexcept {
+  if (!m_impl->listen.unix_socket.empty()) return 0;
   error_code ignored;
-  return m_impl->acceptor.local_endpoint(ignored).port();
+  const auto endpoint = m_impl->acceptor.local_endpoint(ignored);
+  Tcp::endpoint address;
+  std::memcpy(address.data(), endpoint.data(), std::min(endpoint.size(), address.capacity()));
+  return address.port();
 }
 
 std::string Server::url() const {
-  const auto endpoint = m_impl->acceptor.local_endpoint();
-  const auto address = endpoint.address().to_string();
-  return fmt::format(fmt::runtime(endpoint.address().is_v6() ? "http://[{}]:{}" : "http://{}:{}"), address,
-                     endpoint.port());
+  const auto& listen = m_impl->listen;
+  if (!listen.unix_socket.empty()) return "unix:" + listen.unix_socket;
+  const bool is_v6 = listen.address.find(':') != std::string::npos;
+  return fmt::format(fmt::runtime(is_v6 ? "http://[{}]:{}" : "http://{}:{}"), listen.address, port());
 }
 
 void Server::run(std::chrono::milliseconds grace) {

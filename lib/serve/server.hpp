@@ -27,6 +27,8 @@ using Handler = std::function<Response(const Request&)>;
 struct Listen {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: a free one
+  /// A UNIX socket instead, at this path: what stands there is replaced. Whoever may enter its folder may connect.
+  std::string unix_socket{};
   /// "127.0.0.1:8080", "[::1]:0". Error usage.
   static Listen parse(const std::string& text);
 };
@@ -40,8 +42,8 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
-  [[nodiscard]] std::uint16_t port() const noexcept;
-  /// "http://127.0.0.1:40001".
+  [[nodiscard]] std::uint16_t port() const noexcept;  ///< 0 for a UNIX socket
+  /// "http://127.0.0.1:40001"; "unix:<path>" for a UNIX socket.
   [[nodiscard]] std::string url() const;
   /// Serves until stop(); returns when the requests that had come are answered, at most `grace` later.
   void run(std::chrono::milliseconds grace = std::chrono::milliseconds{500});

@@ -2,10 +2,13 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "core/error.hpp"
@@ -19,8 +22,8 @@ namespace {
 struct Running {
   serve::Server server;
   std::thread thread;
-  explicit Running(const serve::Limits& limits, serve::Handler handler)
-      : server(serve::Listen{}, limits, std::move(handler)), thread([this] { server.run(2s); }) {}
+  explicit Running(const serve::Limits& limits, serve::Handler handler, const serve::Listen& listen = {})
+      : server(listen, limits, std::move(handler)), thread([this] { server.run(2s); }) {}
   ~Running() {
     server.stop();
     thread.join();
@@ -35,6 +38,12 @@ class RawClient {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(m_fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  explicit RawClient(const std::string& unix_socket) : m_fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    unix_socket.copy(address.sun_path, sizeof address.sun_path - 1);
     REQUIRE(::connect(m_fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   }
   RawClient(const RawClient&) = delete;
@@ -175,4 +184,29 @@ TEST_CASE("a port that is taken is said so") {
   serve::Listen same;
   same.port = running.server.port();
   CHECK_THROWS_AS((serve::Server{same, {}, echo}), Error);
+}
+
+TEST_CASE("a server listens on a UNIX socket, in place of what a dead one left there") {
+  const auto path = std::filesystem::temp_directory_path() / ("capsule-serve-" + std::to_string(::getpid()));
+  std::ofstream{path} << "left over";
+  {
+    serve::Listen listen;
+    listen.unix_socket = path;
+    const Running running{{},
+                          [](const serve::Request& request) {
+                            return serve::Response{200, request.peer, "text/plain"};
+                          },
+                          listen};
+    CHECK(running.server.url() == "unix:" + path.string());
+    CHECK(running.server.port() == 0);
+    const RawClient client{path.string()};
+    client.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    const auto answer = client.rest();
+    CHECK(answer.starts_with("HTTP/1.1 200"));
+    CHECK(answer.ends_with("unix"));
+  }
+  std::filesystem::remove(path);
+  serve::Listen too_long;
+  too_long.unix_socket = std::string(200, 'x');
+  CHECK_THROWS_AS((serve::Server{too_long, {}, echo}), Error);
 }
