@@ -66,7 +66,9 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
                              {"max_rss_bytes", facts.max_rss_bytes},
                              {"energy_joules", facts.energy_joules},
                              {"energy_estimated", facts.energy_estimated}}},
-      {"confinement", place.confinement},
+      {"start", json::Object{{"mode", facts.start.mode == RunStart::Mode::warm ? "warm" : "cold"},
+                             {"reason", facts.start.reason}}},
+      {"confinement", facts.confinement},
       {"log_digest", facts.log_digest.text()},
       {"input_digest", crypto::sha256(json::canonical(request.input())).text()},
       {"output_digest", output_digest(facts.result).text()}};

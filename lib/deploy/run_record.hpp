@@ -25,17 +25,26 @@ struct RunRequest {
   [[nodiscard]] json::Value input() const;
 };
 
+/// How a run began: in a process that had loaded all and waited for it, or in one that was started for it; and why so.
+struct RunStart {
+  enum class Mode { cold, warm };
+  Mode mode = Mode::cold;
+  std::string reason;
+};
+
 /// What deploy measured of a run.
 struct RunFacts {
   Time started_at;
   Time finished_at;
   int exit_code = 0;
-  json::Value result;  ///< the runner's JSON object
-  std::uint64_t cpu_ms = 0;
+  json::Value result;        ///< the runner's JSON object
+  std::uint64_t cpu_ms = 0;  ///< of the whole process, with what it loaded while it waited
   std::uint64_t max_rss_bytes = 0;
   double energy_joules = 0;
   bool energy_estimated = true;
-  Digest log_digest;  ///< of the runner's stderr
+  Digest log_digest;          ///< of the runner's stderr
+  json::Value confinement{};  ///< {held, missing}: process/confinement.hpp
+  RunStart start{};
 };
 
 /// Where and how it ran.
@@ -44,7 +53,6 @@ struct RunPlace {
   std::string utid;  ///< empty: none
   std::vector<std::string> gpus;
   std::vector<std::string> waived;
-  json::Value confinement;
 };
 
 /// The run record (README.md, "The run record"): canonical JSON, written once, never remade.

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "deploy/target.hpp"
+#include "deploy/workload.hpp"
 
 namespace capsule::deploy {
 
@@ -23,14 +24,12 @@ class ThisMachine final : public Target {
   void prepare(const VerifiedCapsule& capsule, const fs::Path& root) override;
   RunFacts run(const VerifiedCapsule& capsule, const fs::Path& root, const RunRequest& request) override;
   [[nodiscard]] RunPlace place() const override;
+  /// The capsule at `root`, with its data and what says that it is installed below the state folder.
+  [[nodiscard]] Workload workload(const VerifiedCapsule& capsule, const fs::Path& root) const;
 
  private:
-  [[nodiscard]] fs::Path data_folder(const VerifiedCapsule& capsule) const;
-  void run_script(const VerifiedCapsule& capsule, const fs::Path& root, const std::string& script);
-
   ThisMachineOptions m_options;
   Host m_host;
-  json::Value m_confinement;
 };
 
 }  // namespace capsule::deploy

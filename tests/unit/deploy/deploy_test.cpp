@@ -95,7 +95,7 @@ TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
                        30.0,
                        true,
                        crypto::sha256("log")};
-  const auto text = run_record(manifest_with("[]"), request, facts, {"host", "", {}, {"gpu:true"}, json::Object{}});
+  const auto text = run_record(manifest_with("[]"), request, facts, {"host", "", {}, {"gpu:true"}});
   const auto record = json::parse(text, "record");
   CHECK(*record.at_pointer("/billing/amount")->if_string() == "5.00");
   CHECK(record.at_pointer("/duration_ms")->if_number()->text == "2500");

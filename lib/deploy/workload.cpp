@@ -1,0 +1,151 @@
+#include "deploy/workload.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "deploy/energy.hpp"
+#include "deploy/sandbox.hpp"
+#include "fs/atomic_file.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+
+namespace capsule::deploy {
+
+namespace {
+
+constexpr std::size_t max_result_bytes = std::size_t{16} << 20U;
+constexpr std::size_t max_logged_lines = 200;
+
+/// The last line of a program's stderr: usually what went wrong.
+std::string last_words(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const auto line = text.substr(text.rfind('\n') + 1);
+  return line.empty() ? "it said nothing on stderr" : printable(line, 400);
+}
+
+[[noreturn]] void failed(std::string_view what, const process::Result& result) {
+  const auto kind = result.end == process::End::timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed;
+  throw Error{kind,
+              fmt::format("the capsule's {} failed, {}: {}", what, result.describe(), last_words(result.error_output))};
+}
+
+/// The result is the last line of stdout, one JSON object.
+json::Value result_in(std::string_view output, const std::string& entrypoint) {
+  while (output.ends_with('\n')) output.remove_suffix(1);
+  const auto line = output.substr(output.rfind('\n') + 1);
+  const auto fail = [&](std::string_view reason) {
+    throw Error{ErrorKind::capsule_failed,
+                fmt::format("the last line of {}'s stdout is not its result, one JSON object: {}", entrypoint, reason)};
+  };
+  if (line.empty()) fail("there is none");
+  json::Value value;
+  try {
+    value = json::parse(line, "the result", {max_result_bytes, 32});
+  } catch (const Error& error) {
+    fail(error.message());
+  }
+  if (!value.is_object()) fail(fmt::format("it is {}", value.type_name()));
+  return value;
+}
+
+/// What keeps a file of the capsule from starting (no such interpreter, no `#!` line, a broken ELF file) is the
+/// capsule's own fault.
+template <typename Work>
+decltype(auto) starting(const std::string& file, Work&& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (retry_helps(error.kind()) || error.kind() == ErrorKind::unmet_requirement) throw;
+    throw Error{ErrorKind::capsule_failed,
+                fmt::format("the capsule's {} cannot be started: {}", file, error.message())};
+  }
+}
+
+process::Command command_for(const Workload& workload, const std::string& file) {
+  require_passable(workload.root);
+  return starting(file, [&] { return capsule_command({workload.root, file, workload.data}); });
+}
+
+void run_script(const Workload& workload, const std::string& script, std::chrono::milliseconds time_limit) {
+  if (!std::filesystem::exists(workload.root / script)) return;
+  auto command = command_for(workload, script);
+  command.on_error_line = excerpt_of(script);
+  command.time_limit = time_limit;
+  const auto result = starting(script, [&] { return process::run(command); });
+  if (!result.succeeded()) failed(script, result);
+}
+
+json::Array strings(const std::vector<std::string>& list) {
+  json::Array out;
+  for (const auto& text : list) out.emplace_back(text);
+  return out;
+}
+
+/// What held of the confinement, and what was not to be had: the record says both.
+json::Value confinement_of(const process::Result& result) {
+  return json::Object{{"held", strings(result.held)}, {"missing", strings(result.missing)}};
+}
+
+}  // namespace
+
+std::function<void(std::string_view)> excerpt_of(const std::string& what) {
+  return [what, count = std::size_t{0}](std::string_view line) mutable {
+    if (count < max_logged_lines) log::info(fmt::format("{}: {}", what, printable(line, 400)));
+    if (count == max_logged_lines)
+      log::info(fmt::format("{}: … the lines after the first {} are left out", what, count));
+    ++count;
+  };
+}
+
+void install(const Workload& workload, std::chrono::milliseconds time_limit) {
+  if (std::filesystem::exists(workload.installed)) return;
+  run_script(workload, "scripts/install.sh", time_limit);
+  std::filesystem::create_directories(workload.installed.parent_path());
+  fs::write_file(workload.installed, "");
+}
+
+void check_health(const Workload& workload, std::chrono::milliseconds time_limit) {
+  run_script(workload, "scripts/healthcheck.sh", time_limit);
+}
+
+process::Command runner_command(const Workload& workload) {
+  auto command = command_for(workload, workload.entrypoint);
+  command.output_limit = max_result_bytes;
+  return command;
+}
+
+RunFacts facts_of(const Workload& workload, const Finished& run) {
+  const auto& process = run.process;
+  if (!process.succeeded()) failed(fmt::format("run of {}", workload.entrypoint), process);
+  return {.started_at = run.started_at,
+          .finished_at = run.finished_at,
+          .exit_code = process.exit_code,
+          .result = result_in(process.output, workload.entrypoint),
+          .cpu_ms = static_cast<std::uint64_t>(process.usage.cpu.count()),
+          .max_rss_bytes = process.usage.max_rss_bytes,
+          .energy_joules = run.energy_joules,
+          .energy_estimated = run.energy_estimated,
+          .log_digest = crypto::sha256(process.error_output),
+          .confinement = confinement_of(process)};
+}
+
+RunFacts run_cold(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
+                  double watts) {
+  auto command = runner_command(workload);
+  command.on_error_line = excerpt_of("run");
+  command.time_limit = time_limit;
+  command.input = json::compact(input) + "\n";
+  const EnergyMeter meter{watts};
+  Finished run;
+  run.started_at = now();
+  run.process = starting(workload.entrypoint, [&] { return process::run(command); });
+  run.finished_at = now();
+  const auto energy = meter.stop(run.process.usage.cpu);
+  run.energy_joules = energy.joules;
+  run.energy_estimated = energy.estimated;
+  return facts_of(workload, run);
+}
+
+}  // namespace capsule::deploy

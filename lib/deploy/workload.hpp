@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "deploy/run_record.hpp"
+#include "fs/fd.hpp"
+#include "process/process.hpp"
+
+namespace capsule::deploy {
+
+/// An unpacked capsule and where its code may write: what install.sh, healthcheck.sh and the entrypoint run in,
+/// confined (deploy/sandbox.hpp), with limits on time and output.
+struct Workload {
+  fs::Path root;
+  std::string entrypoint;  ///< below root
+  fs::Path data;           ///< its CAPSULE_DATA
+  fs::Path installed;      ///< a file that says that install.sh is done; not below data: the capsule cannot make it
+};
+
+/// Runs scripts/install.sh, where there is one, unless it is done. Error capsule_failed with the script's last words;
+/// timed_out.
+void install(const Workload& workload, std::chrono::milliseconds time_limit);
+
+/// Runs scripts/healthcheck.sh, where there is one. Errors as install().
+void check_health(const Workload& workload, std::chrono::milliseconds time_limit);
+
+/// The entrypoint's command, without input and time limit. Errors: capsule_failed where it cannot be started,
+/// unmet_requirement where its interpreter is missing.
+process::Command runner_command(const Workload& workload);
+
+/// A run of the entrypoint that is over.
+struct Finished {
+  Time started_at;
+  Time finished_at;
+  process::Result process;
+  double energy_joules = 0;
+  bool energy_estimated = true;
+};
+
+/// What is recorded of it. Error capsule_failed when it failed or gave no result (the last line of stdout, one JSON
+/// object), timed_out.
+RunFacts facts_of(const Workload& workload, const Finished& run);
+
+/// One run in a process of its own that is started now. `watts`: of one busy core, where the processor does not measure
+/// energy. Errors as facts_of() and runner_command().
+RunFacts run_cold(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
+                  double watts);
+
+/// Logs what capsule code said on stderr, one line a call, up to a number of lines: it may talk without end.
+std::function<void(std::string_view)> excerpt_of(const std::string& what);
+
+}  // namespace capsule::deploy
