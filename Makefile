@@ -50,6 +50,7 @@ $(CAPSULE)/capsule.tarball: tests/capsules/tools/make_tarball.py
 run: build capsule
 	@umask 022; export CAPSULE_STATE='$(STATE)' out=$(STATE)/outputs registry=oci-layout:$(STATE)/registry; \
 	mkdir -p $$out; \
+	trap '$(BIN)/capsule-deploy delete m2n2-metal --outputs $$out/delete >/dev/null' EXIT; \
 	$(BIN)/capsule-sign keygen --outputs $$out/keygen; \
 	$(BIN)/capsule-run workflows/loops/capsule-build.yaml -p source=$(CURDIR)/$(CAPSULE) -p publish=false --outputs $$out/build; \
 	package=$$(cat $$out/build/package); \

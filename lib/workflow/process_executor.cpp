@@ -52,6 +52,7 @@ StepResult ProcessExecutor::execute(const StepCommand& command, const std::funct
   child.environment = environment_of(command);
   child.time_limit = command.time_limit;
   child.on_error_line = on_line;
+  child.spares_detached = true;  // the agent of a warm pool
   const auto result = process::run(child);
   StepResult out;
   out.timed_out = result.end == process::End::timed_out;

@@ -7,6 +7,7 @@
 #include "attest/trust_policy.hpp"
 #include "capsule/extractor.hpp"
 #include "core/error.hpp"
+#include "core/semver.hpp"
 #include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/run_ledger.hpp"
@@ -18,9 +19,11 @@
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
+#include "make_run.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
 #include "proofed_deployment.hpp"
+#include "warm_pool.hpp"
 
 namespace deploy_step {
 
@@ -62,33 +65,7 @@ Unpacked fetch(oci::Store& store, const oci::Reference& reference, const attest:
   return {std::move(capsule), std::move(root)};
 }
 
-struct Loop {
-  oci::Store& store;
-  oci::Descriptor subject;
-  deploy::Target& target;
-  const Unpacked& unpacked;
-  std::vector<std::string> waived;
-  ProofedDeployment& object;
-};
-
-Digest run_once(const Loop& loop, const deploy::RunRequest& request) {
-  const auto& manifest = loop.unpacked.capsule.manifest();
-  loop.object.set_phase("Pending", request.run_id());
-  loop.target.prepare(loop.unpacked.capsule, loop.unpacked.root);
-  loop.object.set_phase("Running", request.run_id());
-  const auto facts = loop.target.run(loop.unpacked.capsule, loop.unpacked.root, request);
-  auto place = loop.target.place();
-  place.waived = loop.waived;
-  const auto record = deploy::run_record(manifest, request, facts, place);
-  oci::attach(loop.store, loop.subject,
-              {std::string{oci::media_type::run_record},
-               std::string{oci::media_type::run_record},
-               record,
-               {{"ai.industriverse.capsule.run-id", request.run_id()}}});
-  return crypto::sha256(record);
-}
-
-std::unique_ptr<deploy::Target> open_target(const Options& options, const fs::Path& state) {
+std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const fs::Path& state) {
   if (!std::isfinite(options.watts)) throw Error{ErrorKind::usage, "--watts wants a number of watts"};
   if (options.target != "this-machine") {
     throw Error{ErrorKind::usage,
@@ -98,12 +75,20 @@ std::unique_ptr<deploy::Target> open_target(const Options& options, const fs::Pa
       deploy::ThisMachineOptions{state, parse_duration(options.timeout), options.watts});
 }
 
+fs::Path deployment_folder(const fs::Path& state, const std::string& name) {
+  return state / "deployments" / name;
+}
+
+/// Of a reference, or of a name alone.
+std::string name_in(const std::string& text) {
+  return is_name(text) ? text : oci::Reference::parse(text).name;
+}
+
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
                  "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
-      ->required()
       ->type_name("REFERENCE");
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
   app.add_option("--key", options.key,
@@ -136,6 +121,14 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("W")
       ->check(CLI::Range(0.0, 1e6));
   step::add_state_option(app, options.state);
+
+  auto* end = app.add_subcommand("delete", "End what a deployment keeps running: its warm pool. Runs stay on record");
+  end->add_option("reference", options.reference, "The capsule, or its name alone")->required()->type_name("REFERENCE");
+  end->add_option("--timeout", options.timeout, "How long to wait for a deploy that is at work")
+      ->capture_default_str()
+      ->type_name("DURATION");
+  step::add_state_option(*end, options.state);
+  app.require_subcommand(0, 1);
 }
 
 const step::Manual& manual() {
@@ -151,6 +144,8 @@ const step::Manual& manual() {
 }
 
 void run(const Options& options, step::Context& step) {
+  if (options.reference.empty())
+    throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or: delete REFERENCE (see --help)"};
   const auto reference = oci::Reference::parse(options.reference);
   if (!reference.digest)
     throw Error{ErrorKind::usage,
@@ -161,7 +156,7 @@ void run(const Options& options, step::Context& step) {
   const auto trust = attest::find_trust(options.trust, options.key, state.string());
   const auto target = open_target(options, state);
   const auto store = oci::open_store(reference.registry, reference.name);
-  const auto folder = state / "deployments" / reference.name;
+  const auto folder = deployment_folder(state, reference.name);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fs::throw_errno("create the folder", folder, error.value());
@@ -190,12 +185,27 @@ void run(const Options& options, step::Context& step) {
                                   {},
                                   {},
                                   {}};
-    entry.record = run_once({*store, subject, *target, unpacked, report.waived, object}, entry.request);
+    const auto made = make_run({*store, subject, *target, unpacked.capsule, unpacked.root, folder / "pool",
+                                report.waived, object, parse_duration(options.timeout), options.watts},
+                               entry.request);
+    entry.record = made.record;
+    step.result("start", made.mode == deploy::RunStart::Mode::warm ? "warm" : "cold");
     ledger.finish(wish, entry);
     object.set_phase("Succeeded", entry.request.run_id());
   }
   step.output("run-record", entry.record->text());
   step.output("phase", done ? "AlreadyDone" : "Succeeded");
+}
+
+void remove(const Options& options, step::Context& step) {
+  const auto name = name_in(options.reference);
+  const auto folder = deployment_folder(options.state.empty() ? step::default_state_folder() : options.state, name);
+  if (std::filesystem::exists(folder)) {
+    const fs::FileLock lock{folder / ".lock", parse_duration(options.timeout)};
+    WarmPool::end(folder / "pool");
+  }
+  step.result("name", name);
+  step.summary(fmt::format("nothing of {} is kept running\n", name));
 }
 
 }  // namespace deploy_step

@@ -9,6 +9,10 @@ int main(int argc, char** argv) {
   deploy_step::Options options;
   deploy_step::define_options(cli, options);
   capsule::step::on_termination(capsule::process::kill_all);
-  return capsule::step::run(cli, deploy_step::manual(), argc, argv,
-                            [&](capsule::step::Context& step) { deploy_step::run(options, step); });
+  return capsule::step::run(cli, deploy_step::manual(), argc, argv, [&](capsule::step::Context& step) {
+    if (cli.got_subcommand("delete"))
+      deploy_step::remove(options, step);
+    else
+      deploy_step::run(options, step);
+  });
 }

@@ -60,6 +60,7 @@ class TheLoop(LoopCase):
         self.assertIs(record["node"]["attested"], False)
         self.assertEqual({"unit": "run", "quantity": 1, "price": "5.00", "amount": "5.00"}, record["billing"])
         self.assertIn("no-new-privileges", record["confinement"]["held"])
+        self.assertEqual("warm", record["start"]["mode"])
         if os.geteuid() == 0:
             self.assertIn("network-namespace", record["confinement"]["held"])
             self.assertIn("user", record["confinement"]["held"])
@@ -96,6 +97,7 @@ class TheLoop(LoopCase):
                          [(entry["name"], entry["version"], entry["proved"]) for entry in done.result["capsules"]])
 
     def test_nothing_is_left_over(self):
+        self.assertEqual(0, run("deploy", "delete", "m2n2-metal", env=self.loop.environment).code)
         self.assertEqual([], self.loop.leftovers())
         self.assertEqual([], processes_of(self.loop.folder))
 
@@ -194,6 +196,9 @@ class AsAnOrdinaryUser(unittest.TestCase):
             record = json.loads((layout / result["run_record"].split(":")[1]).read_text())
             self.assertIn("seccomp", record["confinement"]["held"])
             self.assertIn("no-new-privileges", record["confinement"]["held"])
+            self.assertEqual("warm", record["start"]["mode"])
+            as_user(programs / "capsule-deploy", "delete", "m2n2-metal")
+            self.assertEqual([], processes_of(folder))
 
 
 class Killed(LoopCase):
@@ -221,6 +226,8 @@ class Killed(LoopCase):
                 self.assertEqual(1, loop.log_size())
                 self.assertEqual(0, loop.resolve().code)
                 self.assertEqual([], loop.leftovers())
+                self.assertEqual(0, run("deploy", "delete", "m2n2-metal", env=loop.environment).code)
+                self.assertEqual([], processes_of(name))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import random
 import sys
 import time
 
-from loop import processes_of
+from loop import strays_of
 
 KILLS = 20
 
@@ -17,12 +17,13 @@ def chance(what, seed):
 
 
 def kill_after(process, seconds, folder=None):
-    """Ends `process` by kill -9 after that time; gives what is left of its children that name `folder`, after a moment."""
+    """Ends `process` by kill -9 after that time; gives what is left of its children that name `folder`, after a moment;
+    a warm pool is none of them."""
     time.sleep(seconds)
     process.kill()
     process.communicate()
     # Children die with their parent; give the kernel a moment to say so.
     deadline = time.monotonic() + 5
-    while folder and processes_of(folder) and time.monotonic() < deadline:
+    while folder and strays_of(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return processes_of(folder) if folder else []
+    return strays_of(folder) if folder else []

@@ -75,15 +75,40 @@ class Loop:
                 for path in root.rglob("*") if path.name.startswith(".tmp-") or path.name.endswith(".tmp")]
 
 
-def processes_of(folder):
-    """Command lines of living processes that name the folder."""
-    found = []
+def _processes():
+    """{process id: (parent's, command line)} of all that live."""
+    found = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid():
             try:
-                line = (process / "cmdline").read_bytes()
+                line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found[int(process.name)] = (int((process / "stat").read_text().rpartition(")")[2].split()[1]), line)
             except OSError:
                 continue
-            if str(folder).encode() in line:
-                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
     return found
+
+
+def processes_of(folder):
+    """Command lines of living processes that name the folder."""
+    return [line for _, line in _processes().values() if str(folder) in line]
+
+
+def agents_of(folder):
+    """Process ids of the agents of warm pools that name the folder: of each the first, not what it forked."""
+    every = _processes()
+    is_agent = {pid for pid, (_, line) in every.items() if "/capsule-agent " in line}
+    return [pid for pid in is_agent if every[pid][0] not in is_agent and str(folder) in every[pid][1]]
+
+
+def strays_of(folder):
+    """The same as processes_of, but for warm pools: an agent and what it started go on until they are deleted."""
+    every = _processes()
+
+    def is_pooled(pid):
+        while pid in every:
+            if "/capsule-agent " in every[pid][1]:
+                return True
+            pid = every[pid][0]
+        return False
+
+    return [line for pid, (_, line) in every.items() if str(folder) in line and not is_pooled(pid)]

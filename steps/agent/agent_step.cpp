@@ -1,0 +1,154 @@
+#include "agent_step.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "capsule/manifest.hpp"
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "crypto/hash.hpp"
+#include "fs/lock.hpp"
+#include "json/write.hpp"
+#include "serve/server.hpp"
+#include "service.hpp"
+
+namespace agent {
+
+using namespace capsule;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t max_head_file = std::size_t{16} << 20U;
+
+/// Which file a path names now; nothing when there is none.
+std::optional<std::pair<dev_t, ino_t>> identity_of(const fs::Path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
+  return std::pair{status.st_dev, status.st_ino};
+}
+
+/// Stops the server once its socket is not where it was: whoever takes it away wants the agent to end, and nobody could
+/// reach it any more.
+class SocketWatch {
+ public:
+  SocketWatch(serve::Server& server, fs::Path socket)
+      : m_socket(std::move(socket)), m_identity(identity_of(m_socket)), m_thread([this, &server] { watch(server); }) {}
+  SocketWatch(const SocketWatch&) = delete;
+  SocketWatch& operator=(const SocketWatch&) = delete;
+  ~SocketWatch() {
+    {
+      const std::lock_guard lock{m_mutex};
+      m_over = true;
+    }
+    m_changed.notify_all();
+    m_thread.join();
+  }
+
+ private:
+  void watch(serve::Server& server) {
+    std::unique_lock lock{m_mutex};
+    while (!m_changed.wait_for(lock, 200ms, [this] { return m_over; })) {
+      if (identity_of(m_socket) != m_identity) return server.stop();
+    }
+  }
+
+  const fs::Path m_socket;
+  const std::optional<std::pair<dev_t, ino_t>> m_identity;
+  std::mutex m_mutex;
+  std::condition_variable m_changed;
+  bool m_over = false;
+  std::thread m_thread;
+};
+
+void check(const Options& options) {
+  if (options.socket.empty() == options.listen.empty())
+    throw Error{ErrorKind::usage, "give one of --socket FILE and --listen ADDRESS:PORT"};
+}
+
+void serve_runs(Service& service, const serve::Listen& listen, const Digest& capsule) {
+  serve::Limits limits;
+  limits.threads = 4;
+  limits.rate = {1e6, 1e6};
+  serve::Server server{listen, limits, [&](const serve::Request& request) { return service.answer(request); }};
+  std::optional<SocketWatch> watch;
+  if (!listen.unix_socket.empty()) {
+    if (::chmod(listen.unix_socket.c_str(), 0600) != 0) fs::throw_errno("protect", listen.unix_socket, errno);
+    watch.emplace(server, listen.unix_socket);
+  }
+  // Whoever started us may wait for this line.
+  fmt::print("{}\n", json::compact(json::Object{{"url", server.url()}, {"capsule", capsule.text()}}));
+  std::fflush(stdout);
+  server.run();
+}
+
+}  // namespace
+
+void define_options(CLI::App& app, Options& options) {
+  const auto path_into = [](fs::Path& path) {
+    return [&path](const std::string& text) { path = absolute(fs::Path{text}); };
+  };
+  app.add_option_function<std::string>("--root", path_into(options.root),
+                                       "The unpacked capsule, which was verified; only read")
+      ->required()
+      ->type_name("DIR");
+  app.add_option_function<std::string>("--data", path_into(options.data), "Folder that the capsule's code may write")
+      ->required()
+      ->type_name("DIR");
+  app.add_option_function<std::string>(
+         "--installed", path_into(options.installed),
+         "File that says that install.sh is done, made when it is [DATA with .installed behind it]")
+      ->type_name("FILE");
+  app.add_option("--socket", options.socket, "UNIX socket to serve on; the agent ends when it is taken away")
+      ->type_name("FILE");
+  app.add_option("--listen", options.listen, "Address and port to serve on instead, as in a pod")
+      ->type_name("ADDRESS:PORT");
+  app.add_option("--replicas", options.replicas, "Processes that wait [the manifest's prewarm, at least 1]")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1000U));
+  app.add_option("--timeout", options.timeout, "Time limit of install.sh and of healthcheck.sh, each")
+      ->capture_default_str()
+      ->type_name("DURATION");
+}
+
+const step::Manual& manual() {
+  static const step::Manual text{
+      {}, "capsule-agent --root /capsule --data /data/capsule --listen 0.0.0.0:8700", {10, 12, 13, 15, 16, 40, 41, 42}};
+  return text;
+}
+
+void run(const Options& options) {
+  check(options);
+  const auto manifest = parse_manifest(fs::read_file(options.root / "capsule.json", max_head_file));
+  const auto capsule = crypto::sha256(fs::read_file(options.root / "checksum.sha256", max_head_file));
+  auto installed = options.installed;
+  if (installed.empty()) installed = options.data.string() + ".installed";
+  const deploy::Workload workload{options.root, manifest.entrypoint, options.data, installed};
+  const auto time_limit = parse_duration(options.timeout);
+
+  serve::Listen listen;
+  std::optional<fs::FileLock> lock;
+  if (options.socket.empty()) {
+    listen = serve::Listen::parse(options.listen);
+  } else {
+    // A path may be longer than the address of a socket, a name is not.
+    const fs::Path socket{options.socket};
+    const auto folder = socket.parent_path();
+    if (!folder.empty() && ::chdir(folder.c_str()) != 0) fs::throw_errno("enter", folder, errno);
+    listen.unix_socket = socket.filename();
+    lock.emplace(listen.unix_socket + ".lock", 0ms);
+  }
+  deploy::install(workload, time_limit);
+  Service service{workload, capsule, options.replicas.value_or(std::max(manifest.prewarm_replicas, 1U)), time_limit};
+  serve_runs(service, listen, capsule);
+}
+
+}  // namespace agent

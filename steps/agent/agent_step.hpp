@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "step/run.hpp"
+
+namespace agent {
+
+struct Options {
+  capsule::fs::Path root;
+  capsule::fs::Path data;
+  capsule::fs::Path installed;
+  std::string socket;
+  std::string listen;
+  std::optional<unsigned> replicas;
+  std::string timeout = "10m";
+};
+
+void define_options(CLI::App& app, Options& options);
+const capsule::step::Manual& manual();
+
+/// Installs the capsule at `root` unless it is, keeps its waiting processes, and serves runs (service.hpp) until a
+/// signal comes or its UNIX socket is taken away. Errors: those of install.sh; busy where another agent has the socket.
+void run(const Options& options);
+
+}  // namespace agent

@@ -1,0 +1,11 @@
+#include "agent_step.hpp"
+#include "process/process.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Keep processes of one unpacked capsule that have loaded everything and wait, and give each to one run.",
+               "capsule-agent"};
+  agent::Options options;
+  agent::define_options(app, options);
+  capsule::step::on_termination(capsule::process::kill_all);
+  return capsule::step::run(app, agent::manual(), argc, argv, [&](capsule::step::Context&) { agent::run(options); });
+}

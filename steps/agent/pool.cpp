@@ -1,0 +1,152 @@
+#include "pool.hpp"
+
+#include <algorithm>
+
+#include "crypto/hash.hpp"
+#include "deploy/run_outcome.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+
+namespace agent {
+
+using namespace capsule;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto look_while_loading = 20ms;
+constexpr auto look_while_ready = 500ms;
+/// A process that dies while it waits is replaced so often; one that never got ready would say the same again.
+constexpr unsigned max_failures = 3;
+constexpr std::size_t max_log_lines = 201;  // one more than is shown, so that it is seen that there are more
+
+std::string digest_of(const json::Value& input) {
+  return crypto::sha256(json::canonical(input)).text();
+}
+
+}  // namespace
+
+Pool::Pool(deploy::Workload workload, unsigned replicas)
+    : m_workload(std::move(workload)), m_replicas(replicas), m_keeper([this] { keep_filled(); }) {}
+
+Pool::~Pool() {
+  {
+    const std::lock_guard lock{m_mutex};
+    m_ending = true;
+    m_changed.notify_all();
+    for (auto& run : m_runs) run.process->cancel();
+  }
+  m_keeper.join();
+  m_waiting.clear();
+  for (auto& run : m_runs) {
+    if (run.thread.joinable()) run.thread.join();
+  }
+}
+
+void Pool::keep_filled() {
+  std::unique_lock lock{m_mutex};
+  while (!m_ending) {
+    look_after_waiting();
+    // What runs has the processors: the pool is filled again afterwards.
+    if (!m_cold && m_running == 0 && m_waiting.size() < m_replicas) {
+      try {
+        m_waiting.push_back(std::make_unique<WaitingRun>(m_workload));
+        continue;
+      } catch (const Error& error) {
+        m_cold = error.message();
+      }
+    }
+    const bool all_ready =
+        std::all_of(m_waiting.begin(), m_waiting.end(), [](const auto& one) { return one->is_ready(); });
+    m_changed.wait_for(lock, all_ready ? look_while_ready : look_while_loading);
+  }
+}
+
+void Pool::look_after_waiting() {
+  for (auto it = m_waiting.begin(); it != m_waiting.end();) {
+    const auto failure = (*it)->failure();
+    if (!failure) {
+      ++it;
+      continue;
+    }
+    log::warning(*failure);
+    const bool was_ready = (*it)->is_ready();
+    it = m_waiting.erase(it);
+    if (was_ready && ++m_failures < max_failures) continue;
+    m_cold = *failure;
+    m_changed.notify_all();
+  }
+}
+
+PoolState Pool::state() {
+  const std::lock_guard lock{m_mutex};
+  const auto ready = std::count_if(m_waiting.begin(), m_waiting.end(), [](const auto& one) { return one->is_ready(); });
+  return {static_cast<unsigned>(ready), m_replicas, m_cold};
+}
+
+Pool::Run* Pool::run_named(const std::string& run_id) {
+  const auto it = std::find_if(m_runs.begin(), m_runs.end(), [&](const Run& run) { return run.run_id == run_id; });
+  return it == m_runs.end() ? nullptr : &*it;
+}
+
+Pool::Claimed Pool::claim(const Claim& claim) {
+  const std::lock_guard lock{m_mutex};
+  const auto digest = digest_of(claim.input);
+  if (const auto* run = run_named(claim.run_id); run != nullptr)
+    return run->input_digest == digest ? Claimed::before : Claimed::conflict;
+  const auto it = std::find_if(m_waiting.begin(), m_waiting.end(),
+                               [](const auto& one) { return one->is_ready() && !one->failure(); });
+  if (it == m_waiting.end()) return Claimed::none_ready;
+  forget_old_runs();
+  auto& run = m_runs.emplace_back(Run{claim.run_id, digest, std::move(*it), {}, {}});
+  m_waiting.erase(it);
+  m_failures = 0;
+  ++m_running;
+  run.thread = std::thread{[this, &run, claim] { serve(run, claim); }};
+  return Claimed::yes;
+}
+
+void Pool::forget_old_runs() {
+  for (auto it = m_runs.begin(); it != m_runs.end() && m_runs.size() >= kept_runs;) {
+    if (!it->outcome) {
+      ++it;
+      continue;
+    }
+    it->thread.join();
+    it = m_runs.erase(it);
+  }
+}
+
+void Pool::serve(Run& run, const Claim& claim) {
+  json::Value outcome;
+  try {
+    const auto finished = run.process->run(claim.input, claim.time_limit);
+    outcome = to_json(deploy::RunOutcome{deploy::facts_of(m_workload, finished),
+                                         deploy::first_lines(finished.process.error_output, max_log_lines)});
+  } catch (const Error& error) {
+    outcome = deploy::to_json(error);
+  } catch (const std::exception& error) {
+    outcome = deploy::to_json(Error{ErrorKind::capsule_failed, error.what()});
+  }
+  const std::lock_guard lock{m_mutex};
+  run.outcome = std::move(outcome);
+  --m_running;
+  m_changed.notify_all();
+}
+
+std::optional<json::Value> Pool::find(const std::string& run_id, std::chrono::milliseconds patience) {
+  std::unique_lock lock{m_mutex};
+  if (run_named(run_id) == nullptr) return std::nullopt;
+  const auto is_over = [&] {
+    const auto* run = run_named(run_id);
+    return run == nullptr || run->outcome || m_ending;
+  };
+  m_changed.wait_for(lock, patience, is_over);
+  const auto* run = run_named(run_id);
+  if (run == nullptr) return std::nullopt;
+  json::Object out{{"run_id", run_id}, {"state", run->outcome ? "done" : "running"}};
+  if (run->outcome) out.set("outcome", *run->outcome);
+  return out;
+}
+
+}  // namespace agent
