@@ -43,6 +43,15 @@ bool takes_document(const CLI::App& app, const std::string& name) {
   return option != nullptr && option->get_type_name() == document_type;
 }
 
+/// Options that both have are the subcommand's: the program's own do not read the environment any more.
+void leave_environment_to(const CLI::App& subcommand, CLI::App& app) {
+  for (const auto* option : subcommand.get_options()) {
+    if (option->get_lnames().empty()) continue;
+    auto* same = app.get_option_no_throw("--" + option->get_lnames().front());
+    if (same != nullptr) same->envname("");
+  }
+}
+
 }  // namespace
 
 void add_environment_names(CLI::App& app) {
@@ -52,7 +61,12 @@ void add_environment_names(CLI::App& app) {
       continue;
     option->envname(environment_name(names.front()));
   }
-  for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) add_environment_names(*subcommand);
+  for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) {
+    add_environment_names(*subcommand);
+    // With this callback CLI11 reads a subcommand's environment when the subcommand is used, and only then: before the
+    // program's own, which must not overwrite an option of the same name.
+    subcommand->parse_complete_callback([&app, subcommand] { leave_environment_to(*subcommand, app); });
+  }
 }
 
 std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** argv) {

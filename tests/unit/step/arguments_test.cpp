@@ -47,3 +47,25 @@ TEST_CASE("every long option has its environment variable") {
   capsule::step::add_environment_names(app);
   CHECK(app.get_option("--proof-service")->get_envname() == "CAPSULE_PROOF_SERVICE");
 }
+
+TEST_CASE("a flag wins over the environment, whether a subcommand has the same option or not") {
+  const auto parsed = [](std::vector<std::string> arguments) {
+    CLI::App app;
+    std::string value;
+    app.add_option("--twin", value);
+    auto* sub = app.add_subcommand("sub", "");
+    sub->fallthrough();
+    sub->add_option("--twin", value);
+    app.require_subcommand(0, 1);
+    capsule::step::add_environment_names(app);
+    app.parse(std::move(arguments));  // from the back, as CLI11 wants it
+    return value;
+  };
+  REQUIRE(::setenv("CAPSULE_TWIN", "environment", 1) == 0);
+  CHECK(parsed({}) == "environment");
+  CHECK(parsed({"sub"}) == "environment");
+  CHECK(parsed({"--twin=flag"}) == "flag");
+  CHECK(parsed({"--twin=flag", "sub"}) == "flag");
+  CHECK(parsed({"sub", "--twin=flag"}) == "flag");
+  ::unsetenv("CAPSULE_TWIN");
+}
