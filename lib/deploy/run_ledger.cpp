@@ -13,6 +13,7 @@ namespace capsule::deploy {
 namespace {
 
 constexpr std::size_t max_entry_bytes = std::size_t{8} << 20U;
+constexpr std::size_t max_record_bytes = std::size_t{64} << 20U;
 constexpr unsigned seed_bits = 53;
 
 std::uint64_t draw_seed() {
@@ -54,6 +55,8 @@ LedgerEntry RunLedger::begin(const RunWish& wish, NewRun new_run) {
     } else {
       entry.request.seed = before.at("seed").uint64();
       if (const auto record = before.optional("record")) entry.record = Digest::parse(record->string());
+      const auto kept = kept_record_of(wish, entry);
+      if (std::filesystem::exists(kept)) entry.unattached = fs::read_file(kept, max_record_bytes);
       return entry;
     }
   }
@@ -64,8 +67,20 @@ LedgerEntry RunLedger::begin(const RunWish& wish, NewRun new_run) {
   return entry;
 }
 
+fs::Path RunLedger::kept_record_of(const RunWish& wish, const LedgerEntry& entry) const {
+  auto file = file_of(wish);
+  file.replace_extension(entry.request.run_id() + ".record.json");
+  return file;
+}
+
+void RunLedger::keep(const RunWish& wish, const LedgerEntry& entry, const std::string& record) {
+  fs::write_file(kept_record_of(wish, entry), record);
+}
+
 void RunLedger::finish(const RunWish& wish, const LedgerEntry& entry) {
   fs::write_file(file_of(wish), json::canonical(to_json(entry)));
+  std::error_code ignored;
+  std::filesystem::remove(kept_record_of(wish, entry), ignored);
 }
 
 }  // namespace capsule::deploy

@@ -9,10 +9,11 @@
 
 namespace capsule::deploy {
 
-/// A run that was begun, and the digest of its record once it is done.
+/// A run that was begun; its record once it is made, and the digest of that once it is attached.
 struct LedgerEntry {
   RunRequest request;
   std::optional<Digest> record;
+  std::string unattached{};  ///< a record that was kept and perhaps not attached; empty: none
 };
 
 /// What is asked for, before a seed and an ordinal are chosen.
@@ -34,11 +35,15 @@ class RunLedger {
   /// The run in progress or done for this wish, or a new one: always a new one, with the next ordinal, for NewRun::yes.
   /// What is returned is on disk.
   LedgerEntry begin(const RunWish& wish, NewRun new_run);
+  /// Keeps the record of a run that begin() returned until finish(): whoever is killed in between attaches the same
+  /// bytes again, and the run has one record.
+  void keep(const RunWish& wish, const LedgerEntry& entry, const std::string& record);
   /// The record's digest for a run that begin() returned.
   void finish(const RunWish& wish, const LedgerEntry& entry);
 
  private:
   [[nodiscard]] fs::Path file_of(const RunWish& wish) const;
+  [[nodiscard]] fs::Path kept_record_of(const RunWish& wish, const LedgerEntry& entry) const;
   fs::Path m_folder;
 };
 

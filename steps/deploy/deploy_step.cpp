@@ -185,11 +185,16 @@ void run(const Options& options, step::Context& step) {
                                   {},
                                   {},
                                   {}};
-    const auto made = make_run({*store, subject, *target, unpacked.capsule, unpacked.root, folder / "pool",
-                                report.waived, object, parse_duration(options.timeout), options.watts},
-                               entry.request);
-    entry.record = made.record;
-    step.result("start", made.mode == deploy::RunStart::Mode::warm ? "warm" : "cold");
+    auto record = entry.unattached;
+    if (record.empty()) {
+      const auto made = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
+                                  parse_duration(options.timeout), options.watts},
+                                 entry.request);
+      step.result("start", made.mode == deploy::RunStart::Mode::warm ? "warm" : "cold");
+      record = made.record;
+      ledger.keep(wish, entry, record);
+    }
+    entry.record = attach_record(*store, subject, entry.request.run_id(), record);
     ledger.finish(wish, entry);
     object.set_phase("Succeeded", entry.request.run_id());
   }

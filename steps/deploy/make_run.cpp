@@ -40,13 +40,14 @@ RunMade make_run(const RunToMake& run, const deploy::RunRequest& request) {
   const auto facts = warm_or_cold(run, request);
   auto place = run.target.place();
   place.waived = run.waived;
-  const auto record = deploy::run_record(run.capsule.manifest(), request, facts, place);
-  oci::attach(run.store, run.subject,
-              {std::string{oci::media_type::run_record},
-               std::string{oci::media_type::run_record},
-               record,
-               {{"ai.industriverse.capsule.run-id", request.run_id()}}});
-  return {crypto::sha256(record), facts.start.mode};
+  return {deploy::run_record(run.capsule.manifest(), request, facts, place), facts.start.mode};
+}
+
+Digest attach_record(oci::Store& store, const oci::Descriptor& subject, const std::string& run_id,
+                     const std::string& record) {
+  const std::string type{oci::media_type::run_record};
+  oci::attach(store, subject, {type, type, record, {{"ai.industriverse.capsule.run-id", run_id}}});
+  return crypto::sha256(record);
 }
 
 }  // namespace deploy_step

@@ -12,8 +12,6 @@ namespace deploy_step {
 
 /// A run that is to be made, and with what.
 struct RunToMake {
-  capsule::oci::Store& store;
-  capsule::oci::Descriptor subject;  ///< the version index that the record refers to
   capsule::deploy::ThisMachine& target;
   const capsule::VerifiedCapsule& capsule;
   capsule::fs::Path root;  ///< of the unpacked capsule
@@ -25,12 +23,16 @@ struct RunToMake {
 };
 
 struct RunMade {
-  capsule::Digest record;
+  std::string record;  ///< canonical JSON
   capsule::deploy::RunStart::Mode mode{};
 };
 
 /// Installs the capsule, asks its health, fills its warm pool where the manifest wants one, runs it once, in a waiting
-/// process where one is to be had, and attaches the run record. Errors: those of the capsule's own code.
+/// process where one is to be had. Errors: those of the capsule's own code.
 RunMade make_run(const RunToMake& run, const capsule::deploy::RunRequest& request);
+
+/// Attaches a run record to its version index; the same again changes nothing.
+capsule::Digest attach_record(capsule::oci::Store& store, const capsule::oci::Descriptor& subject,
+                              const std::string& run_id, const std::string& record);
 
 }  // namespace deploy_step

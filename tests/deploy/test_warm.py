@@ -1,4 +1,5 @@
 """The warm pool on this machine: runs in processes that waited for them, and what happens when there are none."""
+import json
 import os
 import signal
 import subprocess
@@ -207,6 +208,22 @@ class Killed(WarmCase):
                 self.assertEqual(1, len(self.agents()))
         self.assertEqual(0, self.delete().code)
         self.assertEqual([], self.processes())
+
+    def test_a_record_that_was_made_is_attached_again_and_not_made_anew(self):
+        self.publish()
+        done = self.deploy()
+        record = self.record(done)
+        digest = done.result["run_record"].partition(":")[2]
+        (entry,) = (self.state / "deployments/probe/runs").iterdir()
+        ledger = json.loads(entry.read_text())
+        del ledger["record"]
+        entry.write_text(json.dumps(ledger))
+        kept = entry.with_suffix(f".{ledger['run_id']}.record.json")
+        kept.write_bytes((self.maker.registry / "probe/blobs/sha256" / digest).read_bytes())
+        self.assertEqual(record, self.record(self.deploy()))
+        self.assertFalse(kept.exists())
+        index = json.loads((self.maker.registry / "probe/index.json").read_text())
+        self.assertEqual(1, len([entry for entry in index["manifests"] if "run-record" in entry.get("artifactType", "")]), index)
 
     def test_two_at_once_each_have_a_process_of_their_own(self):
         self.publish(prewarm={"replicas": 2}, at_run="time.sleep(0.3)")

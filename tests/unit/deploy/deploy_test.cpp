@@ -65,8 +65,11 @@ TEST_CASE("a run keeps its seed and its number, whatever is retried") {
   auto again = RunLedger{folder.path() / "runs"}.begin(wish(), NewRun::no);
   CHECK(again.request.run_id() == first.request.run_id());
   CHECK(again.request.seed == first.request.seed);
+  ledger.keep(wish(), again, "record");
+  CHECK(RunLedger{folder.path() / "runs"}.begin(wish(), NewRun::no).unattached == "record");
   again.record = crypto::sha256("record");
   ledger.finish(wish(), again);
+  CHECK(ledger.begin(wish(), NewRun::no).unattached.empty());
   CHECK(ledger.begin(wish(), NewRun::no).record == again.record);
   const auto next = ledger.begin(wish(), NewRun::yes);
   CHECK(next.request.ordinal == 2);
