@@ -4,13 +4,16 @@
 
 #include <algorithm>
 
+#include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "workflow/size.hpp"
 #include "workflow/substitution.hpp"
 
 namespace capsule::workflow {
 
 std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope) {
   std::map<std::string, std::string> out;
+  std::size_t bytes = 0;
   for (const auto& argument : arguments) {
     with_trace(fmt::format("argument '{}'", argument.name), [&] {
       if (argument.value)
@@ -20,6 +23,10 @@ std::map<std::string, std::string> argument_values(const std::vector<Parameter>&
                              parameter_text(evaluate(argument.from->expression, Dialect::expr, scope.lookup())));
       else
         throw Error{ErrorKind::usage, "it has no value"};
+      if (bytes += out[argument.name].size(); bytes > max_value_bytes) {
+        throw Error{ErrorKind::invalid_input,
+                    fmt::format("the arguments are together larger than {}", human_size(max_value_bytes))};
+      }
     });
   }
   return out;

@@ -4,13 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
 #include <set>
 
 #include "core/error.hpp"
 #include "fs/safe_path.hpp"
 #include "json/write.hpp"
 #include "workflow/container.hpp"
+#include "workflow/dependencies.hpp"
 #include "workflow/known_names.hpp"
+#include "workflow/size.hpp"
 #include "workflow/substitution.hpp"
 
 namespace capsule::workflow {
@@ -52,9 +57,11 @@ class Checker {
       if (!input.value && !input.default_value && !arguments.contains(input.name))
         fail(fmt::format("the parameter '{}' has no value: give -p {}=…", input.name, input.name));
     }
-    check_template(target, m_workflow);
+    check_later(target, m_workflow);
     const auto& hooked = m_library.submitted.exit_hook ? m_library.submitted : main;
     if (hooked.exit_hook) check_exit_hook(hooked, *hooked.exit_hook);
+    check_open();
+    check_size(m_library, target);
   }
 
  private:
@@ -67,18 +74,31 @@ class Checker {
 
   void check_exit_hook(const Spec& spec, const Hook& hook) {
     with_trace(fmt::format("{}, exit hook", spec.name), [&] {
-      auto known = m_workflow;
-      known.add("workflow.status");
-      known.add("workflow.failures");
+      m_at_exit.add("workflow.status");
+      m_at_exit.add("workflow.failures");
       const auto target = m_library.resolve(spec, hook.target);
-      check_arguments(hook.arguments, *target.definition, known);
-      check_template(target, hook.style == Hook::Style::handler ? known : m_workflow);
+      check_arguments(hook.arguments, *target.definition, m_at_exit);
+      check_later(target, hook.style == Hook::Style::handler ? m_at_exit : m_workflow);
     });
   }
 
-  void check_template(const Library::Resolved& resolved, KnownNames known) {
+  /// Templates that are called are checked one after the other, not inside of each other: they may call each other to
+  /// any depth. `known`: what is known everywhere.
+  void check_later(const Library::Resolved& resolved, const KnownNames& known) {
+    if (m_checked.insert(resolved.definition.get()).second) m_open.emplace_back(resolved, &known);
+  }
+
+  void check_open() {
+    while (!m_open.empty()) {
+      const auto [resolved, known] = m_open.front();
+      m_open.pop_front();
+      check_template(resolved, *known);
+    }
+  }
+
+  void check_template(const Library::Resolved& resolved, const KnownNames& everywhere) {
     const auto& definition = *resolved.definition;
-    if (!m_checked.insert(&definition).second) return;
+    KnownNames known{&everywhere};
     with_trace(definition.place, [&] {
       check_parameters(definition.inputs, "input");
       check_parameters(definition.outputs, "output");
@@ -137,7 +157,8 @@ class Checker {
     });
   }
 
-  void check_steps(const Library::Resolved& resolved, KnownNames known) {
+  void check_steps(const Library::Resolved& resolved, const KnownNames& before) {
+    KnownNames known{&before};
     std::vector<std::string_view> names;
     for (const auto& group : resolved.definition->steps) {
       for (const auto& task : group) {
@@ -160,17 +181,22 @@ class Checker {
     for (const auto& task : tasks) names.push_back(task.name);
     with_trace(resolved.definition->place, [&] { check_unique(names, "task"); });
     for (const auto& task : tasks) with_trace(task.place, [&] { check_depends(task, tasks); });
-    auto all = known;
+    KnownNames all{&known};
+    std::map<std::string, std::size_t, std::less<>> index;
     for (const auto& task : tasks) {
-      std::set<std::string> before;
-      add_ancestors(task, tasks, before);
-      if (before.contains(task.name)) fail(fmt::format("{}: the tasks wait for each other in a circle", task.place));
-      auto seen = known;
-      for (const auto& other : tasks) {
-        if (before.contains(other.name)) add_node(*resolved.spec, other, "tasks.", seen);
-      }
-      check_task(*resolved.spec, task, "tasks.", seen);
+      index.emplace(task.name, index.size());
       add_node(*resolved.spec, task, "tasks.", all);
+    }
+    const auto ancestors = ancestors_in(tasks);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      // Of the other tasks it knows those that are done when it begins.
+      const KnownNames seen{&all, [&](std::string_view path) {
+                              if (!path.starts_with("tasks.")) return true;
+                              path.remove_prefix(6);
+                              const auto found = index.find(path.substr(0, path.find('.')));
+                              return found != index.end() && has(ancestors[i], found->second);
+                            }};
+      check_task(*resolved.spec, tasks[i], "tasks.", seen);
     }
     with_trace(resolved.definition->place, [&] { check_outputs(*resolved.definition, all); });
   }
@@ -189,20 +215,35 @@ class Checker {
     });
   }
 
-  static void add_ancestors(const Task& task, const std::vector<Task>& tasks, std::set<std::string>& out) {
-    for (const auto& name : tasks_in(task.depends)) {
-      if (!out.insert(name).second) continue;
-      for (const auto& other : tasks) {
-        if (other.name == name) add_ancestors(other, tasks, out);
+  /// A set of tasks, by their places.
+  using Places = std::vector<std::uint64_t>;
+  static bool has(const Places& places, std::size_t place) { return ((places[place / 64] >> (place % 64)) & 1U) != 0; }
+
+  /// For each task, which tasks are done before it.
+  static std::vector<Places> ancestors_in(const std::vector<Task>& tasks) {
+    const DependencyGraph graph{tasks};
+    std::vector<Places> out(tasks.size(), Places(tasks.size() / 64 + 1));
+    for (const auto at : graph.order) {
+      for (const auto before : graph.needs[at]) {
+        out[at][before / 64] |= std::uint64_t{1} << (before % 64);
+        std::transform(out[at].begin(), out[at].end(), out[before].begin(), out[at].begin(), std::bit_or<>{});
       }
     }
+    if (graph.order.size() < tasks.size()) {
+      const auto lost = std::find_if(tasks.begin(), tasks.end(), [&](const Task& task) {
+        return std::none_of(graph.order.begin(), graph.order.end(), [&](auto at) { return &tasks[at] == &task; });
+      });
+      fail(fmt::format("{}: the tasks wait for each other in a circle", lost->place));
+    }
+    return out;
   }
 
   void add_node(const Spec& spec, const Task& task, const std::string& prefix, KnownNames& known) const {
     known.add_node(prefix + task.name, *m_library.resolve(spec, task.target).definition);
   }
 
-  void check_task(const Spec& spec, const Task& task, const std::string& prefix, KnownNames known) {
+  void check_task(const Spec& spec, const Task& task, const std::string& prefix, const KnownNames& before) {
+    KnownNames known{&before};
     const auto target = with_trace(task.place, [&] { return m_library.resolve(spec, task.target); });
     with_trace(task.place, [&] {
       if (task.with_items && !task.with_param.empty()) fail("withItems and withParam exclude each other");
@@ -213,13 +254,13 @@ class Checker {
       if (!task.when.empty()) check_expression(task.when, Dialect::when, known.lookup());
       check_arguments(task.arguments, *target.definition, known);
       if (task.exit_hook) {
-        auto own = known;
+        KnownNames own{&known};
         add_node(spec, task, prefix, own);
         check_arguments(task.exit_hook->arguments, *m_library.resolve(spec, task.exit_hook->target).definition, own);
       }
     });
-    check_template(target, m_workflow);
-    if (task.exit_hook) check_template(m_library.resolve(spec, task.exit_hook->target), m_workflow);
+    check_later(target, m_workflow);
+    if (task.exit_hook) check_later(m_library.resolve(spec, task.exit_hook->target), m_workflow);
   }
 
   static void check_arguments(const std::vector<Parameter>& arguments, const Template& target,
@@ -261,7 +302,9 @@ class Checker {
 
   const Library& m_library;
   KnownNames m_workflow;
+  KnownNames m_at_exit{&m_workflow};
   std::set<const Template*> m_checked;
+  std::deque<std::pair<Library::Resolved, const KnownNames*>> m_open;
   std::set<const Spec*> m_checked_specs;
 };
 

@@ -14,6 +14,7 @@ namespace capsule::workflow {
 namespace {
 
 constexpr int max_depth = 64;
+constexpr std::size_t max_looked_up = std::size_t{16} << 20U;
 
 /// The number that a value is, or that its text spells.
 std::optional<double> number_of(const json::Value& value) {
@@ -235,8 +236,13 @@ class Parser {
     return static_cast<std::int64_t>(*value);
   }
 
-  [[nodiscard]] json::Value looked_up(const std::string& path) const {
-    if (auto value = m_lookup(path)) return *std::move(value);
+  json::Value looked_up(const std::string& path) {
+    if (auto value = m_lookup(path)) {
+      const auto* text = value->if_string();
+      if (m_looked_up += text != nullptr ? text->size() : 0; m_looked_up > max_looked_up)
+        fail("its values are too large");
+      return *std::move(value);
+    }
     fail(fmt::format("'{}' is not known here", printable(path)));
   }
 
@@ -253,6 +259,7 @@ class Parser {
   std::vector<Token> m_tokens;
   std::size_t m_at = 0;
   int m_depth = 0;
+  std::size_t m_looked_up = 0;  ///< bytes, of all values
 };
 
 }  // namespace

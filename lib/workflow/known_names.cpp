@@ -8,10 +8,14 @@ void KnownNames::add_node(const std::string& prefix, const Template& definition)
   for (const auto& output : definition.outputs) add(prefix + ".outputs.parameters." + output.name);
 }
 
+bool KnownNames::knows(std::string_view path) const {
+  if (m_names.contains(path) || (m_has_item && (path == "item" || path.starts_with("item.")))) return true;
+  return m_outer != nullptr && (!m_which || m_which(path)) && m_outer->knows(path);
+}
+
 Lookup KnownNames::lookup() const {
   return [this](std::string_view path) -> std::optional<json::Value> {
-    const bool known = m_names.contains(path) || (m_has_item && (path == "item" || path.starts_with("item.")));
-    return known ? std::optional{json::Value{std::string{}}} : std::nullopt;
+    return knows(path) ? std::optional{json::Value{std::string{}}} : std::nullopt;
   };
 }
 

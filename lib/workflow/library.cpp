@@ -13,6 +13,7 @@ namespace capsule::workflow {
 namespace {
 
 constexpr std::size_t max_file_bytes = std::size_t{4} << 20U;
+constexpr std::size_t max_files = 1000;
 
 class Loader {
  public:
@@ -26,6 +27,15 @@ class Loader {
   }
 
   /// Loads what `spec` refers to, then what that refers to.
+  void follow_all(const Spec& spec) {
+    for (m_open.push_back(&spec); !m_open.empty();) {
+      const auto* next = m_open.back();
+      m_open.pop_back();
+      follow(*next);
+    }
+  }
+
+ private:
   void follow(const Spec& spec) {
     if (!spec.template_reference.empty()) need(spec.template_reference);
     if (spec.exit_hook) need(spec.exit_hook->target.name);
@@ -35,7 +45,6 @@ class Loader {
     }
   }
 
- private:
   void follow_tasks(const std::vector<Task>& tasks) {
     for (const auto& task : tasks) {
       with_trace(task.place, [&] {
@@ -47,6 +56,8 @@ class Loader {
 
   void need(const std::string& name) {
     if (name.empty() || m_library.referred.contains(name)) return;
+    if (m_library.referred.size() == max_files)
+      throw Error{ErrorKind::usage, fmt::format("more than {} WorkflowTemplates are referred to", max_files)};
     const auto file = m_templates / (name + ".yaml");
     if (!is_name(name) || !std::filesystem::exists(file)) {
       throw Error{ErrorKind::usage,
@@ -57,11 +68,12 @@ class Loader {
     if (spec.name != name || spec.kind != "WorkflowTemplate") {
       throw Error{ErrorKind::usage, fmt::format("{} does not hold the WorkflowTemplate '{}'", file.string(), name)};
     }
-    follow(m_library.referred.emplace(name, std::move(spec)).first->second);
+    m_open.push_back(&m_library.referred.emplace(name, std::move(spec)).first->second);
   }
 
   Library& m_library;
   fs::Path m_templates;
+  std::vector<const Spec*> m_open;  ///< read, but not followed yet
 };
 
 }  // namespace
@@ -72,9 +84,8 @@ const Spec& Library::main() const {
 
 Library::Resolved Library::resolve(const Spec& from, const TemplateReference& target) const {
   const Spec& spec = target.name.empty() ? from : referred.find(target.name)->second;
-  for (const auto& definition : spec.templates) {
-    if (definition->name == target.template_name) return {&spec, definition};
-  }
+  const auto found = spec.template_indices.find(target.template_name);
+  if (found != spec.template_indices.end()) return {&spec, spec.templates[found->second]};
   throw Error{ErrorKind::usage, fmt::format("'{}' has no template '{}'", spec.name, printable(target.template_name))};
 }
 
@@ -100,7 +111,7 @@ Library load_library(const fs::Path& file, const fs::Path& templates) {
   Library library;
   Loader loader{library, templates};
   library.submitted = loader.read(file);
-  loader.follow(library.submitted);
+  loader.follow_all(library.submitted);
   return library;
 }
 

@@ -130,10 +130,13 @@ std::shared_ptr<const Template> read_template(const Cursor& at, const std::strin
   if (const auto dag = at.optional("dag")) {
     dag->allow_only({"tasks", "failFast"});
     for (const auto& task : elements_or_none(*dag, "tasks")) out->dag.push_back(read_task(task, file));
+    if (const auto fail_fast = dag->optional("failFast")) out->dag_fail_fast = fail_fast->boolean();
   }
   const int kinds = static_cast<int>(out->container.has_value()) + static_cast<int>(!out->steps.empty()) +
                     static_cast<int>(!out->dag.empty());
   if (kinds != 1) at.fail("a template is exactly one of container, steps, dag");
+  if (const auto fail_fast = at.optional("failFast")) out->fail_fast = fail_fast->boolean();
+  if (const auto parallelism = at.optional("parallelism")) out->parallelism = parallelism->uint64();
   out->volumes = read_volumes(at);
   if (const auto retry = at.optional("retryStrategy")) out->retry = read_retry(*retry);
   out->timeout = duration_if(at, "timeout");
@@ -191,7 +194,10 @@ Spec read_spec(const json::Value& document, const std::string& file) {
     out.template_reference = reference->at("name").string();
   }
   out.arguments = read_parameters(spec, "arguments");
-  for (const auto& entry : elements_or_none(spec, "templates")) out.templates.push_back(read_template(entry, file));
+  for (const auto& entry : elements_or_none(spec, "templates")) {
+    out.templates.push_back(read_template(entry, file));
+    out.template_indices.emplace(out.templates.back()->name, out.templates.size() - 1);
+  }
   out.volumes = read_volumes(spec);
   out.exit_hook = read_exit_hook(spec);
   if (const auto handler = spec.optional("onExit")) {

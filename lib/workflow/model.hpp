@@ -89,6 +89,9 @@ struct Template {
   std::optional<Container> container;
   std::vector<std::vector<Task>> steps;
   std::vector<Task> dag;
+  bool dag_fail_fast = true;    ///< dag.failFast: after a failure no further task begins
+  bool fail_fast = false;       ///< failFast of the template: after a failure no further child begins
+  std::size_t parallelism = 0;  ///< children that run at once; 0: no limit
   std::vector<Volume> volumes;
   std::optional<RetryStrategy> retry;
   std::optional<std::chrono::milliseconds> timeout;
@@ -103,6 +106,7 @@ struct Spec {
   std::string template_reference;  ///< workflowTemplateRef.name
   std::vector<Parameter> arguments;
   std::vector<std::shared_ptr<const Template>> templates;
+  std::map<std::string, std::size_t, std::less<>> template_indices;  ///< by name, the first of each
   std::vector<Volume> volumes;
   std::optional<Hook> exit_hook;
   std::optional<std::chrono::milliseconds> deadline;

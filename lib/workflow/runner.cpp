@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
+#include <thread>
 
 #include "core/error.hpp"
 #include "core/time.hpp"
@@ -17,9 +19,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// The first failures, as many as fit into one argument of a program (128 KiB).
 json::Value failures_as_json(const std::vector<Failure>& failures) {
+  constexpr std::size_t most_bytes = std::size_t{48} << 10U;  // it is quoted twice
   json::Array out;
+  std::size_t bytes = 0;
   for (const auto& failure : failures) {
+    if (bytes += 200 + failure.node.size() + failure.outcome.message.size(); bytes > most_bytes) break;
     out.push_back(json::Object{
         {"displayName", failure.node},
         {"message", fmt::format("main: Error (exit code {}): {}", failure.outcome.exit_code, failure.outcome.message)},
@@ -54,6 +60,16 @@ Scope workflow_scope(const Library& library, const std::string& run_id,
 /// Argo gives `workflow.failures` as JSON inside a JSON string; after a success that string is "null".
 std::string failures_text(const std::vector<Failure>& failures) {
   return json::compact(json::Value{failures.empty() ? std::string{"null"} : json::compact(failures_as_json(failures))});
+}
+
+/// How many steps run at once: what the workflow says, within what one machine bears; else enough for its cores, and
+/// for steps that wait for each other.
+std::size_t parallelism_of(const Library& library) {
+  constexpr std::size_t least_by_default = 16;
+  constexpr std::size_t most = 256;
+  const auto wanted = library.submitted.parallelism != 0 ? library.submitted.parallelism : library.main().parallelism;
+  if (wanted != 0) return std::min(wanted, most);
+  return std::min(std::max(least_by_default, std::size_t{2} * std::thread::hardware_concurrency()), most);
 }
 
 void run_exit_hook(Walker& walker, const Library& library, const Scope& workflow, RunResult& result) {
@@ -104,7 +120,7 @@ RunResult run_workflow(const Library& library, const RunRequest& request, Execut
                  {state, executor, request.resume, request.state_folder},
                  watcher,
                  limit ? Clock::now() + *limit : Clock::time_point::max(),
-                 library.submitted.parallelism != 0 ? library.submitted.parallelism : main.parallelism,
+                 parallelism_of(library),
                  workflow}};
   const TemplateReference entrypoint{
       {}, library.submitted.entrypoint.empty() ? main.entrypoint : library.submitted.entrypoint};

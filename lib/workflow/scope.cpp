@@ -20,7 +20,7 @@ void Scope::set_item(const json::Value& item) {
 Lookup Scope::lookup() const {
   return [this](std::string_view path) -> std::optional<json::Value> {
     const auto found = m_values.find(path);
-    return found == m_values.end() ? std::nullopt : std::optional{found->second};
+    return found == m_values.end() ? std::nullopt : std::optional{*found->second};
   };
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "workflow/expression.hpp"
@@ -13,9 +14,8 @@ namespace capsule::workflow {
 class Scope {
  public:
   void set(const std::string& path, std::string value) {
-    m_values.insert_or_assign(path, json::Value{std::move(value)});
+    m_values.insert_or_assign(path, std::make_shared<const json::Value>(std::move(value)));
   }
-  void set(const std::string& path, json::Value value) { m_values.insert_or_assign(path, std::move(value)); }
   /// `steps.<name>` or `tasks.<name>`: status, exitCode and outputs of a node.
   void set_node(const std::string& prefix, const Outcome& outcome);
   /// `item`, and `item.<key>` for an object.
@@ -23,7 +23,8 @@ class Scope {
   [[nodiscard]] Lookup lookup() const;
 
  private:
-  std::map<std::string, json::Value, std::less<>> m_values;
+  /// Shared by the copies that the tasks of a template work with.
+  std::map<std::string, std::shared_ptr<const json::Value>, std::less<>> m_values;
 };
 
 }  // namespace capsule::workflow

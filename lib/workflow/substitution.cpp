@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "json/write.hpp"
+#include "workflow/size.hpp"
 
 namespace capsule::workflow {
 
@@ -54,6 +56,10 @@ std::string substitute(std::string_view text, const Lookup& lookup) {
           out += parameter_text(*value);
         } else {
           fail_unknown(tag);
+        }
+        if (out.size() > max_value_bytes) {
+          throw Error{ErrorKind::invalid_input,
+                      fmt::format("a value is larger than the limit of {}", human_size(max_value_bytes))};
         }
       });
   return out;

@@ -3,49 +3,50 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
+#include <cstdint>
 
+#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "workflow/binding.hpp"
+#include "workflow/size.hpp"
 #include "workflow/substitution.hpp"
-#include "workflow/together.hpp"
 
 namespace capsule::workflow {
 
 namespace {
 
-constexpr std::size_t max_depth = 16;
-constexpr std::size_t max_items = 1000;
+/// A picture of more nodes helps nobody.
+constexpr std::size_t max_announced = 1'000;
+
+const Outcome stopped{Phase::omitted, 0, "left out: another one has failed (failFast)", {}};
+
+std::size_t depth_of(const std::string& node) {
+  return static_cast<std::size_t>(std::count(node.begin(), node.end(), '/'));
+}
+
+/// What a group of tasks comes to: the first that failed, and may not, says why.
+Outcome combined(const std::vector<Outcome>& outcomes, const std::vector<bool>& may_fail) {
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].good() && !may_fail[i]) return {Phase::failed, outcomes[i].exit_code, outcomes[i].message, {}};
+  }
+  return {Phase::succeeded, 0, {}, {}};
+}
 
 }  // namespace
-
-/// As many leaves at once as the workflow's parallelism allows.
-struct Walker::Slots {
-  explicit Slots(std::size_t count) : free(count == 0 ? SIZE_MAX : count) {}
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t free;
-
-  void take() {
-    std::unique_lock lock{mutex};
-    changed.wait(lock, [this] { return free > 0; });
-    --free;
-  }
-  void give() {
-    const std::lock_guard lock{mutex};
-    ++free;
-    changed.notify_one();
-  }
-};
 
 std::string child_of(const std::string& node, std::string_view name) {
   return node.empty() ? std::string{name} : fmt::format("{}/{}", node, name);
 }
 
-Walker::Walker(Context context)
-    : m_context(std::move(context)), m_slots(std::make_shared<Slots>(m_context.parallelism)) {}
+Walker::Caller::Caller(const Library::Resolved& running, Seats& run)
+    : resolved(running),
+      run_seats(run),
+      own_seats(running.definition->parallelism == 0 ? SIZE_MAX : running.definition->parallelism - 1) {}
+
+/// The thread that calls run() has a seat.
+Walker::Walker(Context context) : m_context(std::move(context)), m_seats(m_context.parallelism - 1) {}
 
 std::vector<Failure> Walker::failures() const {
   const std::lock_guard lock{m_mutex};
@@ -55,14 +56,32 @@ std::vector<Failure> Walker::failures() const {
 void Walker::report(const std::string& node, const Outcome& outcome, unsigned attempt) {
   const std::lock_guard lock{m_mutex};
   const auto name = node.substr(node.rfind('/') + 1);
-  m_context.watcher.changed({node, name, static_cast<std::size_t>(std::count(node.begin(), node.end(), '/')),
-                             outcome.phase, outcome.message, attempt});
+  m_context.watcher.changed({node, name, depth_of(node), outcome.phase, outcome.message, attempt});
+}
+
+void Walker::begin_node(const std::string& place, const std::string& template_name) {
+  if (++m_nodes <= max_nodes) return;
+  throw Error{ErrorKind::usage,
+              fmt::format("{}: the run comes to more than {} nodes, the limit, with the template '{}'", place,
+                          max_nodes, printable(template_name))};
+}
+
+void Walker::hold(const Outcome& outcome) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : outcome.outputs) bytes += name.size() + value.size();
+  if (m_held_bytes += bytes; m_held_bytes > max_held_bytes) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("the outputs of the run's steps are together larger than the limit of {}",
+                            human_size(max_held_bytes))};
+  }
 }
 
 void Walker::announce(const Spec& spec, const TemplateReference& target, const std::string& node) {
-  if (static_cast<std::size_t>(std::count(node.begin(), node.end(), '/')) > max_depth) return;
+  if (depth_of(node) > max_depth) return;
   const auto resolved = m_context.library.resolve(spec, target);
   const auto announce_task = [&](const Task& task) {
+    if (m_announced == max_announced) return;
+    ++m_announced;
     const auto path = child_of(node, task.name);
     report(path, {});
     if (!task.with_items && task.with_param.empty()) announce(*resolved.spec, task.target, path);
@@ -79,9 +98,9 @@ Scope Walker::bind(const Template& definition, const Arguments& arguments) const
 
 Outcome Walker::run(const Spec& spec, const TemplateReference& target, const std::string& node,
                     const Arguments& arguments) {
-  if (static_cast<std::size_t>(std::count(node.begin(), node.end(), '/')) > max_depth) {
-    throw Error{ErrorKind::usage,
-                fmt::format("the templates call each other deeper than {} levels, at {}", max_depth, node)};
+  if (depth_of(node) > max_depth) {
+    throw Error{ErrorKind::usage, fmt::format("the templates call each other deeper than {} levels, with '{}'",
+                                              max_depth, printable(target.template_name))};
   }
   const auto resolved = m_context.library.resolve(spec, target);
   auto scope = bind(*resolved.definition, arguments);
@@ -92,6 +111,7 @@ Outcome Walker::run(const Spec& spec, const TemplateReference& target, const std
 
 Outcome Walker::run_hook(const Spec& spec, const Hook& hook, const std::string& node, const Scope& scope) {
   return with_trace(node, [&] {
+    begin_node(spec.name, hook.target.template_name);
     report(node, {Phase::running, 0, {}, {}});
     auto outcome = run(spec, hook.target, node, argument_values(hook.arguments, scope));
     report(node, outcome);
@@ -102,11 +122,11 @@ Outcome Walker::run_hook(const Spec& spec, const Hook& hook, const std::string& 
 void Walker::begin_exit(const Scope& workflow) {
   m_context.deadline = std::chrono::steady_clock::time_point::max();
   m_context.workflow = workflow;
+  m_nodes = 0;  // it runs however large the run was
+  m_held_bytes = 0;
 }
 
 Outcome Walker::run_leaf(const Library::Resolved& resolved, const std::string& node, const Scope& scope) {
-  m_slots->take();
-  const std::shared_ptr<void> slot{nullptr, [this](void*) { m_slots->give(); }};
   const Leaf::Reports reports{[&](unsigned attempt, const std::string& message) {
                                 report(node, {Phase::running, 0, message, {}}, attempt);
                               },
@@ -119,52 +139,58 @@ Outcome Walker::run_leaf(const Library::Resolved& resolved, const std::string& n
     const std::lock_guard lock{m_mutex};
     m_failures.push_back({node, resolved.definition->name, outcome});
   }
+  hold(outcome);
   return outcome;
 }
 
 Outcome Walker::run_steps(const Library::Resolved& resolved, const std::string& node, Scope scope) {
+  Caller caller{resolved, m_seats};
   Outcome outcome{Phase::succeeded, 0, {}, {}};
   for (const auto& group : resolved.definition->steps) {
-    std::vector<std::function<Outcome()>> work;
+    std::vector<Outcome> outcomes(group.size());
     std::vector<bool> may_fail;
-    for (const auto& task : group) {
-      work.emplace_back([&] { return run_task(*resolved.spec, task, child_of(node, task.name), scope); });
-      may_fail.push_back(task.continue_on_failed);
+    Crew crew{caller.room()};
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      crew.add([&, i] { outcomes[i] = run_task(caller, group[i], child_of(node, group[i].name), scope); });
+      may_fail.push_back(group[i].continue_on_failed);
     }
-    const auto outcomes = run_together(work);
+    crew.run();
     for (std::size_t i = 0; i < group.size(); ++i) scope.set_node("steps." + group[i].name, outcomes[i]);
     outcome = combined(outcomes, may_fail);
     if (!outcome.good()) break;
   }
   bind_outputs(*resolved.definition, scope, outcome);
+  hold(outcome);
   return outcome;
 }
 
-Outcome Walker::run_task(const Spec& spec, const Task& task, const std::string& node, const Scope& scope) {
-  if (task.with_items) return run_items(spec, task, node, scope, *task.with_items);
-  if (task.with_param.empty()) return run_instance(spec, task, node, scope);
+Outcome Walker::run_task(Caller& caller, const Task& task, const std::string& node, const Scope& scope) {
+  if (task.with_items) return run_items(caller, task, node, scope, *task.with_items);
+  if (task.with_param.empty()) return run_instance(caller, task, node, scope);
   const auto list = with_trace(task.place, [&] {
     auto value = json::parse(substitute(task.with_param, scope.lookup()), "withParam");
     if (!value.is_array()) throw Error{ErrorKind::invalid_input, "withParam: a JSON array is wanted"};
     return value;
   });
-  return run_items(spec, task, node, scope, *list.if_array());
+  return run_items(caller, task, node, scope, *list.if_array());
 }
 
-Outcome Walker::run_items(const Spec& spec, const Task& task, const std::string& node, const Scope& scope,
+Outcome Walker::run_items(Caller& caller, const Task& task, const std::string& node, const Scope& scope,
                           const json::Array& items) {
   if (items.size() > max_items)
     throw Error{ErrorKind::usage, fmt::format("{}: more than {} items", task.place, max_items)};
+  begin_node(task.place, task.target.template_name);
   report(node, {Phase::running, 0, {}, {}});
-  std::vector<std::function<Outcome()>> work;
+  std::vector<Outcome> outcomes(items.size());
+  Crew crew{caller.room()};
   for (std::size_t i = 0; i < items.size(); ++i) {
-    work.emplace_back([&, i] {
+    crew.add([&, i] {
       Scope own = scope;
       own.set_item(items[i]);
-      return run_instance(spec, task, fmt::format("{}({})", node, i), own);
+      outcomes[i] = run_instance(caller, task, fmt::format("{}({})", node, i), own);
     });
   }
-  const auto outcomes = work.empty() ? std::vector<Outcome>{} : run_together(work);
+  crew.run();
   auto outcome = combined(outcomes, std::vector<bool>(outcomes.size(), false));
   // Each output is the JSON array of the items' outputs.
   std::map<std::string, json::Array> collected;
@@ -172,21 +198,29 @@ Outcome Walker::run_items(const Spec& spec, const Task& task, const std::string&
     for (const auto& [name, value] : one.outputs) collected[name].emplace_back(value);
   }
   for (auto& [name, values] : collected) outcome.outputs.emplace(name, json::compact(std::move(values)));
+  hold(outcome);
   report(node, outcome);
   return outcome;
 }
 
-Outcome Walker::run_instance(const Spec& spec, const Task& task, const std::string& node, const Scope& scope) {
+Outcome Walker::run_instance(Caller& caller, const Task& task, const std::string& node, const Scope& scope) {
+  begin_node(task.place, task.target.template_name);
+  if (caller.is_stopped()) {
+    report(node, stopped);
+    return stopped;
+  }
   const bool wanted = with_trace(
       task.place, [&] { return task.when.empty() || evaluate_condition(task.when, Dialect::when, scope.lookup()); });
   if (!wanted) {
-    Outcome skipped{Phase::skipped, 0, fmt::format("when '{}' is false", task.when), {}};
+    Outcome skipped{Phase::skipped, 0, fmt::format("when '{}' is false", printable(task.when)), {}};
     report(node, skipped);
     return skipped;
   }
   report(node, {Phase::running, 0, {}, {}});
+  const auto& spec = *caller.resolved.spec;
   const auto arguments = with_trace(task.place, [&] { return argument_values(task.arguments, scope); });
   auto outcome = run(spec, task.target, node, arguments);
+  if (!outcome.good() && !task.continue_on_failed) caller.has_failed = true;
   if (task.exit_hook) {
     Scope own = scope;
     own.set_node("steps." + task.name, outcome);

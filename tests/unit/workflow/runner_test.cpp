@@ -178,7 +178,7 @@ TEST_CASE("a DAG follows its dependencies, and a handled failure is none") {
       tasks:
       - {name: a, template: bad}
       - {name: mend, template: good, depends: a.Failed}
-      - {name: after, template: good, depends: "mend && !a.Succeeded"}
+      - {name: after, template: good, depends: "mend && !a.Succeeded && never.Omitted"}
       - {name: never, template: good, depends: a.Succeeded}
 )" + leaf("bad", "capsule-fail-10") + leaf("good", "capsule-ok")));
   CHECK(result.outcome.good());
