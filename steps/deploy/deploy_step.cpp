@@ -16,13 +16,13 @@
 #include "fs/lock.hpp"
 #include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
+#include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
 #include "make_run.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
-#include "proofed_deployment.hpp"
 #include "warm_pool.hpp"
 
 namespace deploy_step {
@@ -82,6 +82,17 @@ fs::Path deployment_folder(const fs::Path& state, const std::string& name) {
 /// Of a reference, or of a name alone.
 std::string name_in(const std::string& text) {
   return is_name(text) ? text : oci::Reference::parse(text).name;
+}
+
+/// The version index as what a run record refers to.
+oci::Descriptor subject_of(oci::Store& store, const Digest& index) {
+  return {std::string{oci::media_type::image_index}, index, store.manifest(index).size(), {}, {}, {}};
+}
+
+/// "warm" or "cold", as a run record says.
+std::string start_in(const std::string& record) {
+  const auto value = json::parse(record, "the run record");
+  return json::Cursor{value, "the run record"}.at("start").at("mode").string();
 }
 
 }  // namespace
@@ -178,25 +189,21 @@ void run(const Options& options, step::Context& step) {
   // The ledger knows the record; a registry that was emptied since does not.
   const bool done = entry.record && store->blob_size(*entry.record).has_value();
   if (!done) {
-    ProofedDeployment object{folder / "proofeddeployment.json", unpacked.capsule, options.reference};
-    const oci::Descriptor subject{std::string{oci::media_type::image_index},
-                                  *reference.digest,
-                                  store->manifest(*reference.digest).size(),
-                                  {},
-                                  {},
-                                  {}};
-    auto record = entry.unattached;
-    if (record.empty()) {
-      const auto made = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
-                                  parse_duration(options.timeout), options.watts},
-                                 entry.request);
-      step.result("start", made.mode == deploy::RunStart::Mode::warm ? "warm" : "cold");
-      record = made.record;
-      ledger.keep(wish, entry, record);
+    deploy::ProofedDeployment object{deploy::ProofedDeployment::file_of(state, reference.name)};
+    if (entry.unattached.empty()) {
+      object.begin(unpacked.capsule.manifest(), unpacked.capsule.capsule_digest(), options.reference,
+                   entry.request.run_id());
+      entry.unattached = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
+                                   parse_duration(options.timeout), options.watts},
+                                  entry.request);
+      ledger.keep(wish, entry, entry.unattached);
     }
-    entry.record = attach_record(*store, subject, entry.request.run_id(), record);
+    entry.record =
+        attach_record(*store, subject_of(*store, *reference.digest), entry.request.run_id(), entry.unattached);
+    const auto start = start_in(entry.unattached);
+    object.ran(*entry.record, start);
     ledger.finish(wish, entry);
-    object.set_phase("Succeeded", entry.request.run_id());
+    step.result("start", start);
   }
   step.output("run-record", entry.record->text());
   step.output("phase", done ? "AlreadyDone" : "Succeeded");
@@ -208,6 +215,7 @@ void remove(const Options& options, step::Context& step) {
   if (std::filesystem::exists(folder)) {
     const fs::FileLock lock{folder / ".lock", parse_duration(options.timeout)};
     WarmPool::end(folder / "pool");
+    deploy::ProofedDeployment{folder / "proofeddeployment.json"}.pool_ended();
   }
   step.result("name", name);
   step.summary(fmt::format("nothing of {} is kept running\n", name));

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "deploy/proofed_deployment.hpp"
 #include "deploy/this_machine.hpp"
 #include "oci/store.hpp"
-#include "proofed_deployment.hpp"
 
 namespace deploy_step {
 
@@ -17,19 +17,15 @@ struct RunToMake {
   capsule::fs::Path root;  ///< of the unpacked capsule
   capsule::fs::Path pool;  ///< folder of the warm pool
   std::vector<std::string> waived;
-  ProofedDeployment& object;
+  capsule::deploy::ProofedDeployment& object;
   std::chrono::milliseconds time_limit;
   double watts;  ///< of one busy core
 };
 
-struct RunMade {
-  std::string record;  ///< canonical JSON
-  capsule::deploy::RunStart::Mode mode{};
-};
-
 /// Installs the capsule, asks its health, fills its warm pool where the manifest wants one, runs it once, in a waiting
-/// process where one is to be had. Errors: those of the capsule's own code.
-RunMade make_run(const RunToMake& run, const capsule::deploy::RunRequest& request);
+/// process where one is to be had; gives its record. The object says how far it is. Errors: those of the capsule's own
+/// code.
+std::string make_run(const RunToMake& run, const capsule::deploy::RunRequest& request);
 
 /// Attaches a run record to its version index; the same again changes nothing.
 capsule::Digest attach_record(capsule::oci::Store& store, const capsule::oci::Descriptor& subject,

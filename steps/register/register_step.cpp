@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "deploy/proofed_deployment.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
 #include "resolve/resolve.hpp"
@@ -59,6 +60,16 @@ void put_outputs(const index::Found& found, const std::string& reference, step::
   step.output("record-digest", found.record_digest.text());
 }
 
+/// Where the capsule is deployed on this machine, its ProofedDeployment object says that its run is proved.
+void note_in_deployment(const fs::Path& state, const index::Record& record,
+                        const capsule::resolve::ProvedCapsule& proved) {
+  if (!proved.proof) return;
+  deploy::ProofOfRun proof{
+      record.capsule_digest, proved.proof->bundle.run_record, proved.proof->bundle.proof_id, proved.proof->digest, {}};
+  for (const auto& anchor : record.anchors) proof.anchors.emplace_back(anchor.chain, anchor.digest);
+  deploy::ProofedDeployment{deploy::ProofedDeployment::file_of(state, record.name)}.proved(proof);
+}
+
 }  // namespace
 
 void register_capsule(const Options& options, step::Context& step) {
@@ -100,6 +111,7 @@ void register_capsule(const Options& options, step::Context& step) {
                         record.version,
                         {},
                         proved.proof ? index::CapsuleUri::Proof::required : index::CapsuleUri::Proof::not_asked};
+  note_in_deployment(options.state_folder(), record, proved);
   step.output("uri", uri.text());
   step.output("index-sequence", std::to_string(written.sequence));
   step.output("record-digest", written.record_digest.text());

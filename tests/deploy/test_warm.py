@@ -87,6 +87,9 @@ class WarmPool(WarmCase):
         done = self.deploy()
         self.assertEqual(16, done.code, done)
         self.assertIn("no luck", done.stderr)
+        status = json.loads((self.pool.parent / "proofeddeployment.json").read_text())["status"]
+        self.assertEqual("Failed", status["phase"])
+        self.assertIn("no luck", next(one["message"] for one in status["conditions"] if one["type"] == "Stalled"))
 
     def test_a_run_without_a_result_is_not_taken_for_its_ready_line(self):
         self.publish(at_run="sys.exit(0)")

@@ -66,6 +66,17 @@ class TheLoop(LoopCase):
             self.assertIn("user", record["confinement"]["held"])
         self.assertLess(record["seed"], 2**53)
 
+    def test_the_deployment_is_proved(self):
+        deployment = json.loads((self.loop.state / "deployments/m2n2-metal/proofeddeployment.json").read_text())
+        status = deployment["status"]
+        self.assertEqual("Proved", status["phase"])
+        self.assertEqual(self.first.result["proof_id"], status["proofId"])
+        self.assertEqual(self.first.result["proof_bundle"], status["proofDigest"])
+        self.assertEqual([("log:local", self.first.result["receipts"])], [(one["chain"], one["receipt"]) for one in status["anchors"]])
+        self.assertEqual(self.first.result["run_record"], status["lastRun"]["record"])
+        self.assertEqual(deployment["metadata"]["generation"], status["observedGeneration"])
+        self.assertEqual({"Ran", "Proved", "Ready"} <= {one["type"] for one in status["conditions"] if one["status"] == "True"}, True)
+
     def test_again_finds_everything_done_in_a_fraction_of_the_time(self):
         before = sorted((path, path.stat().st_mtime_ns) for path in (self.loop.folder / "registry").rglob("*") if path.is_file()
                         and "lock" not in path.name)
