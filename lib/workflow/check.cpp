@@ -57,6 +57,7 @@ class Checker {
       if (!input.value && !input.default_value && !arguments.contains(input.name))
         fail(fmt::format("the parameter '{}' has no value: give -p {}=…", input.name, input.name));
     }
+    check_names_of_results(*target.definition);
     check_later(target, m_workflow);
     const auto& hooked = m_library.submitted.exit_hook ? m_library.submitted : main;
     if (hooked.exit_hook) check_exit_hook(hooked, *hooked.exit_hook);
@@ -65,6 +66,18 @@ class Checker {
   }
 
  private:
+  /// The entrypoint's outputs stand in the result beside our own members, with '_' for '-'.
+  static void check_names_of_results(const Template& entrypoint) {
+    std::set<std::string> taken{"run_id", "phase", "error"};
+    for (const auto& output : entrypoint.outputs) {
+      auto key = output.name;
+      std::replace(key.begin(), key.end(), '-', '_');
+      if (!taken.insert(key).second)
+        fail(fmt::format("{}: the result has a member '{}' already: the output '{}' needs another name",
+                         entrypoint.place, key, output.name));
+    }
+  }
+
   void check_spec(const Spec& spec) {
     std::vector<std::string_view> names;
     names.reserve(spec.templates.size());

@@ -39,17 +39,33 @@ std::optional<std::chrono::milliseconds> duration_if(const Cursor& at, std::stri
   }
 }
 
+namespace {
+
+constexpr std::size_t longest_name = 128;
+
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool has_name_characters(std::string_view text) {
+  return !text.empty() && text.size() <= longest_name &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; });
+}
+
+}  // namespace
+
+std::string read_parameter_name(const Cursor& at) {
+  const auto name = at.at("name");
+  if (!has_name_characters(name.string()))
+    name.fail("a parameter's name has letters, digits, '-' and '_', at most 128");
+  return name.string();
+}
+
 std::string read_name(const Cursor& at) {
   const auto name = at.at("name");
   const auto& text = name.string();
-  const auto is_letter_or_digit = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  constexpr std::size_t longest = 128;
-  if (text.empty() || text.size() > longest || !is_letter_or_digit(text.front()) ||
-      !std::all_of(text.begin(), text.end(), [&](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; })) {
+  if (!has_name_characters(text) || !is_letter_or_digit(text.front()))
     name.fail("a name has letters, digits, '-' and '_', a letter or digit first, at most 128");
-  }
   return text;
 }
 

@@ -21,6 +21,9 @@ std::string text_or_empty(const json::Cursor& at, std::string_view key);
 std::vector<json::Cursor> elements_or_none(const json::Cursor& at, std::string_view key);
 /// "90s", "1h30m", or whole seconds.
 std::optional<std::chrono::milliseconds> duration_if(const json::Cursor& at, std::string_view key);
+/// The member `name` of a parameter: letters, digits, '-' and '_', at most 128 in all (Argo's rule, which has no
+/// limit).
+std::string read_parameter_name(const json::Cursor& at);
 /// The member `name`, as Argo lets templates, steps and tasks be called: letters, digits, '-' and '_', a letter or
 /// digit first, at most 128 in all.
 std::string read_name(const json::Cursor& at);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 
 #include "core/error.hpp"
@@ -135,6 +136,7 @@ Outcome Leaf::run(const Place& place, const Scope& scope, const Tools& tools, co
   const auto start = Clock::now();
   Outcome outcome;
   for (unsigned attempt = 1;; ++attempt) {
+    if (Clock::now() >= place.deadline) return {Phase::failed, 128 + SIGTERM, "over the workflow's time limit", {}};
     reports.attempt(attempt, outcome.message);
     tools.state.fresh_outputs(place.node);
     command.time_limit = time_limit(place);

@@ -19,10 +19,11 @@ class Loader {
  public:
   Loader(Library& library, fs::Path templates) : m_library(library), m_templates(std::move(templates)) {}
 
-  Spec read(const fs::Path& file) {
+  /// `name`: what the run's identity knows the file by.
+  Spec read(const fs::Path& file, std::string name) {
     auto text = read_named_file(file);
     auto spec = read_spec(yaml::parse(text, file.string()), file.string());
-    m_library.texts.emplace(file.filename().string(), std::move(text));
+    m_library.texts.emplace(std::move(name), std::move(text));
     return spec;
   }
 
@@ -64,7 +65,7 @@ class Loader {
                   fmt::format("the WorkflowTemplate '{}' is not in {} (--templates says where to look)",
                               printable(name), printable(m_templates.string(), 1024))};
     }
-    auto spec = read(file);
+    auto spec = read(file, "templates/" + name);
     if (spec.name != name || spec.kind != "WorkflowTemplate") {
       throw Error{ErrorKind::usage, fmt::format("{} does not hold the WorkflowTemplate '{}'", file.string(), name)};
     }
@@ -110,7 +111,7 @@ std::string read_named_file(const fs::Path& file) {
 Library load_library(const fs::Path& file, const fs::Path& templates) {
   Library library;
   Loader loader{library, templates};
-  library.submitted = loader.read(file);
+  library.submitted = loader.read(file, file.filename().string());
   loader.follow_all(library.submitted);
   return library;
 }

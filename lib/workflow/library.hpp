@@ -13,7 +13,7 @@ namespace capsule::workflow {
 struct Library {
   Spec submitted;                                     ///< the file that was given
   std::map<std::string, Spec, std::less<>> referred;  ///< WorkflowTemplates by name, every one that is reached
-  std::map<std::string, std::string> texts;           ///< file name → its text: what the run's identity covers
+  std::map<std::string, std::string> texts;  ///< by file name, or templates/<name>: what the run's identity covers
 
   /// What runs: the submitted spec itself, or the WorkflowTemplate that it refers to.
   [[nodiscard]] const Spec& main() const;

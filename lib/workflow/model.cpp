@@ -32,7 +32,7 @@ ValueFrom read_value_from(const Cursor& at) {
 Parameter read_parameter(const Cursor& at) {
   at.allow_only({"name", "value", "default", "valueFrom", "enum", "description", "globalName"});
   Parameter out;
-  out.name = at.at("name").string();
+  out.name = read_parameter_name(at);
   if (const auto value = at.optional("value")) out.value = scalar(*value);
   if (const auto fallback = at.optional("default")) out.default_value = scalar(*fallback);
   if (const auto from = at.optional("valueFrom")) out.from = read_value_from(*from);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 
 #include "core/error.hpp"
@@ -36,6 +37,21 @@ std::string message_in(std::string_view error_output) {
   return printable(line, 1000);
 }
 
+/// As a container's status has it; for a step that was ended because of its output, the code of no good program.
+int exit_code_of(const process::Result& result) {
+  switch (result.end) {
+    case process::End::exited:
+      return result.exit_code;
+    case process::End::signalled:
+      return 128 + result.signal;
+    case process::End::timed_out:
+      return 128 + SIGTERM;
+    case process::End::output_limit:
+      break;
+  }
+  return exit_code(ErrorKind::capsule_failed);
+}
+
 }  // namespace
 
 StepResult ProcessExecutor::execute(const StepCommand& command, const std::function<void(std::string_view)>& on_line) {
@@ -56,9 +72,10 @@ StepResult ProcessExecutor::execute(const StepCommand& command, const std::funct
   const auto result = process::run(child);
   StepResult out;
   out.timed_out = result.end == process::End::timed_out;
-  out.exit_code = result.end == process::End::exited ? result.exit_code : out.timed_out ? 143 : 128 + result.signal;
+  out.exit_code = exit_code_of(result);
   if (!result.succeeded()) {
-    out.message = out.timed_out ? result.describe() : message_in(result.error_output);
+    const bool by_us = out.timed_out || result.end == process::End::output_limit;
+    out.message = by_us ? result.describe() : message_in(result.error_output);
     if (out.message.empty()) out.message = result.describe();
   }
   return out;

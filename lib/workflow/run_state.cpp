@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
@@ -60,6 +61,9 @@ RunState::RunState(const fs::Path& state_folder, const std::string& run_id) : m_
 fs::Path RunState::node_folder(const std::string& node) const {
   auto name = node;
   std::replace(name.begin(), name.end(), '/', '.');
+  // A file's name has at most 255 bytes.
+  constexpr std::size_t longest = 180;
+  if (name.size() > longest) name = fmt::format("{}-{}", name.substr(0, longest), crypto::sha256(node).hex());
   return m_folder / "nodes" / name;
 }
 

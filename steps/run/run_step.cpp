@@ -80,9 +80,11 @@ ErrorKind kind_of(int exit_code) {
 }
 
 std::string failure_text(const Options& options, const workflow::RunResult& result) {
-  const auto code = result.outcome.exit_code;
-  return fmt::format("{} failed{}: {}{}", result.failed_node.empty() ? "the workflow" : result.failed_node,
-                     code == 0 ? "" : fmt::format(" with exit code {}", code), result.outcome.message,
+  const auto code = fmt::format("exit code {}", result.outcome.exit_code);
+  const auto& message = result.outcome.message;
+  return fmt::format("{} failed{}{}{}", result.failed_node.empty() ? "the workflow" : result.failed_node,
+                     result.outcome.exit_code == 0 ? "" : " with " + code,
+                     message == code ? ", and said nothing on stderr" : ": " + message,
                      options.fresh ? ""  // nobody can begin that run again
                                    : "; when that is mended, the same command with --resume goes on from there");
 }

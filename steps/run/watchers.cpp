@@ -54,6 +54,11 @@ std::string cut(std::string_view text, std::size_t width) {
   return std::string{text};
 }
 
+/// An entrypoint that is a container itself has no name of its own.
+std::string_view called(std::string_view node) {
+  return node.empty() ? "the workflow" : node;
+}
+
 bool is_over(Phase phase) {
   return phase != Phase::pending && phase != Phase::running;
 }
@@ -97,7 +102,7 @@ class LineWatcher final : public workflow::Watcher {
   void changed(const NodeEvent& event) override {
     const auto& line = m_table.update(event);
     if (event.phase == Phase::pending || !changes(event)) return;
-    std::string text = fmt::format("{}: {}", event.node, name_of(event.phase));
+    std::string text = fmt::format("{}: {}", called(event.node), name_of(event.phase));
     if (event.attempt > 1) text += fmt::format(", try {}", event.attempt);
     if (is_over(event.phase) && event.phase != Phase::skipped && event.phase != Phase::omitted)
       text += fmt::format(" after {}", human_duration(line.duration));
@@ -105,7 +110,9 @@ class LineWatcher final : public workflow::Watcher {
     log::info(text);
   }
 
-  void line(const std::string& node, std::string_view text) override { log::info(fmt::format("{} | {}", node, text)); }
+  void line(const std::string& node, std::string_view text) override {
+    log::info(fmt::format("{} | {}", called(node), text));
+  }
 
  private:
   /// A leaf is told of twice when it begins: as a step, and as a first try.
@@ -118,6 +125,18 @@ class LineWatcher final : public workflow::Watcher {
   NodeTable m_table;
   std::map<std::string, std::pair<Phase, unsigned>> m_last;
 };
+
+Size size_of_terminal() {
+  constexpr unsigned least_width = 20;
+  constexpr unsigned least_height = 4;
+  winsize size{};
+  Size out;
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return out;
+  if (size.ws_col > least_width) out.width = size.ws_col;
+  // The line below the picture is the cursor's.
+  if (size.ws_row > least_height) out.height = size.ws_row - 1U;
+  return out;
+}
 
 /// Redraws the whole graph in place at each change.
 class PictureWatcher final : public workflow::Watcher {
@@ -135,7 +154,7 @@ class PictureWatcher final : public workflow::Watcher {
   void line(const std::string& node, std::string_view text) override {
     if (text.find(": error:") == std::string_view::npos && text.find(": warning:") == std::string_view::npos) return;
     erase();
-    write(fmt::format("{} | {}\n", node, printable(text, 400)));
+    write(fmt::format("{} | {}\n", called(node), printable(text, 400)));
     draw();
   }
 
@@ -154,9 +173,7 @@ class PictureWatcher final : public workflow::Watcher {
   }
 
   void draw() {
-    winsize size{};
-    const std::size_t width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
-    const auto text = picture_of(m_table.lines(), width, Colour::yes);
+    const auto text = picture_of(m_table.lines(), size_of_terminal(), Colour::yes);
     erase();
     write(text);
     m_height = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
@@ -166,19 +183,58 @@ class PictureWatcher final : public workflow::Watcher {
   std::size_t m_height = 0;
 };
 
+/// Which nodes have room: of too many, those that matter most now.
+std::vector<bool> fitting(const std::vector<NodeLine>& nodes, std::size_t height) {
+  std::vector<bool> out(nodes.size(), nodes.size() <= height);
+  if (nodes.size() <= height) return out;
+  auto room = height - 1;
+  const auto show = [&](const auto& wanted) {
+    for (std::size_t i = 0; i < nodes.size() && room > 0; ++i) {
+      if (out[i] || !wanted(nodes[i].phase)) continue;
+      out[i] = true;
+      --room;
+    }
+  };
+  show([](Phase phase) { return phase == Phase::running; });
+  show([](Phase phase) { return phase == Phase::failed || phase == Phase::error; });
+  show([](Phase) { return true; });
+  return out;
+}
+
+/// "… and 987 more: 900 Succeeded, 87 Pending"
+std::string summary_of(const std::vector<NodeLine>& nodes, const std::vector<bool>& shown) {
+  std::map<Phase, std::size_t> counts;
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (shown[i]) continue;
+    ++counts[nodes[i].phase];
+    ++all;
+  }
+  std::string out = fmt::format("… and {} more:", all);
+  const char* between = " ";
+  for (const auto& [phase, count] : counts)
+    out += fmt::format("{}{} {}", std::exchange(between, ", "), count, workflow::name_of(phase));
+  return out;
+}
+
 }  // namespace
 
-std::string picture_of(const std::vector<NodeLine>& nodes, std::size_t width, Colour colour) {
+std::string picture_of(const std::vector<NodeLine>& nodes, Size size, Colour colour) {
+  const auto shown = fitting(nodes, size.height);
   std::string out;
-  for (const auto& node : nodes) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& node = nodes[i];
+    if (!shown[i]) continue;
     const auto mark = mark_of(node.phase);
-    std::string text = fmt::format("{}{} {}", std::string(node.depth * 2, ' '), mark.sign, printable(node.name));
+    std::string text =
+        fmt::format("{}{} {}", std::string(node.depth * 2, ' '), mark.sign, printable(called(node.name)));
     if (node.duration.count() > 0 || is_over(node.phase)) text += fmt::format("  {}", human_duration(node.duration));
     if (node.attempt > 1) text += fmt::format("  try {}", node.attempt);
     if (!node.message.empty()) text += fmt::format("  {}", printable(node.message, 400));
-    text = cut(text, width - 1);
+    text = cut(text, size.width - 1);
     out += colour == Colour::yes ? fmt::format("{}{}\x1b[0m\n", mark.colour, text) : text + "\n";
   }
+  if (nodes.size() > size.height) out += cut(summary_of(nodes, shown), size.width - 1) + "\n";
   return out;
 }
 

@@ -12,7 +12,8 @@ namespace run_step {
 /// The one that fits this process: a picture of the graph on a terminal, else one line per state change.
 std::unique_ptr<capsule::workflow::Watcher> make_watcher();
 
-/// The graph as lines of text, one node a line: what the picture shows. Pure, for tests.
+/// What the picture shows, pure, for tests: the graph as lines of text, one node a line, at most `size.height` lines.
+/// Of more nodes those that run come first, then those that failed; a last line counts the others.
 struct NodeLine {
   std::string node;
   std::string name;
@@ -23,6 +24,10 @@ struct NodeLine {
   std::chrono::milliseconds duration{};
 };
 enum class Colour { no, yes };
-std::string picture_of(const std::vector<NodeLine>& nodes, std::size_t width, Colour colour);
+struct Size {
+  std::size_t width = 80;
+  std::size_t height = 24;
+};
+std::string picture_of(const std::vector<NodeLine>& nodes, Size size, Colour colour);
 
 }  // namespace run_step

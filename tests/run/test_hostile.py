@@ -112,6 +112,63 @@ class Paths(WorkflowBench):
         self.refused("file is wanted", arguments=["-p", f"p=@{fifo}"])
 
 
+class Results(WorkflowBench):
+    def test_names_of_outputs(self):
+        echo = leaf("a", "--out=boo")
+        for name in ("phase", "run-id", "run_id", "error", "report.json", "a/b", ".x", "a\nb", "x" * 300, "", "ü", "a.b"):
+            with self.subTest(name=name):
+                self.workflow(steps(call("a"), outputs=outputs(**{name: OUT})), echo)
+                self.refused()
+        self.workflow(steps(call("a"), outputs=outputs(**{"a-b": OUT, "a_b": OUT})), echo)
+        self.refused("a_b")
+        self.workflow(steps(call("a"), outputs=outputs(**{"a-b": OUT, "-x_": OUT})), echo)
+        self.assertEqual(self.succeeds().result["a_b"], "boo")
+
+    def test_an_entrypoint_that_is_a_container(self):
+        self.workflow(leaf("main", "--out=boo", "--say=hello"))
+        done = self.succeeds()
+        self.assertEqual(done.result["out"], "boo")
+        self.assertIn("the workflow | hello", done.stderr)
+        self.assertNotIn(": : ", done.stderr)
+
+    def test_long_names(self):
+        self.workflow(steps(call("a" * 128, "b")), steps(call("c" * 128, "d"), call("c" * 127 + "d", "d"), name="b"),
+                      leaf("d", "--out=x"))
+        self.succeeds()
+        self.succeeds("--resume")
+        self.assertEqual(len(self.calls()), 2)
+
+    def test_a_step_that_writes_without_end(self):
+        for stream in ("stdout", "stderr"):
+            self.add_program("capsule-flood", f"#!/usr/bin/python3 -IS\nimport sys\nwhile True: sys.{stream}.write('x' * 65536)\n")
+            self.workflow(steps(call("a")), {"name": "a", "container": {"command": ["/bin/capsule-flood"]}})
+            done = self.run_it()
+            self.assertEqual(done.code, 16, done.stderr[-500:])
+            self.assertIn("a failed with exit code 16: wrote more than it may", done.stderr.splitlines()[-1])
+
+    def test_a_silent_failure(self):
+        self.add_program("capsule-silent", "#!/usr/bin/python3 -IS\nimport sys\nsys.exit(11)\n")
+        self.workflow(steps(call("a")), {"name": "a", "container": {"command": ["/bin/capsule-silent"]}})
+        done = self.run_it("--new")
+        self.assertEqual(done.stderr.splitlines()[-1],
+                         "capsule-run: error: a failed with exit code 11, and said nothing on stderr")
+        self.assertEqual(self.run_it("--new", "--resume").code, 2)
+
+    def test_no_step_begins_after_the_workflow_s_time(self):
+        self.workflow(steps([call("a", "slow", withItems=list(range(9)))]), leaf("slow", "--sleep=9"),
+                      parallelism=3, activeDeadlineSeconds=1)
+        done = self.run_it()
+        self.assertEqual((done.code, len(self.calls())), (41, 3), done)
+
+    def test_a_template_of_the_file_s_own_name_is_part_of_the_run_s_identity(self):
+        ids = set()
+        for text in "ab":
+            self.template("w", leaf("t", f"--out={text}"))
+            self.workflow(steps({"name": "a", "templateRef": {"name": "w", "template": "t"}}))
+            ids.add(self.succeeds().result["run_id"])
+        self.assertEqual(len(ids), 2)
+
+
 class Expressions(WorkflowBench):
     def test_numbers_that_are_none(self):
         for text in ('asFloat("nan")', 'asFloat("inf")', 'asFloat("1e999")', 'asInt("1e300")', 'asInt("0x10")', "-'a'"):
