@@ -113,16 +113,15 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
     const bool first = rest.size() == text.size();
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     const auto unit = rest.substr(0, rest.find_first_of("0123456789."));
+    const bool is_bare_seconds = unit.empty() && rest.empty() && first;
     if (unit == "ms")
       total_ms += value;
-    else if (unit == "s")
+    else if (unit == "s" || is_bare_seconds)
       total_ms += value * 1e3;
     else if (unit == "m")
       total_ms += value * 60e3;
     else if (unit == "h")
       total_ms += value * 3600e3;
-    else if (unit.empty() && rest.empty() && first)
-      total_ms += value * 1e3;
     else
       refuse();
     rest.remove_prefix(unit.size());

@@ -7,7 +7,8 @@ namespace capsule::workflow {
 void Scope::set_node(const std::string& prefix, const Outcome& outcome) {
   set(prefix + ".status", std::string{name_of(outcome.phase)});
   set(prefix + ".exitCode", std::to_string(outcome.exit_code));
-  for (const auto& [name, value] : outcome.outputs) set(prefix + ".outputs.parameters." + name, value);
+  const auto parameters = prefix + ".outputs.parameters.";
+  for (const auto& [name, value] : outcome.outputs) set(parameters + name, value);
 }
 
 void Scope::set_item(const json::Value& item) {
