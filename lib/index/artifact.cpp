@@ -27,7 +27,7 @@ BlobEntry store_blob(oci::Store& store, std::string_view content) {
   return entry;
 }
 
-BlobEntry store_artifact(oci::Store& store, const Artifact& artifact) {
+StoredArtifact store_artifact(oci::Store& store, const Artifact& artifact) {
   auto content = store_blob(store, artifact.content);
   json::Array layers{layer(artifact.media_type, content)};
   for (const auto& entry : artifact.referred) layers.push_back(layer(page_type, entry));
@@ -36,8 +36,7 @@ BlobEntry store_artifact(oci::Store& store, const Artifact& artifact) {
                               {"artifactType", artifact.media_type},
                               {"config", layer(oci::media_type::empty, store_blob(store, "{}"))},
                               {"layers", std::move(layers)}};
-  store.put_manifest(oci::media_type::image_manifest, json::compact(manifest), artifact.tag);
-  return content;
+  return {content, store.put_manifest(oci::media_type::image_manifest, json::compact(manifest), artifact.tag).digest};
 }
 
 std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit) {

@@ -26,8 +26,13 @@ struct LoadedArtifact {
 };
 
 BlobEntry store_blob(oci::Store& store, std::string_view content);
-/// Stores the artifact and points its tag at it; returns where its content is.
-BlobEntry store_artifact(oci::Store& store, const Artifact& artifact);
+
+struct StoredArtifact {
+  BlobEntry content;
+  Digest manifest;  ///< what the tag names
+};
+/// Stores the artifact and points its tag at it.
+StoredArtifact store_artifact(oci::Store& store, const Artifact& artifact);
 /// Nothing where there is no such tag.
 std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit);
 /// A blob as text; a wrong digest or size is Error verification_failed.

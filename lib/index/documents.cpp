@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "json/cursor.hpp"
@@ -106,20 +108,26 @@ json::Value Head::to_json() const {
   out.set("expires_at", expires_at);
   out.set("count", count);
   out.set("latest", latest);
+  out.set("page_bits", bits);
   out.set("pages", index::to_json(pages));
   return out;
 }
 
 Head Head::from_json(const json::Value& value) {
   const json::Cursor top{value, "the index head"};
-  top.allow_only({"name", "sequence", "previous", "issued_at", "expires_at", "count", "latest", "pages"});
-  return {top.at("name").string(),      top.at("sequence").uint64(),   digest_if(top, "previous"),
-          top.at("issued_at").string(), top.at("expires_at").string(), top.at("count").uint64(),
-          top.at("latest").string(),    blobs_from(top.at("pages"))};
+  top.allow_only({"name", "sequence", "previous", "issued_at", "expires_at", "count", "latest", "page_bits", "pages"});
+  const auto bits = top.optional("page_bits");
+  if (bits && (bits->uint64() < 1 || bits->uint64() > 8)) bits->fail("1 to 8 are wanted");
+  return {top.at("name").string(),       top.at("sequence").uint64(),
+          digest_if(top, "previous"),    top.at("issued_at").string(),
+          top.at("expires_at").string(), top.at("count").uint64(),
+          top.at("latest").string(),     bits ? static_cast<unsigned>(bits->uint64()) : 8,
+          blobs_from(top.at("pages"))};
 }
 
-std::string page_of(std::string_view version) {
-  return std::string{crypto::sha256(version).hex().substr(0, 2)};
+std::string page_of(std::string_view version, unsigned bits) {
+  const auto first = from_hex(crypto::sha256(version).hex().substr(0, 2)).front();
+  return to_hex(std::array{first & std::byte{static_cast<unsigned char>(0xff00U >> bits)}});
 }
 
 void check_freshness(const Head& head, Time at) {

@@ -84,7 +84,7 @@ Found Index::find(std::string_view version) {
                 fmt::format("{} has no index of '{}': nothing was registered", m_registry, m_name)};
   check_freshness(loaded->head, m_clock());
   const std::string wanted = version == "latest" ? loaded->head.latest : std::string{version};
-  const auto page = load_page(loaded->head, page_of(wanted));
+  const auto page = load_page(loaded->head, page_of(wanted, loaded->head.bits));
   const auto entry = page.records.find(wanted);
   const auto own = load_artifact(m_store, record_tag(wanted), max_document_bytes);
   if (entry == page.records.end()) {
@@ -120,22 +120,48 @@ std::vector<std::string> Index::versions() {
 }
 
 Index::Written Index::put(Record record, const crypto::Signer& signer) {
+  require_trusted(signer);
   bool changed = false;
-  // A registry has no lock: another writer's head can take the place of ours. So write, read again, repeat.
+  // A registry has no lock: another writer's head can take the place of ours. So write, look again, repeat.
   constexpr int max_rounds = 8;
   for (int round = 0; round < max_rounds; ++round) {
-    std::optional<Written> written;
-    m_store.exclusively([&] { written = put_locked(record, signer); });
-    if (!written->changed) return {written->record_digest, written->sequence, changed};
-    changed = true;
+    std::optional<Put> put;
+    m_store.exclusively([&] { put = put_locked(record, signer); });
+    changed = changed || put->head.has_value();
+    put->written.changed = changed;
+    if (!put->head) return put->written;
+    const auto there = m_store.resolve(head_tag);
+    if (!there || there->digest != put->head->manifest) continue;
+    if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put->head->seen);
+    return put->written;
   }
   throw Error{ErrorKind::busy, fmt::format("other writers keep replacing the index of '{}': try again", m_name)};
 }
 
-Index::Written Index::put_locked(Record record, const crypto::Signer& signer) {
+void Index::require_trusted(const crypto::Signer& signer) const {
+  const auto keys = m_trust.keys(attest::Role::index, m_name);
+  const auto id = signer.public_key().id();
+  if (std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.id() == id; })) return;
+  refuse(fmt::format("the trust policy does not accept the key {} for the index of '{}': nobody would believe it", id,
+                     m_name));
+}
+
+/// Records of pages by another number of bits on pages by ours.
+void Index::regroup(Head& head) {
+  std::map<std::string, Page> pages;
+  for (const auto& [number, entry] : head.pages) {
+    for (auto& [version, record] : load_page(head, number).records)
+      pages[page_of(version)].records.insert_or_assign(version, record);
+  }
+  head.bits = page_bits;
+  head.pages.clear();
+  for (const auto& [number, page] : pages) head.pages.insert_or_assign(number, store_blob(m_store, page.text()));
+}
+
+Index::Put Index::put_locked(Record record, const crypto::Signer& signer) {
   const auto loaded = load_head();
   Head head = loaded ? loaded->head : Head{};
-  const auto number = page_of(record.version);
+  auto number = page_of(record.version, head.bits);
   auto page = load_page(head, number);
   const auto present = page.records.find(record.version);
   if (present != page.records.end()) {
@@ -148,7 +174,7 @@ Index::Written Index::put_locked(Record record, const crypto::Signer& signer) {
               m_name, record.version, before.capsule_digest.brief(), record.capsule_digest.brief())};
     }
     if (before.same_facts(record)) {
-      if (!wants_renewal(head, m_clock())) return {present->second.digest, head.sequence, false};
+      if (!wants_renewal(head, m_clock())) return {{present->second.digest, head.sequence, false}, {}};
     } else {
       record.previous = present->second.digest;
     }
@@ -158,17 +184,23 @@ Index::Written Index::put_locked(Record record, const crypto::Signer& signer) {
                                  : store_artifact(m_store, {record_tag(record.version),
                                                             oci::media_type::index_record,
                                                             attest::sign_statement(statement_about(record), signer),
-                                                            {}});
+                                                            {}})
+                                       .content;
+  if (present == page.records.end()) ++head.count;
+  if (head.bits != page_bits) {
+    regroup(head);
+    number = page_of(record.version);
+    page = load_page(head, number);
+  }
   page.records.insert_or_assign(record.version, entry);
   head.name = m_name;
-  if (present == page.records.end()) ++head.count;
   if (head.latest.empty() || compare_versions(head.latest, record.version) < 0) head.latest = record.version;
-  write_head(loaded, std::move(head), number, page, signer);
-  return {entry.digest, loaded ? loaded->head.sequence + 1 : 1, true};
+  auto written = write_head(loaded, std::move(head), number, page, signer);
+  return {{entry.digest, loaded ? loaded->head.sequence + 1 : 1, true}, std::move(written)};
 }
 
-void Index::write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name, const Page& page,
-                       const crypto::Signer& signer) {
+Index::WrittenHead Index::write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name,
+                                     const Page& page, const crypto::Signer& signer) {
   head.pages.insert_or_assign(page_name, store_blob(m_store, page.text()));
   head.sequence = before ? before->head.sequence + 1 : 1;
   head.previous = before ? std::optional{before->digest} : std::nullopt;
@@ -177,8 +209,9 @@ void Index::write_head(const std::optional<Loaded>& before, Head head, const std
   head.expires_at = format_time(at + head_lifetime);
   std::vector<BlobEntry> pages;
   for (const auto& [number, entry] : head.pages) pages.push_back(entry);
-  store_artifact(m_store, {std::string{head_tag}, oci::media_type::index_head,
-                           attest::sign_statement(statement_about(head), signer), pages});
+  auto stored = store_artifact(m_store, {std::string{head_tag}, oci::media_type::index_head,
+                                         attest::sign_statement(statement_about(head), signer), pages});
+  return {std::move(stored.manifest), {head.sequence, std::move(stored.content.digest)}};
 }
 
 }  // namespace capsule::index

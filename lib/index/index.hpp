@@ -46,7 +46,9 @@ class Index {
     bool changed = false;
   };
   /// Puts a record in; what is there already with the same facts is found, and nothing is written (unless the head
-  /// wants renewal). Another capsule digest under the version is Error conflict. Two writers at once both end up in it.
+  /// wants renewal). Another capsule digest under the version is Error conflict; a signer that the policy does not
+  /// accept for this index is verification_failed. Two writers at once both end up in it. Reads and writes at most 64
+  /// KiB each at 10⁴ versions; a head of another number of pages is brought to ours at once.
   Written put(Record record, const crypto::Signer& signer);
 
  private:
@@ -58,9 +60,19 @@ class Index {
   [[nodiscard]] Page load_page(const Head& head, const std::string& page);
   [[nodiscard]] Record load_record(const BlobEntry& entry, std::string_view version);
   [[nodiscard]] attest::Statement verified(std::string_view bundle, std::string_view predicate_type) const;
-  void write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name, const Page& page,
-                  const crypto::Signer& signer);
-  Written put_locked(Record record, const crypto::Signer& signer);
+  void require_trusted(const crypto::Signer& signer) const;
+  void regroup(Head& head);
+  struct WrittenHead {
+    Digest manifest;  ///< what the tag of the head names by this
+    Seen seen;
+  };
+  WrittenHead write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name, const Page& page,
+                         const crypto::Signer& signer);
+  struct Put {
+    Written written;
+    std::optional<WrittenHead> head;  ///< if anything was written
+  };
+  Put put_locked(Record record, const crypto::Signer& signer);
 
   oci::Store& m_store;
   std::string m_registry;

@@ -165,7 +165,8 @@ class Registered(ProofMaker):
         self._sign_again(statements[name])
         changed = self.put(signed(statements[name], private, public))
         top = statements["index"]["predicate"]
-        number = hashlib.sha256(self.version.encode()).hexdigest()[:2]
+        first = hashlib.sha256(self.version.encode()).digest()[0]
+        number = f"{first & 0xff00 >> top['page_bits'] & 0xff:02x}"
         page = json.loads(self.blob(top["pages"][number]["digest"]))
         page[self.version] = changed
         top["pages"][number] = self.put(canonical(page).encode())

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
+#include <map>
 
 #include <thread>
 
@@ -6,6 +9,7 @@
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
+#include "index/artifact.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
 #include "oci/media_types.hpp"
@@ -50,6 +54,40 @@ Record record(const std::string& version, const std::string& content = "content"
           "2026-01-01T00:00:00.000Z",
           false,
           {}};
+}
+
+BlobEntry store_record(Fixture& f, const std::string& version) {
+  const auto one = record(version);
+  const attest::Statement statement{{{"capsule", one.capsule_digest}, {"version-index", one.index_digest}},
+                                    "https://industriverse.ai/capsule-index-record/v1",
+                                    one.to_json()};
+  return store_artifact(
+             *f.store,
+             {"index-v-" + version, oci::media_type::index_record, attest::sign_statement(statement, *f.signer), {}})
+      .content;
+}
+
+/// The first head over those pages, which are stored.
+Head head_over(Fixture& f, const std::map<std::string, Page>& pages, std::uint64_t count, std::string latest) {
+  Head head;
+  head.name = "metal";
+  head.sequence = 1;
+  head.issued_at = format_time(f.clock);
+  head.expires_at = format_time(f.clock + head_lifetime);
+  head.count = count;
+  head.latest = std::move(latest);
+  for (const auto& [number, page] : pages) head.pages.emplace(number, store_blob(*f.store, page.text()));
+  return head;
+}
+
+attest::Statement statement_about(const Head& head) {
+  return {{{"index", crypto::sha256("head")}}, "https://industriverse.ai/capsule-index-head/v1", head.to_json()};
+}
+
+void store_head(Fixture& f, const attest::Statement& statement, const Head& head) {
+  std::vector<BlobEntry> pages;
+  for (const auto& [number, entry] : head.pages) pages.push_back(entry);
+  store_artifact(*f.store, {"index", oci::media_type::index_head, attest::sign_statement(statement, *f.signer), pages});
 }
 
 ErrorKind kind_of(const std::function<void()>& work) {
@@ -162,6 +200,74 @@ TEST_CASE("an index of another name is refused") {
   Index other{*f.store, f.registry.text(), "gold", f.trust, nullptr};
   other.set_clock([&] { return f.clock; });
   CHECK(kind_of([&] { (void)other.find("1.0.0"); }) == ErrorKind::verification_failed);
+}
+
+TEST_CASE("a head that its readers would refuse is not written") {
+  Fixture f;
+  const auto stranger = f.make_signer();
+  CHECK(kind_of([&] { (void)f.index().put(record("1.0.0"), *stranger); }) == ErrorKind::verification_failed);
+  CHECK_FALSE(f.store->resolve("index"));
+  CHECK_FALSE(f.store->resolve("index-v-1.0.0"));
+}
+
+TEST_CASE("a writer remembers its own head") {
+  Fixture f;
+  f.index().put(record("1.0.0"), *f.signer);
+  CHECK(f.seen.of(f.registry.text(), "metal")->sequence == 1);
+}
+
+TEST_CASE("a head without page_bits has 256 pages, is read as it is, and brought to 64 when it is next written") {
+  Fixture f;
+  std::map<std::string, Page> pages;
+  for (int i = 0; i < 40; ++i) {
+    const auto version = fmt::format("1.{}.0", i);
+    const auto stored = store_record(f, version);
+    pages[page_of(version, 8)].records.emplace(version, stored);
+  }
+  Head head = head_over(f, pages, 40, "1.39.0");
+  head.bits = 8;
+  auto statement = statement_about(head);
+  auto predicate = *statement.predicate.if_object();
+  json::Object old;
+  for (const auto& [key, value] : predicate) {
+    if (key != "page_bits") old.set(key, value);
+  }
+  statement.predicate = old;
+  CHECK(Head::from_json(statement.predicate).bits == 8);
+  store_head(f, statement, head);
+  CHECK(f.index().versions().size() == 40);
+  CHECK(f.index().find("1.7.0").record.version == "1.7.0");
+  CHECK_FALSE(f.index().put(record("1.7.0"), *f.signer).changed);
+  CHECK(f.index().put(record("2.0.0", "b"), *f.signer).sequence == 2);
+  CHECK(f.index().versions().size() == 41);
+  for (int i = 0; i < 40; ++i)
+    CHECK(f.index().find(fmt::format("1.{}.0", i)).record.version == fmt::format("1.{}.0", i));
+  CHECK(f.index().find("latest").record.version == "2.0.0");
+}
+
+TEST_CASE("at ten thousand versions each document is small enough for 64 KiB in all") {
+  Fixture f;
+  std::map<std::string, Page> pages;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto version = fmt::format("10.{}.{}", i / 100, i % 100);
+    pages[page_of(version)].records.emplace(version, BlobEntry{crypto::sha256(version), 2000});
+  }
+  const auto head = head_over(f, pages, 10'000, "10.99.99");
+  store_head(f, statement_about(head), head);
+  const auto blobs = [&] {
+    std::map<std::string, std::uint64_t> out;
+    for (const auto& entry : std::filesystem::directory_iterator{f.folder.path() / "registry/metal/blobs/sha256"})
+      out.emplace(entry.path().filename(), entry.file_size());
+    return out;
+  };
+  const auto before = blobs();
+  CHECK(f.index().put(record("10.50.50-rc.1"), *f.signer).changed);
+  std::uint64_t written = 0;
+  for (const auto& [name, size] : blobs()) written += before.contains(name) ? 0 : size;
+  // What is read is what the next one reads: head, its manifest, one page, and a record with its manifest.
+  CHECK(written > 20'000);
+  CHECK(written < 48'000);
+  for (const auto& [number, page] : pages) CHECK(page.text().size() < 24'000);
 }
 
 TEST_CASE("two writers at once both end up in the index") {

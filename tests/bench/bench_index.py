@@ -1,0 +1,175 @@
+"""Bytes that resolve and register read and write of an index with 10⁴ versions of one name, among 10⁵ names.
+
+    bench_index.py [--versions 10000] [--names 100000] [--folder DIR]
+
+Three versions come about as a user makes them; the others are written into the layout beside them, under a head that the
+same key signs, so that nothing tells them apart until somebody opens their records. What is read and written is counted
+by strace, by file: the documents of the index (head, page, record, and the manifests above them), for which there is a
+goal, and index.json of the layout, which a registry over HTTP has not. Exit code 1 if a goal is missed.
+"""
+import argparse
+import collections
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from capsule_maker import Maker  # noqa: E402
+from oci_layout import EMPTY, MANIFEST, Layout, sha256  # noqa: E402
+from registered import opened, signed  # noqa: E402
+from steps import BIN, environment, run  # noqa: E402
+
+KIND = "application/vnd.industriverse.capsule.index-{}.v1+json"
+GOAL = 64 << 10
+CALL = re.compile(r"(read|pread64|readv|write|pwrite64|writev|copy_file_range)\(\d+<([^>]*)>.*= (\d+)$")
+
+
+class Registry:
+    """A registry with keys and a policy of its own, and one name in it."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.state = self.folder / "state"
+        self.place = f"oci-layout:{self.folder}/registry"
+        self.layout = self.folder / "registry/demo"
+        self.step("sign", "keygen", "--state", self.state)
+        self.maker = Maker(self.folder)
+        self.maker.key = self.state / "secrets/capsule-key-capsule/key.pem"
+
+    def step(self, name, *arguments):
+        done = run(name, *arguments)
+        assert done.code == 0, done
+        return done.result
+
+    def publish(self, version):
+        package = self.maker.make(version=version, files={"expansion/m/model.pt": b""})
+        return self.step("publish", package, "--registry", self.place, "--state", self.state)["reference"]
+
+    def blob(self, data):
+        path = self.layout / "blobs/sha256" / hashlib.sha256(data).hexdigest()
+        path.write_bytes(data)
+        return {"digest": sha256(data), "size": len(data)}
+
+    def artifact(self, kind, content, referred=()):
+        """(where the content is, the entry of its manifest in index.json)."""
+        where = self.blob(content)
+        layers = [{"mediaType": KIND.format(kind), **where}]
+        layers += [{"mediaType": KIND.format("page"), **page} for page in referred]
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": KIND.format(kind),
+                    "config": {"mediaType": EMPTY, **self.blob(b"{}")}, "layers": layers}
+        data = json.dumps(manifest, separators=(",", ":")).encode()
+        return where, {"mediaType": MANIFEST, **self.blob(data)}
+
+    def fill(self, versions, names):
+        layout = Layout(self.layout)
+        head_layer = layout.document(layout.tagged("index"))["layers"][0]
+        statement = opened(layout.blob(head_layer))
+        head = statement["predicate"]
+        pages = collections.defaultdict(dict)
+        for number, page in head["pages"].items():
+            pages[number].update(json.loads(layout.blob({**page, "digest": page["digest"]})))
+        record = layout.blob(layout.document(layout.tagged("index-v-1.0.0"))["layers"][0])
+        entries = [entry for entry in layout.index["manifests"] if "index" != self.tag_of(entry)]
+        for i in range(head["count"], versions):
+            version = f"0.{i // 100}.{i % 100}"
+            # The same length as a real record: 10⁴ signatures would show nothing more.
+            where, entry = self.artifact("record", record.replace(b"1.0.0", version.encode())[:len(record) - 8] + b"%08d" % i)
+            first = hashlib.sha256(version.encode()).digest()[0]
+            pages[f"{first & 0xff00 >> head['page_bits'] & 0xff:02x}"][version] = where
+            published = sha256(version.encode())
+            entries += [{**entry, "annotations": {"org.opencontainers.image.ref.name": f"index-v-{version}"}},
+                        {"mediaType": MANIFEST, "digest": published, "size": 900,
+                         "annotations": {"org.opencontainers.image.ref.name": version}}]
+            entries += [{"mediaType": MANIFEST, "digest": sha256(f"{version}{kind}".encode()), "size": 700,
+                         "annotations": {"ai.industriverse.capsule.subject": published}} for kind in range(4)]
+        head["pages"] = {number: self.blob(json.dumps(page, sort_keys=True, separators=(",", ":")).encode())
+                         for number, page in sorted(pages.items())}
+        head["count"] = versions
+        now = datetime.now(timezone.utc)
+        head["issued_at"], head["expires_at"] = (f"{time:%Y-%m-%dT%H:%M:%S.000Z}" for time in (now, now + timedelta(30)))
+        head["previous"], head["sequence"] = head_layer["digest"], head["sequence"] + 1
+        text = json.dumps(head, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        statement["subject"][0]["digest"] = {"sha256": hashlib.sha256(text).hexdigest()}
+        keys = self.state / "secrets/capsule-key-index"
+        _, entry = self.artifact("head", signed(statement, keys / "key.pem", keys / "key.pub.pem"), head["pages"].values())
+        entries.append({**entry, "annotations": {"org.opencontainers.image.ref.name": "index"}})
+        lines = ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in entries)
+        (self.layout / "index.json").write_text(
+            f'{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[\n{lines}\n]}}\n')
+        for i in range(names):
+            (self.folder / f"registry/name-{i}").mkdir()
+
+    @staticmethod
+    def tag_of(entry):
+        return entry.get("annotations", {}).get("org.opencontainers.image.ref.name")
+
+    def documents(self):
+        """Names of all blobs that belong to the index, as they are now."""
+        layout = Layout(self.layout)
+        out = set()
+        for entry in layout.index["manifests"]:
+            if (self.tag_of(entry) or "").startswith("index"):
+                out.add(entry["digest"][7:])
+                out.update(layer["digest"][7:] for layer in layout.document(entry)["layers"])
+        return out
+
+
+def measure(registry, *arguments):
+    """{(what, read or written): bytes} of one capsule-register."""
+    before = registry.documents()
+    trace = registry.folder / "trace"
+    command = ["strace", "-f", "-y", "-s", "0", "-o", trace, "-e",
+               "trace=read,pread64,readv,write,pwrite64,writev,copy_file_range", BIN / "capsule-register", *arguments,
+               "--state", registry.state]
+    subprocess.run(list(map(str, command)), env=environment(), stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    documents = before | registry.documents()
+    written = registry.documents() - before
+    out = collections.Counter()
+    for line in trace.read_text().splitlines():
+        found = CALL.search(line)
+        if not found or str(registry.layout) not in found[2]:
+            continue
+        way = "read" if "read" in found[1] else "written"
+        if "index.json" in found[2] or (way == "written" and "blobs" not in found[2]):
+            out["index.json", way] += int(found[3])
+        elif way == "read" and Path(found[2]).name in documents:
+            out["documents", way] += int(found[3])
+    # A new blob has no name while it is written.
+    out["documents", "written"] = sum((registry.layout / "blobs/sha256" / name).stat().st_size for name in written)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", type=int, default=10_000)
+    parser.add_argument("--names", type=int, default=100_000)
+    parser.add_argument("--folder", help="where the files are made (default: a temporary folder)")
+    options = parser.parse_args()
+    missed = 0
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        registry = Registry(folder)
+        registry.step("register", registry.publish("1.0.0"), "--state", registry.state)
+        registry.step("register", registry.publish("1.1.0"), "--state", registry.state)
+        reference = registry.publish("1.2.0")
+        registry.fill(options.versions, options.names)
+        print(f"| index of {options.versions} versions among {options.names} names, KiB | of the index | wanted | "
+              "of index.json |\n|---|---|---|---|")
+        where = ("--registry", registry.place)
+        for what, arguments in (("resolve a version", ("resolve", "capsule://demo:1.0.0", *where)),
+                                ("resolve the latest", ("resolve", "capsule://demo:latest", *where)),
+                                ("register a version", (reference,)), ("register it again", (reference,))):
+            seen = measure(registry, *arguments)
+            for way in ("read", "written"):
+                size = seen["documents", way]
+                missed += size > GOAL
+                print(f"| {what}: {way} | {size / 1024:.1f} | ≤ {GOAL >> 10} | {seen['index.json', way] / 1024:.1f} |")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
