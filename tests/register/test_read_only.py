@@ -51,7 +51,7 @@ class ReadOnly(unittest.TestCase):
         self.assertEqual(self.content(), before)
 
     def test_one_that_has_something_to_write_is_denied_and_says_where(self):
-        blob = next((self.folder / "registry/demo/blobs/sha256").iterdir())
+        blob = self.folder / "registry/demo/blobs/sha256" / self.reference.rpartition(":")[2]
         blob.unlink()
         done = self.by_a_reader("publish", self.package, "--registry", self.registry, "--state", self.state)
         self.assertEqual(done.code, 13, done)
