@@ -151,6 +151,35 @@ class Together(PublishTest):
             self.assertEqual(Layout(self.registry / "demo").tagged("0.1.0")["digest"], winner["index_digest"])
 
 
+class ChangedMeanwhile(PublishTest):
+    def test_22_a_package_that_changes_after_it_was_verified_is_not_published(self):
+        package = self.maker.make(files={"expansion/m/big.bin": os.urandom(32 << 20)})
+        good = package.read_bytes()
+        caught = False
+        for _ in range(10):
+            shutil.rmtree(self.registry, ignore_errors=True)
+            package.write_bytes(good)
+            process = start("publish", package, "--registry", f"oci-layout:{self.registry}", "--key", self.maker.public_key)
+            # The registry is made when the package is verified, and before it is read again.
+            while not (self.registry / "demo/oci-layout").exists() and process.poll() is None:
+                pass
+            process.send_signal(signal.SIGSTOP)
+            with package.open("r+b") as file:
+                for offset in range(4096, len(good), 1 << 16):
+                    file.seek(offset)
+                    file.write(bytes([good[offset] ^ 1]))
+            process.send_signal(signal.SIGCONT)
+            stdout, stderr = process.communicate()
+            Layout(self.registry / "demo").check_everything()
+            self.assertIn(process.returncode, (0, 11), stderr)  # 0: all of it was read before
+            if process.returncode == 11:
+                self.assertEqual((stdout, Layout(self.registry / "demo").tags()), ("", []))
+                self.assertEqual(len(stderr.strip().splitlines()), 1, stderr)
+                caught = True
+                break
+        self.assertTrue(caught)
+
+
 class Killed(PublishTest):
     def test_after_a_kill_at_any_moment_the_layout_is_whole_and_the_next_run_completes(self):
         package = self.maker.make(files={"expansion/m/big.bin": os.urandom(32 << 20)})

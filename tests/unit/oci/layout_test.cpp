@@ -216,6 +216,29 @@ TEST_CASE("a tag that stands twice with different things names nothing") {
   CHECK(oci::LayoutIndex{text("one", "one"), "index.json"}.tagged("1.0")->digest == crypto::sha256("one"));
 }
 
+TEST_CASE("a flood of another tool's referrers costs a bounded read, and hides no signature") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto store = oci::open_store(layout_in(folder), "x", oci::Create::yes);
+  const auto subject = some_descriptor("subject");
+  const auto signature = oci::attach(*store, subject, {"", "a/b", "signed", {}});
+  const auto text = fs::read_file(folder.path() / "x" / "index.json", 10'000);
+  std::string flood;
+  for (int i = 0; i < 12; ++i) {
+    const auto bytes = fmt::format(
+        R"({{"schemaVersion":2,"mediaType":"{0}","artifactType":"a/b","config":{{"mediaType":"a/c","digest":"{1}","size":1}},)"
+        R"("layers":[],"subject":{{"mediaType":"{0}","digest":"{1}","size":7}},"annotations":{{"n":"{2}{3}"}}}})",
+        oci::media_type::image_manifest, subject.digest.text(), i, std::string(std::size_t{3} << 20U, 'x'));
+    ViewSource source{as_bytes(bytes)};
+    store->put_blob(crypto::sha256(bytes), bytes.size(), source);
+    flood += json::compact(some_descriptor(bytes).to_json()) + ",\n";
+  }
+  const auto first = text.find('\n') + 1;
+  fs::write_file(folder.path() / "x" / "index.json", text.substr(0, first) + flood + text.substr(first));
+  const auto found = store->referrers(subject.digest, "a/b");
+  REQUIRE(found.size() == 1 + 6);  // 16 MiB of 3 MiB each
+  CHECK(found.front().digest == signature.digest);
+}
+
 TEST_CASE("what index.json says of a tag must be true of the blob") {
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   const auto store = oci::open_store(layout_in(folder), "x", oci::Create::yes);
