@@ -25,6 +25,9 @@ namespace capsule::step {
 
 namespace {
 
+constexpr std::string_view no_thread =
+    "no further thread is to be had: give the step more memory or processes, then try again";
+
 enum class Format { automatic, json, text };
 
 struct CommonOptions {
@@ -144,8 +147,8 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   log::configure(app.get_name(), log::detect_form());
   try {
     end_on_signals();
-  } catch (const std::system_error& error) {
-    return fail(exit_code(ErrorKind::unavailable), fmt::format("no thread is to be had: {}", error.code().message()));
+  } catch (const std::system_error&) {
+    return fail(exit_code(ErrorKind::unavailable), no_thread);
   }
   CommonOptions common;
   add_common_options(app, common);
@@ -193,7 +196,9 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
                             "out of memory: give the step more, then try again");
   } catch (const std::system_error& error) {
     const auto kind = kind_of(error.code());
-    return fail_with_report(exit_code(kind), name_of(kind), printable(error.what(), 1024));
+    const bool is_thread = error.code() == std::errc::resource_unavailable_try_again;
+    return fail_with_report(exit_code(kind), name_of(kind),
+                            is_thread ? std::string{no_thread} : printable(error.what(), 1024));
   } catch (const std::exception& error) {
     return fail_with_report(1, "bug", fmt::format("a bug in this program, please report it: {}", error.what()));
   }

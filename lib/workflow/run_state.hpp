@@ -20,6 +20,7 @@ struct Outcome {
   int exit_code = 0;
   std::string message;
   std::map<std::string, std::string> outputs;
+  std::string failed_node{};  ///< of a failure: the leaf whose it is
 
   [[nodiscard]] bool good() const noexcept {
     return phase == Phase::succeeded || phase == Phase::skipped || phase == Phase::omitted;

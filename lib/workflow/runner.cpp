@@ -96,8 +96,7 @@ void run_and_exit(Walker& walker, const Library& library, const TemplateReferenc
     fault = std::current_exception();
     result.outcome = {Phase::error, exit_code(error.kind()), error.message(), {}};
   }
-  const auto failures = walker.failures();
-  if (!failures.empty()) result.failed_node = failures.front().node;
+  result.failed_node = result.outcome.failed_node;
   try {
     run_exit_hook(walker, library, workflow, result);
   } catch (const Error&) {

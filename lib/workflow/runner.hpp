@@ -54,7 +54,7 @@ std::map<std::string, std::string> resolve_arguments(const Library& library, con
 struct RunResult {
   std::string run_id;
   Outcome outcome;
-  std::string failed_node;  ///< the first node that failed, empty if none did
+  std::string failed_node;  ///< the node whose failure is the run's, empty if there is none
 };
 
 /// Runs a workflow to its end: the entrypoint, then the exit hook, whatever the entrypoint came to.

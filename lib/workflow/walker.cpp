@@ -29,7 +29,8 @@ std::size_t depth_of(const std::string& node) {
 /// What a group of tasks comes to: the first that failed, and may not, says why.
 Outcome combined(const std::vector<Outcome>& outcomes, const std::vector<bool>& may_fail) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    if (!outcomes[i].good() && !may_fail[i]) return {Phase::failed, outcomes[i].exit_code, outcomes[i].message, {}};
+    const auto& one = outcomes[i];
+    if (!one.good() && !may_fail[i]) return {Phase::failed, one.exit_code, one.message, {}, one.failed_node};
   }
   return {Phase::succeeded, 0, {}, {}};
 }
@@ -136,6 +137,7 @@ Outcome Walker::run_leaf(const Library::Resolved& resolved, const std::string& n
                               }};
   auto outcome = Leaf::run({resolved, node, m_context.deadline}, scope, m_context.tools, reports);
   if (!outcome.good()) {
+    outcome.failed_node = node;
     const std::lock_guard lock{m_mutex};
     m_failures.push_back({node, resolved.definition->name, outcome});
   }

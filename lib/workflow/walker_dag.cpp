@@ -56,7 +56,10 @@ struct Walker::Dag {
     }
     crew.run();
     Outcome outcome{Phase::succeeded, 0, {}, {}};
-    if (culprit) outcome = {Phase::failed, outcomes[*culprit].exit_code, outcomes[*culprit].message, {}};
+    if (culprit) {
+      const auto& failure = outcomes[*culprit];
+      outcome = {Phase::failed, failure.exit_code, failure.message, {}, failure.failed_node};
+    }
     bind_outputs(*caller.resolved.definition, scope, outcome);
     return outcome;
   }

@@ -182,6 +182,14 @@ class AfterAFailure(WorkflowBench):
             with self.subTest(tasks=tasks):
                 self.assertEqual(self.ran(dag(*tasks))[0], code)
 
+    def test_the_failure_that_is_told_is_the_one_that_counts(self):
+        self.workflow(steps(call("d"), call("ignored", "bad", continueOn={"failed": True}), call("worse")),
+                      dag(call("bad"), call("mend", "x", depends="bad.Failed"), name="d"), leaf("bad", "--exit=11"), leaf("x"),
+                      leaf("worse", "--exit=12"))
+        done = self.run_it()
+        self.assertEqual(done.code, 12)
+        self.assertIn("capsule-run: error: worse failed with exit code 12: it failed with 12", done.stderr)
+
     def test_fail_fast_of_a_template(self):
         for more, count in (({}, 6), ({"failFast": False}, 6), ({"failFast": True}, 1)):
             template = steps([call("a", "bad", withItems=[1, 2, 3, 4, 5, 6])], parallelism=1, **more)
