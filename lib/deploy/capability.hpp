@@ -22,7 +22,8 @@ struct CapabilityReport {
   void require_all_met() const;
 };
 
-/// Holds the requirements against the host. `allowed` are requirements, as written, that the caller goes without
+/// Holds the requirements against the host, and the manifest's `resources`, as `memory:<quantity>` and
+/// `cpu:<quantity>`. `allowed` are requirements, as written, that the caller goes without
 /// (--allow-unmet); one that the manifest does not have is Error usage: a misspelt waiver must not pass in silence.
 /// Pure.
 CapabilityReport check_capabilities(const Manifest& manifest, const Host& host,

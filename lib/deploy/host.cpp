@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -41,40 +41,6 @@ std::string machine_id(const fs::Path& state_folder) {
   return std::string{crypto::sha256("capsule-loop:" + id).hex().substr(0, 16)};
 }
 
-bool has_digits_after(std::string_view name, std::string_view prefix) {
-  return name.size() > prefix.size() && name.starts_with(prefix) &&
-         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
-                     [](char c) { return c >= '0' && c <= '9'; });
-}
-
-std::vector<std::string> gpu_devices() {
-  std::vector<std::string> out;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator{"/dev", ignored}) {
-    if (has_digits_after(entry.path().filename().string(), "nvidia")) out.push_back(entry.path().string());
-  }
-  // AMD's compute driver has one node for all GPUs; its render nodes count them.
-  if (std::filesystem::exists("/dev/kfd", ignored)) {
-    for (const auto& entry : std::filesystem::directory_iterator{"/dev/dri", ignored}) {
-      if (has_digits_after(entry.path().filename().string(), "renderD")) out.push_back(entry.path().string());
-    }
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-std::optional<std::uint64_t> amd_gpu_memory() {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator{"/sys/class/drm", ignored}) {
-    const auto file = entry.path() / "device/mem_info_vram_total";
-    if (!std::filesystem::exists(file, ignored)) continue;
-    const auto text = first_line(file);
-    std::uint64_t bytes = 0;
-    if (std::from_chars(text.data(), text.data() + text.size(), bytes).ec == std::errc{}) return bytes;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Host inspect_host(const fs::Path& state_folder) {
@@ -87,8 +53,10 @@ Host inspect_host(const fs::Path& state_folder) {
   host.id = machine_id(state_folder);
   host.arch = go_architecture(names.machine);
   host.memory_bytes = std::uint64_t{info.totalram} * info.mem_unit;
-  host.gpus = gpu_devices();
-  if (!host.gpus.empty()) host.gpu_memory_bytes = amd_gpu_memory();
+  host.processors = static_cast<unsigned>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
+  const DriverFolders drivers;
+  host.gpus = find_gpus(drivers);
+  if (!host.gpus.empty()) host.gpu_memory_bytes = find_gpu_memory(drivers);
   return host;
 }
 

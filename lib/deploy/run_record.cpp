@@ -43,13 +43,15 @@ Digest output_digest(const json::Value& result) {
 
 std::string run_record(const Manifest& manifest, const RunRequest& request, const RunFacts& facts,
                        const RunPlace& place) {
+  const auto& utid = place.identity.utid;
   json::Object record{
       {"capsule",
        json::Object{{"name", manifest.name}, {"version", manifest.version}, {"digest", request.capsule_digest.text()}}},
       {"run_id", request.run_id()},
       {"target", request.target},
       {"node", json::Object{{"name", place.node_name},
-                            {"utid", place.utid.empty() ? json::Value{} : json::Value{place.utid}},
+                            {"utid", utid.empty() ? json::Value{} : json::Value{utid}},
+                            {"binding", name_of(place.identity.binding)},
                             {"attested", false},
                             {"gpu", strings(place.gpus)}}},
       {"waived", strings(place.waived)},

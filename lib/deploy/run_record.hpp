@@ -6,6 +6,7 @@
 #include "capsule/manifest.hpp"
 #include "core/digest.hpp"
 #include "core/time.hpp"
+#include "deploy/host_identity.hpp"
 #include "json/value.hpp"
 
 namespace capsule::deploy {
@@ -50,7 +51,7 @@ struct RunFacts {
 /// Where and how it ran.
 struct RunPlace {
   std::string node_name;
-  std::string utid;  ///< empty: none
+  HostIdentity identity;
   std::vector<std::string> gpus;
   std::vector<std::string> waived;
 };

@@ -7,6 +7,9 @@ namespace capsule::deploy {
 ThisMachine::ThisMachine(ThisMachineOptions options)
     : m_options(std::move(options)), m_host(inspect_host(m_options.state_folder)) {}
 
+ThisMachine::ThisMachine(ThisMachineOptions options, Host host)
+    : m_options(std::move(options)), m_host(std::move(host)) {}
+
 std::string ThisMachine::id() const {
   return fmt::format("this-machine:{}", m_host.id);
 }
@@ -32,7 +35,7 @@ RunFacts ThisMachine::run(const VerifiedCapsule& capsule, const fs::Path& root, 
 }
 
 RunPlace ThisMachine::place() const {
-  return {m_host.name, {}, m_host.gpus, {}};
+  return {m_host.name, m_host.identity, m_host.gpus, {}};
 }
 
 }  // namespace capsule::deploy

@@ -18,6 +18,8 @@ struct ThisMachineOptions {
 class ThisMachine final : public Target {
  public:
   explicit ThisMachine(ThisMachineOptions options);
+  /// The same, with what somebody has found out of it.
+  ThisMachine(ThisMachineOptions options, Host host);
   [[nodiscard]] std::string id() const override;
   [[nodiscard]] CapabilityReport check(const Manifest& manifest,
                                        const std::vector<std::string>& allowed) const override;

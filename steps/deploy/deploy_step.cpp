@@ -23,6 +23,7 @@
 #include "make_run.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
+#include "this_host.hpp"
 #include "warm_pool.hpp"
 
 namespace deploy_step {
@@ -65,14 +66,16 @@ Unpacked fetch(oci::Store& store, const oci::Reference& reference, const attest:
   return {std::move(capsule), std::move(root)};
 }
 
-std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const fs::Path& state) {
+std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const fs::Path& state,
+                                                 const attest::TrustPolicy& trust) {
   if (!std::isfinite(options.watts)) throw Error{ErrorKind::usage, "--watts wants a number of watts"};
   if (options.target != "this-machine") {
     throw Error{ErrorKind::usage,
                 fmt::format("--target {}: only this-machine is there yet", printable(options.target))};
   }
   return std::make_unique<deploy::ThisMachine>(
-      deploy::ThisMachineOptions{state, parse_duration(options.timeout), options.watts});
+      deploy::ThisMachineOptions{state, parse_duration(options.timeout), options.watts},
+      look_at_host(options, state, trust));
 }
 
 fs::Path deployment_folder(const fs::Path& state, const std::string& name) {
@@ -131,6 +134,11 @@ void define_options(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->type_name("W")
       ->check(CLI::Range(0.0, 1e6));
+  app.add_option_function<std::string>(
+         "--host-identity", [&options](const std::string& text) { options.host_identity = text; },
+         "This machine's UTID and the certificate that binds it; trusted by the role utid of the trust policy "
+         "[STATE/host-identity.json]")
+      ->type_name("FILE");
   step::add_state_option(app, options.state);
 
   auto* end = app.add_subcommand("delete", "End what a deployment keeps running: its warm pool. Runs stay on record");
@@ -165,7 +173,7 @@ void run(const Options& options, step::Context& step) {
   const auto parameters = parse_parameters(options.parameters);
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
   const auto trust = attest::find_trust(options.trust, options.key, state.string());
-  const auto target = open_target(options, state);
+  const auto target = open_target(options, state, trust);
   const auto store = oci::open_store(reference.registry, reference.name);
   const auto folder = deployment_folder(state, reference.name);
   std::error_code error;

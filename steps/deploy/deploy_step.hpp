@@ -21,6 +21,7 @@ struct Options {
   bool new_run = false;
   std::string timeout = "10m";
   double watts = 15;
+  capsule::fs::Path host_identity;
   capsule::fs::Path state;
 };
 

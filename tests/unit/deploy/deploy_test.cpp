@@ -5,6 +5,7 @@
 #include "deploy/capability.hpp"
 #include "deploy/run_ledger.hpp"
 #include "deploy/run_parameters.hpp"
+#include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
 #include "json/parse.hpp"
 
@@ -56,6 +57,56 @@ TEST_CASE("what is waived is recorded as waived, never as met") {
   CHECK_THROWS_AS(check_capabilities(manifest, host, {"gpu:true"}), Error);
 }
 
+TEST_CASE("a hardware-bound UTID takes a certificate, and the reason says what is wrong with the one that is there") {
+  const auto manifest = manifest_with(R"(["utid:hardware-bound"])");
+  auto host = plain_host();
+  host.identity = {HostIdentity::Binding::soft, "UTID:x", "this machine made it for itself"};
+  const auto report = check_capabilities(manifest, host, {});
+  REQUIRE(report.unmet.size() == 1);
+  CHECK(report.unmet.front().reason.find("this machine made it for itself") != std::string::npos);
+  CHECK(check_capabilities(manifest_with(R"(["utid:soft"])"), host, {}).unmet.empty());
+  host.identity = {HostIdentity::Binding::certified, "UTID:x", {}};
+  CHECK(check_capabilities(manifest, host, {}).unmet.empty());
+}
+
+TEST_CASE("memory and processors that a manifest asks for are held against the machine, and can be waived by name") {
+  const auto manifest = parse_manifest(
+      R"({"name":"x","version":"1.0.0","entrypoint":"run.py","resources":{"memory":"16Gi","cpu":"2500m"}})");
+  auto host = plain_host();
+  host.processors = 2;
+  const auto report = check_capabilities(manifest, host, {"cpu:2500m"});
+  REQUIRE(report.unmet.size() == 1);
+  CHECK(report.unmet.front().requirement == "memory:16Gi");
+  CHECK(report.waived == std::vector<std::string>{"cpu:2500m"});
+  host.processors = 3;
+  host.memory_bytes = std::uint64_t{16} << 30U;
+  CHECK(check_capabilities(manifest, host, {}).unmet.empty());
+}
+
+TEST_CASE("GPUs are the device files that their drivers show") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const DriverFolders drivers{folder.path() / "dev", folder.path() / "sys"};
+  CHECK(find_gpus(drivers).empty());
+  CHECK_FALSE(find_gpu_memory(drivers).has_value());
+  const auto put = [&](const fs::Path& file, const std::string& text = {}) {
+    std::filesystem::create_directories(file.parent_path());
+    fs::write_file(file, text);
+  };
+  for (const auto* name : {"nvidiactl", "nvidia-uvm", "nvidia", "nvidia1x", "dri/renderD128", "dri/card0"})
+    put(drivers.dev / name);
+  CHECK(find_gpus(drivers).empty());  // a display, and the drivers' own nodes, are no GPUs to compute on
+  put(drivers.dev / "nvidia0");
+  put(drivers.dev / "nvidia1");
+  CHECK(find_gpus(drivers) ==
+        std::vector<std::string>{(drivers.dev / "nvidia0").string(), (drivers.dev / "nvidia1").string()});
+  put(drivers.dev / "kfd");
+  CHECK(find_gpus(drivers).size() == 3);
+  put(drivers.sys / "class/drm/card0/device/mem_info_vram_total", "17163091968\n");
+  put(drivers.sys / "class/drm/card1/device/mem_info_vram_total", "8589934592\n");
+  put(drivers.sys / "class/drm/card2/device/mem_info_vram_total", "none\n");
+  CHECK(find_gpu_memory(drivers) == 8589934592U);
+}
+
 TEST_CASE("a run keeps its seed and its number, whatever is retried") {
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   RunLedger ledger{folder.path() / "runs"};
@@ -98,7 +149,7 @@ TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
                        30.0,
                        true,
                        crypto::sha256("log")};
-  const auto text = run_record(manifest_with("[]"), request, facts, {"host", "", {}, {"gpu:true"}});
+  const auto text = run_record(manifest_with("[]"), request, facts, {"host", {}, {}, {"gpu:true"}});
   const auto record = json::parse(text, "record");
   CHECK(*record.at_pointer("/billing/amount")->if_string() == "5.00");
   CHECK(record.at_pointer("/duration_ms")->if_number()->text == "2500");
