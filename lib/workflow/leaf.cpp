@@ -115,6 +115,19 @@ void read_outputs(Outcome& outcome, const Leaf::Place& place, const RunState& st
   }
 }
 
+/// One attempt. A step that could not be started, but perhaps can later (no process, memory or descriptor was to be
+/// had), is in Error, as a pod is that could not be made.
+Outcome execute(const StepCommand& command, Executor& executor, const std::function<void(std::string_view)>& on_line) {
+  try {
+    const auto result = executor.execute(command, on_line);
+    const bool good = result.exit_code == 0 && !result.timed_out;
+    return {good ? Phase::succeeded : Phase::failed, result.exit_code, result.message, {}};
+  } catch (const Error& error) {
+    if (!retry_helps(error.kind())) throw;
+    return {Phase::error, exit_code(error.kind()), error.message(), {}};
+  }
+}
+
 std::optional<milliseconds> time_limit(const Leaf::Place& place) {
   auto limit = place.resolved.definition->timeout;
   if (place.deadline != Clock::time_point::max()) {
@@ -140,12 +153,8 @@ Outcome Leaf::run(const Place& place, const Scope& scope, const Tools& tools, co
     reports.attempt(attempt, outcome.message);
     tools.state.fresh_outputs(place.node);
     command.time_limit = time_limit(place);
-    const auto result = tools.executor.execute(command, reports.line);
-    outcome = {result.exit_code == 0 && !result.timed_out ? Phase::succeeded : Phase::failed,
-               result.exit_code,
-               result.message,
-               {}};
-    read_outputs(outcome, place, tools.state);
+    outcome = execute(command, tools.executor, reports.line);
+    if (outcome.phase != Phase::error) read_outputs(outcome, place, tools.state);
     const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
     const auto& retry = place.resolved.definition->retry;
     const auto wait = retry ? retry_delay(*retry, outcome, attempt, elapsed) : std::nullopt;

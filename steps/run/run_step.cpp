@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "fs/temporary.hpp"
 #include "json/cursor.hpp"
 #include "watchers.hpp"
@@ -26,6 +27,9 @@ void add_parameter(std::map<std::string, std::string>& parameters, const std::st
     value = workflow::read_named_file(value.substr(1));
     if (value.ends_with('\n')) value.pop_back();
   }
+  if (!utf8::is_valid(value) || value.find('\0') != std::string::npos)
+    throw Error{ErrorKind::usage,
+                fmt::format("the value of '{}' is no text (UTF-8)", printable(text.substr(0, equals)))};
   parameters.insert_or_assign(text.substr(0, equals), std::move(value));
 }
 

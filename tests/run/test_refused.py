@@ -27,6 +27,9 @@ class Refused(WorkflowBench):
         self.refused("no parameter 'q'", arguments=["-p", "p=1", "-p", "q=1"])
         self.refused("name=value", arguments=["-p", "p"])
         self.refused("name=value", arguments=["-p", "=x"])
+        (self.root / "bytes").write_bytes(b"a\x00b")
+        self.refused("no text", arguments=["-p", f"p=@{self.root}/bytes"])
+        self.refused("no text", arguments=["-p", "p=\udcff"])
 
     def test_an_input_that_nobody_gives(self):
         self.workflow(steps(call("a", "echo")), ECHO)

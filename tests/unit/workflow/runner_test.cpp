@@ -38,6 +38,7 @@ struct FakeExecutor final : Executor {
     }
     if (command.program == "capsule-slow") std::this_thread::sleep_for(std::chrono::milliseconds{50});
     --running;
+    if (command.program == "capsule-no-process" && ++tries < 3) throw Error{ErrorKind::unavailable, "fork: no process"};
     if (command.program == "capsule-flaky") return {++tries < 3 ? 40 : 0, false, "not yet"};
     if (command.program.starts_with("capsule-fail-")) return {std::stoi(command.program.substr(13)), false, "it broke"};
     if (command.program == "capsule-echo")
@@ -144,6 +145,19 @@ TEST_CASE("retries follow the expression and the limit") {
                                   leaf("x", "capsule-fail-41", retry)))
                   .outcome.good());
   CHECK(h.executor.commands.size() == 5);
+}
+
+TEST_CASE("a step that cannot be started for now is in Error, and tried again as the policy says") {
+  for (const auto& [policy, tries, good] :
+       {std::tuple{"Always", 3U, true}, std::tuple{"OnError", 3U, true}, std::tuple{"OnFailure", 1U, false}}) {
+    Fixture f;
+    const auto result = f.run(workflow_with(
+        "  templates:\n  - name: main\n    steps: [[{name: a, template: x}]]\n" +
+        leaf("x", "capsule-no-process", std::string{"    retryStrategy: {limit: 3, retryPolicy: "} + policy + "}\n")));
+    CHECK(result.outcome.good() == good);
+    CHECK(f.executor.commands.size() == tries);
+    if (!good) CHECK(result.outcome.exit_code == 40);
+  }
 }
 
 TEST_CASE("when skips, and a default stands for the missing output") {
