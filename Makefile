@@ -8,6 +8,9 @@ BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev python3
 TEST_PACKAGES := catch2 python3-yaml libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace
 
+# For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
+UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
+
 .PHONY: all build deps test-deps run test release sanitized lint bench fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
@@ -23,6 +26,7 @@ deps:
 
 test-deps:
 	@bash tests/support/install_packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@bash tests/support/unpack_packages.sh build/debian $(UNPACKED_PACKAGES)
 
 all: build capsule
 

@@ -1,7 +1,12 @@
-"""Writes statistics.json: what SciPy says of samples that SplitMix64 makes. Needs scipy; run by hand."""
+"""What SciPy says of samples.
+
+    make_statistics.py       writes statistics.json, about samples that SplitMix64 makes; run by hand
+    make_statistics.py -     [[left, right, seed, draws], ...] on stdin, a list of answers on stdout
+"""
 
 import json
 import pathlib
+import sys
 
 import numpy
 import scipy
@@ -42,16 +47,20 @@ def bootstrap(left, right, seed, draws):
     return {"low": float(low), "high": float(high)}
 
 
-def case(n, m, shift, grid, draws):
-    left, right = samples(n * 1000 + m, n, shift, grid), samples(m * 7 + 1, m, 0.0, grid)
+def statistics(left, right, seed, draws):
+    n, m = len(left), len(right)
     ks = ks_2samp(left, right, method="exact")
     pooled = numpy.sqrt(((n - 1) * numpy.var(left, ddof=1) + (m - 1) * numpy.var(right, ddof=1)) / (n + m - 2))
     return {
-        "n": n, "m": m, "shift": shift, "grid": grid,
         "d": float(ks.statistic), "p": float(ks.pvalue),
         "cohens_d": float((numpy.mean(left) - numpy.mean(right)) / pooled),
-        "seed": n + m, "draws": draws, "bootstrap": bootstrap(left, right, n + m, draws),
+        "seed": seed, "draws": draws, "bootstrap": bootstrap(left, right, seed, draws),
     }
+
+
+def case(n, m, shift, grid, draws):
+    left, right = samples(n * 1000 + m, n, shift, grid), samples(m * 7 + 1, m, 0.0, grid)
+    return {"n": n, "m": m, "shift": shift, "grid": grid, **statistics(left, right, n + m, draws)}
 
 
 CASES = [
@@ -61,7 +70,9 @@ CASES = [
     (10000, 10000, 0.01, 1 << 40, 2),
 ]
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:] == ["-"]:
+    json.dump([statistics(*asked) for asked in json.load(sys.stdin)], sys.stdout)
+elif __name__ == "__main__":
     out = {"scipy": scipy.__version__, "cases": [case(*c) for c in CASES]}
     random = SplitMix64(1234567)
     out["splitmix64"] = {"seed": 1234567, "next": [str(random.next()) for _ in range(5)]}
