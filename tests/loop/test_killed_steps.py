@@ -15,6 +15,7 @@ from proof_maker import hook
 from registered import Registered
 from steps import run, start
 
+RUN_RECORD = "application/vnd.industriverse.capsule.run-record.v1+json"
 RECEIPT = "application/vnd.industriverse.capsule.anchor-receipt.v1+json"
 
 
@@ -67,13 +68,21 @@ class Case(unittest.TestCase):
                 check(first)
                 again = self.done(*words)
                 for told in (first, again):  # how it ended the same may differ: made now, or found
-                    for key in ("changed", "already_proven", "phase"):
+                    for key in ("changed", "already_proven", "phase", "start"):
                         told.pop(key, None)
                 self.assertEqual(first, again)
                 self.assertEqual(self.leftovers(), [])
 
 
 class Steps(Case):
+    def test_deploy(self):
+        def check(result):
+            self.assertEqual(len(self.attached(RUN_RECORD)), 1, "one run, however often it was tried")
+            record = json.loads(self.made.blob(result["run_record"]))
+            self.assertEqual(record["run_id"], result["run_id"])
+
+        self.killed(5001, ["deploy", *self.common, "--", self.reference], check)
+
     def test_generate_proof(self):
         """With our own service, which ends with the step; its database lives through it."""
         record = self.made.record()

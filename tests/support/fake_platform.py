@@ -25,6 +25,7 @@ class FakePlatform:
         self.refusals = []           # (status, headers) for the next requests, in their order
         self.verify_works = True     # else the proof stays where it is
         self.before_answer = None    # called with (method, path) before an answer is sent
+        self.instead = None          # called with (method, path): bytes of a response to send instead, or None
         self.lock = threading.Lock()
         outer = self
 
@@ -78,7 +79,12 @@ class FakePlatform:
         if self.before_answer:
             self.before_answer(handler.command, path)
         data = json.dumps(reply).encode()
+        raw = self.instead(handler.command, path) if self.instead else None
         try:
+            if raw is not None:
+                handler.close_connection = True
+                handler.wfile.write(raw)
+                return
             handler.send_response(status)
             for name, value in headers.items():
                 handler.send_header(name, value)
