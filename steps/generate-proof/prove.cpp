@@ -77,6 +77,17 @@ Subject unpack(oci::Store& store, const Digest& version_index, const Task& task)
   return {published.index, std::move(unpacked), std::move(hook)};
 }
 
+/// A hook that failed because it was not served is no fault of the capsule: then a retry may help.
+HookAnswer served(const Relay& relay, const HookCall& call) {
+  try {
+    return run_hook(call);
+  } catch (const Error& error) {
+    const auto failure = relay.failure();
+    if (error.kind() != ErrorKind::capsule_failed || !failure) throw;
+    throw Error{failure->kind(), fmt::format("the proof hook got no proof from the service: {}", failure->message())};
+  }
+}
+
 /// One proof from hook to bundle; each method is one stage.
 class Proof {
  public:
@@ -140,15 +151,15 @@ class Proof {
 
   void ask_hook() {
     const Relay relay{*m_service, m_hash, m_state.utid};
-    const auto answer = run_hook({.root = m_capsule.unpacked.root(),
-                                  .file = m_capsule.hook,
-                                  .folder = m_capsule.unpacked.folder(),
-                                  .run_record = m_record_text,
-                                  .service = relay.url(),
-                                  .utid = m_state.utid,
-                                  .proof_hash = m_hash,
-                                  .claims_digest = m_capsule.unpacked.facts.require_claims(),
-                                  .time_limit = m_task.hook_time});
+    const auto answer = served(relay, {.root = m_capsule.unpacked.root(),
+                                       .file = m_capsule.hook,
+                                       .folder = m_capsule.unpacked.folder(),
+                                       .run_record = m_record_text,
+                                       .service = relay.url(),
+                                       .utid = m_state.utid,
+                                       .proof_hash = m_hash,
+                                       .claims_digest = m_capsule.unpacked.facts.require_claims(),
+                                       .time_limit = m_task.hook_time});
     if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
     require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
     m_state.proof_id = answer.proof_id;

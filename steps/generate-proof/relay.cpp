@@ -25,11 +25,14 @@ serve::Limits relay_limits() {
   return limits;
 }
 
-serve::Response passed_on(const http::Response& response) {
-  serve::Response out{.status = response.status, .body = response.body};
-  if (const auto* retry_after = response.headers.find("Retry-After"))
-    out.headers.emplace_back("Retry-After", *retry_after);
-  return out;
+/// What a status says of the service, not of what it was asked; nothing where all is well or the hook's to mend.
+std::optional<Error> failure_in(const http::Response& response) {
+  try {
+    http::expect_success(response, "asking for a proof");
+  } catch (const Error& error) {
+    if (retry_helps(error.kind()) || error.kind() == ErrorKind::denied) return error;
+  }
+  return std::nullopt;
 }
 
 /// As the service answers `generate`.
@@ -61,6 +64,24 @@ Url Relay::url() const {
   return Url::parse(m_server.url());
 }
 
+std::optional<Error> Relay::failure() const {
+  const std::lock_guard lock{m_mutex};
+  return m_failure;
+}
+
+void Relay::remember(std::optional<Error> failure) {
+  const std::lock_guard lock{m_mutex};
+  m_failure = std::move(failure);
+}
+
+serve::Response Relay::passed_on(const http::Response& response) {
+  remember(failure_in(response));
+  serve::Response out{.status = response.status, .body = response.body};
+  if (const auto* retry_after = response.headers.find("Retry-After"))
+    out.headers.emplace_back("Retry-After", *retry_after);
+  return out;
+}
+
 serve::Response Relay::answer(const serve::Request& request) {
   if (request.method != "POST") return serve::refusal(403, "a proof hook may ask for a proof, and nothing else");
   try {
@@ -68,6 +89,7 @@ serve::Response Relay::answer(const serve::Request& request) {
     if (request.target.path == utid_path) return passed_on(m_service.forward(std::string{utid_path}, request.body));
   } catch (const Error& error) {
     log::warning("the proof service could not be asked for the hook", {{"reason", error.message()}});
+    remember(error);
     return serve::refusal(503, "the proof service cannot be reached");
   }
   return serve::refusal(403, "a proof hook may ask for a proof, and nothing else");

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "core/digest.hpp"
+#include "core/error.hpp"
 #include "core/url.hpp"
+#include "http/client.hpp"
 #include "proof/proof_service.hpp"
 #include "serve/server.hpp"
 
@@ -22,14 +26,21 @@ class Relay {
   ~Relay();
 
   [[nodiscard]] capsule::Url url() const;
+  /// Why the service did not do what was asked last, where that is no fault of the hook: it could not be asked, is
+  /// busy, does not take our key or UTID, or gave no answer that is one.
+  [[nodiscard]] std::optional<capsule::Error> failure() const;
 
  private:
+  void remember(std::optional<capsule::Error> failure);
+  capsule::serve::Response passed_on(const capsule::http::Response& response);
   capsule::serve::Response answer(const capsule::serve::Request& request);
   capsule::serve::Response generate(const std::string& body);
 
   capsule::proof::ProofService& m_service;
   capsule::Digest m_proof_hash;
   std::string m_utid;
+  mutable std::mutex m_mutex;
+  std::optional<capsule::Error> m_failure;
   capsule::serve::Server m_server;
   std::thread m_thread;
 };

@@ -147,7 +147,7 @@ class ProofService(Case):
                 kill_after(service, moment)
                 service, _ = self.serve(address)
                 step.communicate(timeout=120)
-                self.assertIn(step.returncode, (0, 11, 16, 40), "a retry, a hook without its service, or done")
+                self.assertIn(step.returncode, (0, 40, 41), "it was done, or a retry helps")
                 result = self.done("generate-proof", *words)
                 bundles = [statement for statement in self.proof_bundles() if {"name": "run-record", "digest": {
                     "sha256": record.split(":")[1]}} in statement["subject"]]

@@ -82,12 +82,28 @@ TEST_CASE("a busy or missing service is passed on as such") {
   Fixture f;
   f.upstream.answer(200, R"({"utid":"UTID:y"})");
   CHECK(f.ask(http::Method::post, "/v1/utid/generate", "{}").status == 200);
+  CHECK_FALSE(f.relay.failure());
   f.upstream.answer(429, "{}", {{"Retry-After", "7"}});
   const auto busy = f.ask(http::Method::post, "/v1/utid/generate", "{}");
   CHECK(busy.status == 429);
   CHECK(*busy.headers.find("Retry-After") == "7");
+  REQUIRE(f.relay.failure());
+  CHECK(f.relay.failure()->kind() == ErrorKind::unavailable);
   f.upstream.fail(Error{ErrorKind::unavailable, "secret words about https://proofs.example"});
   const auto away = f.ask(http::Method::post, "/v1/utid/generate", "{}");
   CHECK(away.status == 503);
   CHECK(away.body.find("proofs.example") == std::string::npos);
+}
+
+TEST_CASE("what the service thinks of the hook's request is the hook's to mend") {
+  Fixture f;
+  f.upstream.answer(200, "[]");
+  f.upstream.answer(422, R"({"detail":"title"})");
+  CHECK(f.generate({{"proof_hash", run_hash.text()}}).status == 422);
+  CHECK_FALSE(f.relay.failure());
+  f.upstream.answer(200, "[]");
+  f.upstream.answer(403, R"({"detail":"Invalid UTID"})");
+  CHECK(f.generate({{"proof_hash", run_hash.text()}}).status == 403);
+  REQUIRE(f.relay.failure());
+  CHECK(f.relay.failure()->kind() == ErrorKind::denied);
 }
