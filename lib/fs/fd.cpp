@@ -38,6 +38,7 @@ ErrorKind kind_of(int error) noexcept {
       return ErrorKind::denied;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EIO:
     case ENOMEM:
     case EMFILE:

@@ -59,6 +59,7 @@ void on_termination(std::function<void()> action) {
 
 void end_on_signals() {
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   const auto signals = terminating_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::thread{wait_for_signal}.detach();

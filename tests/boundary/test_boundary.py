@@ -98,6 +98,18 @@ class Limits(unittest.TestCase):
                 self.ends_in_order(command, subprocess.run(command, capture_output=True, text=True, check=False,
                                                            env=environment(), timeout=60))
 
+    def test_small_files_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "w.yaml").write_text(WORKFLOW)
+            for words in (["run", f"{folder}/w.yaml"], ["sign", "keygen"]):
+                for size in (0, 10):
+                    command = ["prlimit", f"--fsize={size}", BIN / f"capsule-{words[0]}", *words[1:], "--state", f"{folder}/s"]
+                    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=60)
+                    self.ends_in_order(command, done)
+                    self.assertEqual(done.returncode, 40, done)
+                    self.assertIn("File too large", done.stderr)
+                    self.assertEqual(list(Path(folder).rglob(".tmp*")), [])
+
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs root, to be a user without processes")
     def test_few_processes(self):
         with tempfile.TemporaryDirectory() as folder:
