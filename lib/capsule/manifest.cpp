@@ -186,6 +186,7 @@ Parameter read_parameter(const json::Cursor& object) {
 
 std::map<std::string, Parameter> read_parameters(const json::Cursor& object) {
   std::map<std::string, Parameter> out;
+  object.require_exact_integers();
   for (const auto& [key, value] : object.members()) {
     if (!is_word(key)) value.fail("a parameter's name is letters, digits, '-', '_' and '.', at most 63");
     out.emplace(key, read_parameter(value));

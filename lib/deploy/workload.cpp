@@ -7,6 +7,7 @@
 #include "deploy/energy.hpp"
 #include "deploy/sandbox.hpp"
 #include "fs/atomic_file.hpp"
+#include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
@@ -43,6 +44,7 @@ json::Value result_in(std::string_view output, const std::string& entrypoint) {
   json::Value value;
   try {
     value = json::parse(line, "the result", {max_result_bytes, 32});
+    json::Cursor{value, "the result"}.require_exact_integers();  // the record is canonical: it would say another number
   } catch (const Error& error) {
     fail(error.message());
   }

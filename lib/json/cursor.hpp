@@ -36,6 +36,11 @@ class Cursor {
   [[nodiscard]] const Object& object() const;
   [[nodiscard]] const Array& array() const;
 
+  /// Holds every integer in the value against what canonical form makes of it: its numbers are doubles (RFC 8785
+  /// §3.2.2.3), so that 9007199254740993 would come out as another. I-JSON (RFC 7493 §2.2) promises integers up to
+  /// ±(2^53 − 1); a larger one is fine where its digits stay. Fractions are doubles for every reader.
+  void require_exact_integers() const;
+
   [[nodiscard]] const Value& value() const noexcept { return *m_value; }
   [[nodiscard]] const std::string& pointer() const noexcept { return m_pointer; }
   /// Throws: "<document>: <reason> (at <pointer>)".

@@ -105,6 +105,9 @@ Value parse(std::string_view text, std::string_view what, const ParseLimits& lim
   // nlohmann skips a byte order mark; RFC 8259 §8.1 lets a reader refuse it, and two readers must not differ.
   if (text.starts_with("\xef\xbb\xbf"))
     throw Error{ErrorKind::invalid_input, fmt::format("{}: begins with a byte order mark", what)};
+  // nlohmann takes a NUL byte for the end of the text: what stands behind it would go unseen.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    throw Error{ErrorKind::invalid_input, fmt::format("{}: not valid JSON at byte {}: a NUL byte", what, nul + 1)};
   Builder builder{what, limits};
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "core/utf8.hpp"
+#include "json/cursor.hpp"
 
 namespace capsule::json {
 
@@ -175,6 +176,7 @@ std::string written(const Value& value, Form form) {
 }  // namespace
 
 std::string canonical(const Value& value) {
+  Cursor{value, "canonical JSON"}.require_exact_integers();
   return written(value, Form::canonical);
 }
 std::string compact(const Value& value) {

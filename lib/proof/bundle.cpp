@@ -110,7 +110,9 @@ Bundle open_bundle(std::string_view text, std::span<const crypto::PublicKey> key
 
 json::Value read_run_record(std::string_view text, const CapsuleFacts& capsule) {
   auto record = json::parse(text, "the run record", {.bytes = max_run_record_bytes, .depth = 64});
-  const auto of = json::Cursor{record, "the run record", failed}.at("capsule");
+  const json::Cursor top{record, "the run record", failed};
+  top.require_exact_integers();
+  const auto of = top.at("capsule");
   if (of.at("digest").string() != capsule.capsule_digest.text() || of.at("name").string() != capsule.name ||
       of.at("version").string() != capsule.version) {
     of.fail(fmt::format("a run of another capsule than {} {} ({})", capsule.name, capsule.version,

@@ -196,6 +196,7 @@ Claims parse_claims(std::string_view text, std::string_view what) {
   const json::Cursor top{document, std::string{what}};
   top.allow_only({"version", "variables", "definitions", "claims"});
   if (top.at("version").int64() != 1) top.at("version").fail("only version 1 is known");
+  top.require_exact_integers();
   const json::Value none{json::Object{}};
   const json::Cursor nothing{none, std::string{what}};
   auto claims = read_all(top.optional("variables").value_or(nothing), top.optional("definitions").value_or(nothing),

@@ -115,7 +115,9 @@ bool is_known_proof_type(std::string_view type) noexcept {
 
 std::vector<ClaimResult> check_evidence(const Facts& facts, const json::Value& evidence) {
   std::map<std::string, ClaimResult> by_claim;
-  for (const auto& piece : json::Cursor{evidence, "evidence", failed}.elements()) {
+  const json::Cursor top{evidence, "evidence", failed};
+  top.require_exact_integers();
+  for (const auto& piece : top.elements()) {
     for (auto& result : check_piece(facts, piece)) {
       const auto name = result.claim;
       if (!by_claim.emplace(name, std::move(result)).second) piece.fail(fmt::format("'{}' is proven twice", name));
@@ -141,6 +143,7 @@ void require_all_hold(const std::vector<ClaimResult>& results) {
 
 std::vector<ClaimResult> check_alone(const json::Value& piece) {
   const json::Cursor cursor{piece, "evidence", failed};
+  cursor.require_exact_integers();
   const auto& type = cursor.at("type").string();
   if (type == mathematical_proof) return check_mathematical_alone(cursor);
   if (type == sim_alignment) return {check_alignment_form(cursor)};

@@ -38,6 +38,37 @@ TEST_CASE("a number keeps its text") {
   CHECK_THROWS_AS(parse("1e999", "doc").if_number() ? to_double(*parse("1e999", "doc").if_number()) : 0.0, Error);
 }
 
+TEST_CASE("a NUL byte is no end of a text") {
+  using namespace std::string_literals;
+  for (const auto& bad : {"{}\0"s, "{}\0{}"s, "\0"s, "{\"a\0\":1}"s}) CHECK(refusal(bad) != "accepted");
+}
+
+TEST_CASE("an integer that canonical form would change is refused with its place") {
+  const auto place = [](const std::string& text) -> std::string {
+    const auto value = parse(text, "doc");
+    try {
+      (void)canonical(value);
+      Cursor{value, "doc"}.require_exact_integers();
+      return "";
+    } catch (const Error& error) {
+      const auto& message = error.message();
+      return message.substr(message.rfind("(at "));
+    }
+  };
+  for (const std::string kept : {"9007199254740991", "-9007199254740991", "9007199254740992", "9007199254740994", "-0",
+                                 "100000000000000000000000000", "123456789012345680000", "0.1", "9007199254740993.5"}) {
+    CAPTURE(kept);
+    CHECK(place("[" + kept + "]").empty());
+  }
+  for (const std::string changed :
+       {"9007199254740993", "-9007199254740993", "18446744073709551616", "9223372036854775807",
+        "123456789012345678901234567890", "1" + std::string(400, '7')}) {
+    CAPTURE(changed);
+    CHECK(place(changed) == "(at the top)");
+    CHECK(place(R"({"a/b":[0,{"c":)" + changed + "}]}") == "(at /a~1b/1/c)");
+  }
+}
+
 TEST_CASE("canonical form follows RFC 8785") {
   // RFC 8785 §3.2.2 (numbers, strings) and §3.2.3 (order by UTF-16 code units)
   const auto value = parse(
