@@ -63,13 +63,11 @@ Digest read_digest(const json::Cursor& entry) {
 }
 
 crypto::PublicKey read_pem(const json::Cursor& entry, const std::string& folder) {
-  try {
+  return as_usage(fmt::format("the trust policy, {}", entry.pointer()), [&] {
     if (entry.value().is_string()) return crypto::PublicKey::from_pem(entry.string(), "a PEM key");
     entry.allow_only({"file"});
     return crypto::PublicKey::from_file((fs::Path{folder} / entry.at("file").string()).string());
-  } catch (const Error& error) {
-    throw Error{ErrorKind::usage, error.message()}.within(fmt::format("the trust policy, {}", entry.pointer()));
-  }
+  });
 }
 
 bool is_vkey(const json::Cursor& entry) {
@@ -172,13 +170,7 @@ TrustPolicy TrustPolicy::parse(std::string_view text, std::string_view what, con
 
 TrustPolicy TrustPolicy::from_file(const std::string& path) {
   const auto folder = fs::Path{path}.parent_path();
-  const auto text = [&] {
-    try {
-      return fs::read_file(path, max_policy_bytes);
-    } catch (const Error& error) {
-      throw Error{ErrorKind::usage, "the trust policy: " + error.message()};
-    }
-  }();
+  const auto text = as_usage("the trust policy", [&] { return fs::read_file(path, max_policy_bytes); });
   return parse(text, path, folder.empty() ? "." : folder.string());
 }
 
@@ -244,7 +236,7 @@ std::vector<fs::Path> default_policies(const std::string& state_folder) {
 TrustPolicy find_trust(const std::string& trust_option, const std::string& key_option,
                        const std::string& state_folder) {
   if (!trust_option.empty() && !key_option.empty()) {
-    throw Error{ErrorKind::usage, "--trust and --key both say whom to trust: give one of them"};
+    throw Error{ErrorKind::usage, "--trust and --key cannot both be given: choose one"};
   }
   if (!key_option.empty()) return TrustPolicy::from_key(crypto::PublicKey::from_file(key_option));
   if (!trust_option.empty()) return TrustPolicy::from_file(trust_option);

@@ -58,6 +58,19 @@ decltype(auto) with_trace(std::string_view where, Work&& work) {
   }
 }
 
+/// Runs `work` on what the caller typed, or on configuration that he named (a key, a trust policy): an Error
+/// invalid_input that leaves it becomes usage. Other kinds stay: a file that is not there is not_found, whoever names
+/// it. `where` is put in front of the message, if it is not empty.
+template <typename Work>
+decltype(auto) as_usage(std::string_view where, Work&& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    const Error out{error.kind() == ErrorKind::invalid_input ? ErrorKind::usage : error.kind(), error.message()};
+    throw where.empty() ? out : out.within(where);
+  }
+}
+
 /// `text` made fit for one line of a terminal: control characters (C1 and marks of direction too) and
 /// invalid UTF-8 are escaped as \xNN,
 /// and what is longer than `limit` bytes is cut with "…".

@@ -156,7 +156,7 @@ PublicKey PublicKey::from_pem(std::string_view pem, std::string_view what) {
 }
 
 PublicKey PublicKey::from_file(const std::string& path) {
-  return from_pem(fs::read_file(path, std::size_t{64} << 10U), path);
+  return from_pem(as_usage("", [&] { return fs::read_file(path, std::size_t{64} << 10U); }), path);
 }
 
 KeyType PublicKey::type() const noexcept {

@@ -119,7 +119,7 @@ std::unique_ptr<Signer> open_signer(const std::string& key, const std::optional<
   if (key.starts_with("pkcs11:")) {
     throw Error{ErrorKind::usage, "keys on a token (pkcs11:) are not supported; give a PEM private key file"};
   }
-  fs::FileSource file{key};
+  auto file = as_usage("", [&] { return fs::FileSource{key}; });
   WipedBuffer buffer{max_key_file + 1};
   const auto size = read_fully(file, buffer.bytes());
   if (size > max_key_file) {

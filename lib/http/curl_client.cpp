@@ -237,7 +237,13 @@ Failure failure_of(CURLcode code) {
                                                "link-local)",
                                                where)};
   }
-  if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc{};
+  if (code == CURLE_OUT_OF_MEMORY) {
+    // libcurl 7.88 says so too of a header line that is longer than its buffer grows (100 KiB).
+    curl_off_t first_byte = 0;  // microseconds until the answer began; 0: it has not
+    curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
+    if (first_byte == 0) throw std::bad_alloc{};
+    throw Error{ErrorKind::invalid_input, fmt::format("{} answers with a header line that is too long", where)};
+  }
   const auto failure = failure_of(code);
   const auto message = fmt::format("{} {}: {}{}", name_of(exchange.request.method), where,
                                    printable(*detail != '\0' ? detail : curl_easy_strerror(code)), failure.advice);

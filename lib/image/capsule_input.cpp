@@ -125,7 +125,7 @@ std::unique_ptr<CapsuleInput> published_package(oci::Store& store, PublishedPack
 
 std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const WorkingStore& store) {
   if (text.starts_with("sha256:")) {
-    const auto digest = Digest::parse(text);
+    const auto digest = as_usage("", [&] { return Digest::parse(text); });
     return std::make_unique<FileInput>(store.find(digest), digest);
   }
   if (!oci::Reference::looks_like(text)) {

@@ -70,7 +70,8 @@ CapsuleUri CapsuleUri::parse(std::string_view text) {
   }
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     if (!rest.substr(at + 1).starts_with("sha256:")) refuse(text, "behind '@' a digest is wanted, sha256:<64 hex>");
-    uri.digest = Digest::parse(rest.substr(at + 1));
+    uri.digest =
+        as_usage(fmt::format("in '{}'", printable(text, 300)), [&] { return Digest::parse(rest.substr(at + 1)); });
     rest = rest.substr(0, at);
   }
   if (const auto slash = rest.rfind('/'); slash != std::string_view::npos) {

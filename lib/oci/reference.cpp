@@ -85,11 +85,8 @@ Reference Reference::parse(std::string_view text) {
   Reference out;
   auto rest = text.substr(slash + 1);
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
-    try {
-      out.digest = Digest::parse(rest.substr(at + 1));
-    } catch (const Error& error) {
-      throw Error{ErrorKind::usage, error.message()}.within(fmt::format("in '{}'", printable(text, 300)));
-    }
+    out.digest =
+        as_usage(fmt::format("in '{}'", printable(text, 300)), [&] { return Digest::parse(rest.substr(at + 1)); });
     rest = rest.substr(0, at);
   }
   if (const auto colon = rest.find(':'); colon != std::string_view::npos) {

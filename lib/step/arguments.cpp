@@ -17,7 +17,7 @@ constexpr std::size_t max_value_bytes = std::size_t{4} << 20U;
 
 std::string read_value(const std::string& path) {
   if (path.empty()) throw Error{ErrorKind::usage, "'@' needs the name of a file behind it"};
-  auto text = fs::read_file(path, max_value_bytes);
+  auto text = as_usage("", [&] { return fs::read_file(path, max_value_bytes); });
   if (text.ends_with('\n')) text.pop_back();
   return text;
 }
@@ -50,6 +50,13 @@ void leave_environment_to(const CLI::App& subcommand, CLI::App& app) {
     auto* same = app.get_option_no_throw("--" + option->get_lnames().front());
     if (same != nullptr) same->envname("");
   }
+}
+
+bool is_typed(const CLI::Option& option, const std::vector<std::string>& reversed) {
+  const auto end_of_options = std::find(reversed.rbegin(), reversed.rend(), "--");
+  return std::any_of(reversed.rbegin(), end_of_options, [&](const std::string& argument) {
+    return argument.starts_with("--") && option.check_name(argument.substr(0, argument.find('=')));
+  });
 }
 
 }  // namespace
@@ -95,6 +102,14 @@ std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** 
   }
   std::reverse(out.begin(), out.end());
   return out;
+}
+
+void let_flags_win(CLI::App& app, const std::vector<std::string>& arguments) {
+  for (const auto* option : app.get_options()) {
+    if (!is_typed(*option, arguments)) continue;
+    for (auto* excluded : option->get_excludes()) excluded->envname("");
+  }
+  for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) let_flags_win(*subcommand, arguments);
 }
 
 }  // namespace capsule::step

@@ -17,4 +17,9 @@ void add_environment_names(CLI::App& app);
 /// not_found.
 std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** argv);
 
+/// Takes the environment away from options that exclude one of those typed: with --trust on the command line, a
+/// CAPSULE_KEY of the environment counts as not given. `arguments` are those of expand_arguments(); call it after
+/// add_environment_names().
+void let_flags_win(CLI::App& app, const std::vector<std::string>& arguments);
+
 }  // namespace capsule::step

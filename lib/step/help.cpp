@@ -15,7 +15,7 @@ std::string_view meaning_of(int code) {
     case 1:
       return "a bug in this program";
     case 2:
-      return "bad flag, missing option, unreadable configuration";
+      return "a flag, value, key, policy or workflow that cannot be used; nobody trusted";
     case 10:
       return "malformed package, manifest or document";
     case 11:

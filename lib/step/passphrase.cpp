@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t max_passphrase = 1024;
 
 Secret read_secret_file(const std::string& file) {
-  fs::FileSource source{file};
+  auto source = as_usage("", [&] { return fs::FileSource{file}; });
   std::array<char, max_passphrase + 3> buffer{};  // room for a line's end, and for one byte too many
   auto size = read_fully(source, std::as_writable_bytes(std::span{buffer}));
   if (size > 0 && buffer.at(size - 1) == '\n') --size;

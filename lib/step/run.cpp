@@ -63,6 +63,15 @@ int fail(int code, std::string_view message) {
   return code;
 }
 
+/// CLI11's "--key excludes --trust" does not say what to do.
+std::string words_of(const CLI::ParseError& error) {
+  std::string words = error.what();
+  constexpr std::string_view verb = " excludes ";
+  const auto at = words.find(verb);
+  if (dynamic_cast<const CLI::ExcludesError*>(&error) == nullptr || at == std::string::npos) return words;
+  return words.replace(at, verb.size(), " and ") + " cannot both be given: choose one";
+}
+
 /// The standard library's own errors: of files, or of threads that are not to be had.
 ErrorKind kind_of(const std::error_code& code) {
   if (code == std::errc::no_such_file_or_directory || code == std::errc::not_a_directory) return ErrorKind::not_found;
@@ -156,13 +165,15 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   app.footer([&manual] { return footer_of(manual); });
   try {
     try {
-      app.parse(expand_arguments(app, argc, argv));
+      auto arguments = expand_arguments(app, argc, argv);
+      let_flags_win(app, arguments);
+      app.parse(std::move(arguments));
     } catch (const CLI::Success& wanted) {
       return print_information(app, wanted);
     }
   } catch (const CLI::ParseError& error) {
     return fail(exit_code(ErrorKind::usage),
-                fmt::format("{} (see {} --help)", printable(error.what(), 1024), app.get_name()));
+                fmt::format("{} (see {} --help)", printable(words_of(error), 1024), app.get_name()));
   } catch (const Error& error) {
     return fail(exit_code(error.kind()), error.message());
   }

@@ -89,7 +89,7 @@ void run(const Options& options, step::Context& step) {
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
                 "under it"};
-  const auto bundle_digest = Digest::parse(options.proof_bundle);
+  const auto bundle_digest = as_usage("--proof-bundle", [&] { return Digest::parse(options.proof_bundle); });
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
   const auto trust = attest::find_trust(options.trust, {}, state.string());
   const auto store = oci::open_store(reference.registry, reference.name);

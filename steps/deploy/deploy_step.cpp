@@ -35,9 +35,10 @@ namespace {
 constexpr std::uint64_t max_exact_integer = (std::uint64_t{1} << 53U) - 1;
 
 json::Value parse_parameters(const std::string& text) {
-  auto value = with_trace("--parameters", [&] { return json::parse(text, "the parameters"); });
+  auto value = as_usage("", [&] { return json::parse(text, "--parameters"); });
   if (!value.is_object())
     throw Error{ErrorKind::usage, "--parameters wants one JSON object, such as {\"generations\": 50}"};
+  json::Cursor{value, "--parameters", ErrorKind::usage}.require_exact_integers();
   return value;
 }
 
@@ -107,7 +108,8 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
   app.add_option("--key", options.key,
                  "Public key (PEM) that must have signed the capsule; short for a trust policy with one key")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->excludes("--trust");
   app.add_option("--target", options.target, "Where to deploy to")->capture_default_str()->type_name("this-machine");
   app.add_option("--allow-unmet", options.allow_unmet,
                  "A requirement to go without, as the manifest writes it; repeatable, or separated by commas; the run "

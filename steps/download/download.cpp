@@ -49,7 +49,7 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
   const image::WorkingStore store{options.store.empty() ? options.state / "store" : fs::Path{options.store}};
   Order order{store, {}, options.max_bytes};
   if (!options.digest.empty()) {
-    order.wanted = with_trace("--digest", [&] { return Digest::parse(options.digest); });
+    order.wanted = as_usage("--digest", [&] { return Digest::parse(options.digest); });
     static_cast<void>(store.package(*order.wanted));  // refuses what names no package
   }
   const auto& source = options.source;

@@ -36,7 +36,9 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
       ->type_name("REGISTRY");
   app.add_option("--trust", options.trust, "Trust policy for the index of a capsule:// URI")->type_name("FILE");
-  app.add_option("--key", options.key, "Public key for that index, instead of a trust policy")->type_name("PUB");
+  app.add_option("--key", options.key, "Public key for that index, instead of a trust policy")
+      ->type_name("PUB")
+      ->excludes("--trust");
   app.add_option("--max-bytes", options.max_bytes, "Largest package that is accepted, in bytes [64 GiB]")
       ->type_name("N");
   app.add_option("--timeout", options.patience, "Longest silence of a server before the transfer is tried again [30s]")

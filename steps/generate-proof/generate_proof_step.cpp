@@ -22,7 +22,7 @@ constexpr std::size_t max_api_key_bytes = 4096;
 std::optional<Secret> read_api_key(const Options& options) {
   if (options.api_key_file.empty() || options.proof_service.empty()) return std::nullopt;
   if (!std::filesystem::exists(options.api_key_file)) return std::nullopt;
-  auto text = fs::read_file(options.api_key_file, max_api_key_bytes);
+  auto text = as_usage("", [&] { return fs::read_file(options.api_key_file, max_api_key_bytes); });
   text.erase(text.find_last_not_of(" \t\r\n") + 1);
   if (text.empty()) throw Error{ErrorKind::usage, "the file of --proof-api-key-file is empty"};
   return Secret{std::move(text)};
@@ -61,7 +61,7 @@ void report_nothing(step::Context& step) {
 Task task_of(const Options& options, const attest::TrustPolicy& trust, const crypto::Signer& signer,
              log::Progress& progress) {
   Task task{.reference = oci::Reference::parse(options.reference),
-            .run_record = with_trace("--run-record", [&] { return Digest::parse(options.run_record); }),
+            .run_record = as_usage("--run-record", [&] { return Digest::parse(options.run_record); }),
             .trust = trust,
             .signer = signer,
             .service = {},

@@ -20,7 +20,7 @@ namespace {
 
 Secret read_api_key(const std::string& file) {
   if (file.empty()) return {};
-  auto text = fs::read_file(file, 4096);
+  auto text = as_usage("", [&] { return fs::read_file(file, 4096); });
   text.erase(text.find_last_not_of("\r\n") + 1);
   if (text.empty()) throw Error{ErrorKind::usage, "the file of --api-key-file is empty"};
   return Secret{std::move(text)};

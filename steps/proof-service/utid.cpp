@@ -101,7 +101,7 @@ UtidParts fresh_utid(std::map<std::string, std::string> context) {
 UtidSecrets load_utid_secrets(const fs::Path& file) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) make_secrets_file(file);
-  const auto value = json::parse(fs::read_file(file, 4096), file.string());
+  const auto value = as_usage("", [&] { return json::parse(fs::read_file(file, 4096), file.string()); });
   const json::Cursor top{value, file.string(), ErrorKind::usage};
   UtidSecrets secrets{Secret{top.at("utid_secret").string()}, Secret{top.at("attestation_key").string()},
                       top.at("host_id").string()};

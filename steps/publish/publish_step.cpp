@@ -40,7 +40,8 @@ void define_options(CLI::App& app, Options& options) {
       ->required();
   app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
   app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->excludes("--key");
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
   step::add_state_option(app, options.state);
 }

@@ -85,8 +85,10 @@ void register_capsule(const Options& options, step::Context& step) {
   const auto store = oci::open_store(reference.registry, reference.name);
 
   capsule::resolve::ProofRequest request{*reference.digest, reference.name, {}, {}};
-  if (!options.proof_bundle.empty()) request.bundle = Digest::parse(options.proof_bundle);
-  for (const auto& receipt : options.receipts) request.receipts.push_back(Digest::parse(receipt));
+  if (!options.proof_bundle.empty())
+    request.bundle = as_usage("--proof-bundle", [&] { return Digest::parse(options.proof_bundle); });
+  for (const auto& receipt : options.receipts)
+    request.receipts.push_back(as_usage("--receipts", [&] { return Digest::parse(receipt); }));
   const auto proved = capsule::resolve::check_proof(*store, request, trust, step.progress());
 
   const auto& published = proved.published;

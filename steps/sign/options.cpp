@@ -74,7 +74,10 @@ CLI::App* define_options(CLI::App& app, Options& options) {
   capsule::step::add_state_option(*keygen, wanted.state)
       ->description(
           "Without --out: make what is missing of the keys of the roles capsule, proof, index and log in DIR, "
-          "and a trust policy for them");
+          "and a trust policy for them")
+      ->excludes("--out")
+      ->excludes("--type")
+      ->excludes("--passphrase-file");
   return keygen;
 }
 
@@ -112,11 +115,6 @@ void run_keygen(const KeygenOptions& options, capsule::step::Context& step) {
     return;
   }
   if (options.state.empty()) throw Error{ErrorKind::usage, "give --out PREFIX for one key pair, or --state DIR"};
-  if (options.type || !options.passphrase_file.empty()) {
-    throw Error{ErrorKind::usage,
-                "--type and --passphrase-file are for --out; the keys of a state folder are made as the "
-                "steps need them"};
-  }
   report_state(generate_state_keys(options.state), step);
 }
 

@@ -38,7 +38,8 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("CAPSULE");
   app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
   app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->excludes("--key");
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
   app.add_option("--target", options.target, "Also hold what the capsule needs (GPU, UTID, …) against this machine")
       ->type_name("this-machine");

@@ -60,7 +60,7 @@ proof::CheckedProof check_bundle(const Subject& subject, const Options& options,
   if (options.proof.starts_with("sha256:")) {
     if (!subject.store)
       throw Error{ErrorKind::usage, "--proof sha256:… is beside a published capsule: name that, or give the file"};
-    const auto digest = with_trace("--proof", [&] { return Digest::parse(options.proof); });
+    const auto digest = as_usage("--proof", [&] { return Digest::parse(options.proof); });
     return proof::check_published_proof(*subject.store, *subject.index, digest, facts, trust);
   }
   const auto read_record = reader_of(subject, options);

@@ -226,6 +226,12 @@ class Http(unittest.TestCase):
                 self.assertIn(done.code, (10, 40), done)
                 self.server.faults.clear()
 
+    def test_a_header_without_end_is_a_bad_answer(self):
+        self.server.faults.append(Fault(raw=b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000_000 + b"\r\n\r\n"))
+        done = self.download()
+        self.assertEqual(done.code, 10, done)
+        self.assertIn("header", done.stderr)
+
     # -- redirects
 
     def test_redirects_are_followed_within_bounds(self):

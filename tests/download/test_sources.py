@@ -93,7 +93,7 @@ class Sources(unittest.TestCase):
                 done = self.download(source)
                 self.assertEqual(done.code, 2, done)
                 self.assertNotIn("s3cret", done.stderr)
-        self.assertEqual(self.download("--digest", "md5:00", self.package).code, 10)
+        self.assertEqual(self.download("--digest", "md5:00", self.package).code, 2)
         self.assertEqual(self.download("--digest", "sha512:" + "0" * 128, self.package).code, 2)
         self.assertEqual(run("download").code, 2)
 

@@ -235,7 +235,7 @@ class Gzip(Case):
         os.mkfifo(self.path / "fifo")
         self.assert_refused(run("verify", self.path / "fifo", "--key", self.key.public, timeout=10), INVALID)
         self.assert_refused(run("verify", "/dev/zero", "--key", self.key.public, timeout=10), INVALID)
-        self.assert_refused(run("verify", "sha256:0", "--key", self.key.public), (2, INVALID))
+        self.assert_refused(run("verify", "sha256:0", "--key", self.key.public), 2)
         self.assert_refused(run("verify", "sha512:" + "0" * 128, "--key", self.key.public), (2, INVALID, 12))
 
 

@@ -160,7 +160,8 @@ TEST_CASE("trust is found by option, in the user's configuration, in the state f
   CHECK(found("", key_path("ecdsa-p256.pub")) == p256);
   CHECK(error_of([&] { (void)found((root / "named.yaml").string(), key_path("ecdsa-p256.pub")); }).kind() ==
         ErrorKind::usage);
-  CHECK(error_of([&] { (void)found((root / "none.yaml").string(), ""); }).kind() == ErrorKind::usage);
+  CHECK(error_of([&] { (void)found((root / "none.yaml").string(), ""); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { (void)found(root.string(), ""); }).kind() == ErrorKind::usage);  // a folder
   ::unsetenv("XDG_CONFIG_HOME");
 }
 

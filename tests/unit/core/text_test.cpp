@@ -79,6 +79,22 @@ TEST_CASE("each kind of error has its exit code, and retries help from 40 on") {
   CHECK(Error{ErrorKind::usage, "x"}.within("while reading").message() == "while reading: x");
 }
 
+TEST_CASE("what was typed is a fault of the call, but a file that is not there stays one") {
+  const auto kind = [](ErrorKind thrown) {
+    try {
+      as_usage("--key", [&]() -> int { throw Error{thrown, "words"}; });
+    } catch (const Error& error) {
+      CHECK(error.message() == "--key: words");
+      return error.kind();
+    }
+    return ErrorKind::busy;
+  };
+  CHECK(kind(ErrorKind::invalid_input) == ErrorKind::usage);
+  CHECK(kind(ErrorKind::not_found) == ErrorKind::not_found);
+  CHECK(kind(ErrorKind::denied) == ErrorKind::denied);
+  CHECK(as_usage("", [] { return 7; }) == 7);
+}
+
 TEST_CASE("back-off doubles, is capped, has jitter, and obeys the server") {
   const BackoffPolicy policy{4, 100ms, 300ms};
   CHECK(next_delay(policy, 1, 0.0) == 50ms);

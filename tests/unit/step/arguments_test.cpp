@@ -40,6 +40,34 @@ TEST_CASE("a document @FILE is read from the file, less one newline; nothing els
   CHECK(expanded({"--key", "@" + file}) == std::vector<std::string>{"@" + file, "--key"});
 }
 
+TEST_CASE("a typed option takes the environment away from those that it excludes") {
+  const auto parsed = [](std::vector<std::string> arguments) {
+    CLI::App app;
+    std::string key;
+    std::string trust;
+    app.add_option("--key", key);
+    app.add_option("--trust", trust)->excludes("--key");
+    app.add_option("rest");
+    capsule::step::add_environment_names(app);
+    std::reverse(arguments.begin(), arguments.end());
+    capsule::step::let_flags_win(app, arguments);
+    app.parse(std::move(arguments));
+    return key + "|" + trust;
+  };
+  ::setenv("CAPSULE_KEY", "from-environment", 1);
+  CHECK(parsed({}) == "from-environment|");
+  CHECK(parsed({"--trust", "t"}) == "|t");
+  CHECK(parsed({"--trust=t"}) == "|t");
+  CHECK(parsed({"--key", "k"}) == "k|");
+  CHECK(parsed({"--", "--trust"}) == "from-environment|");
+  CHECK_THROWS_AS(parsed({"--trust=t", "--key=k"}), CLI::ExcludesError);
+  ::setenv("CAPSULE_TRUST", "there-too", 1);
+  CHECK_THROWS_AS(parsed({}), CLI::ExcludesError);
+  CHECK(parsed({"--key=k"}) == "k|");
+  ::unsetenv("CAPSULE_TRUST");
+  ::unsetenv("CAPSULE_KEY");
+}
+
 TEST_CASE("every long option has its environment variable") {
   CLI::App app;
   std::string value;
