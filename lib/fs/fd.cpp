@@ -96,12 +96,12 @@ std::size_t FileSource::read(MutableBytes buffer) {
 
 std::string read_file(const Path& path, std::size_t limit) {
   FileSource source{path};
-  StringSink sink{limit};
-  try {
-    copy(source, sink);
-  } catch (const Error& error) {
-    throw error.within(printable(path.string(), 1024));
+  if (source.size() > limit) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} is larger than the limit of {}", printable(path.string(), 1024), human_size(limit))};
   }
+  StringSink sink{limit};
+  copy(source, sink);
   return sink.take();
 }
 

@@ -45,8 +45,7 @@ json::Value Descriptor::to_json() const {
   return out;
 }
 
-Descriptor Descriptor::from_json(const json::Value& value, const std::string& document) {
-  const json::Cursor top{value, document};
+Descriptor Descriptor::from_json(const json::Cursor& top) {
   check_media_type(top.at("mediaType"));
   Descriptor out{top.at("mediaType").string(), digest_of(top.at("digest")), top.at("size").uint64(), {}, {}, {}};
   if (const auto type = top.optional("artifactType")) {

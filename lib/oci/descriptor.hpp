@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/digest.hpp"
+#include "json/cursor.hpp"
 #include "json/value.hpp"
 
 namespace capsule::oci {
@@ -21,7 +22,7 @@ struct Descriptor {
 
   [[nodiscard]] json::Value to_json() const;
   /// Error invalid_input with the pointer. `urls` are ignored.
-  static Descriptor from_json(const json::Value& value, const std::string& document);
+  static Descriptor from_json(const json::Cursor& top);
 };
 
 }  // namespace capsule::oci

@@ -79,7 +79,8 @@ void LayoutIndex::read_foreign() {
 }
 
 Descriptor LayoutIndex::entry(std::string_view line) const {
-  return Descriptor::from_json(json::parse(line, m_document), m_document);
+  const auto value = json::parse(line, m_document);
+  return Descriptor::from_json(json::Cursor{value, m_document});
 }
 
 std::optional<Descriptor> LayoutIndex::tagged(std::string_view tag) const {

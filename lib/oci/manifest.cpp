@@ -18,11 +18,9 @@ bool is_manifest_type(std::string_view type) noexcept {
   return type == media_type::image_manifest || type == media_type::docker_manifest;
 }
 
-std::vector<Descriptor> descriptors(const json::Cursor& field, const std::string& what) {
+std::vector<Descriptor> descriptors(const json::Cursor& field) {
   std::vector<Descriptor> out;
-  for (const auto& element : field.elements()) {
-    out.push_back(with_trace(element.pointer(), [&] { return Descriptor::from_json(element.value(), what); }));
-  }
+  for (const auto& element : field.elements()) out.push_back(Descriptor::from_json(element));
   return out;
 }
 
@@ -47,15 +45,15 @@ Manifest parse_manifest(std::string_view bytes, std::string_view media_type, con
   out.media_type = media_type;
   if (out.is_index()) {
     if (top.optional("layers") || top.optional("config")) top.fail("an index has no layers and no config");
-    out.manifests = descriptors(top.at("manifests"), what);
+    out.manifests = descriptors(top.at("manifests"));
   } else {
     if (top.optional("manifests")) top.fail("an image manifest has no manifests");
-    out.config = Descriptor::from_json(top.at("config").value(), what);
-    out.layers = descriptors(top.at("layers"), what);
+    out.config = Descriptor::from_json(top.at("config"));
+    out.layers = descriptors(top.at("layers"));
     out.artifact_type = out.config->media_type;
   }
   if (const auto type = top.optional("artifactType")) out.artifact_type = type->string();
-  if (const auto subject = top.optional("subject")) out.subject = Descriptor::from_json(subject->value(), what);
+  if (const auto subject = top.optional("subject")) out.subject = Descriptor::from_json(*subject);
   if (const auto notes = top.optional("annotations")) {
     for (const auto& [key, note] : notes->members()) out.annotations.emplace(key, note.string());
   }

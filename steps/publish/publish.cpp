@@ -263,14 +263,15 @@ Published publish(const Request& request) {
   if (!request.registry.is_layout()) oci::open_store(request.registry, "any");  // refused before a long read
   const auto checked = check(request.input, request);
   if (checked.facts) return Publisher{request, request.input, checked}.run();
-  log::info("another tool made this package: it is published in its canonical form, the signature unchanged");
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   const auto path = folder.path() / package_file_name(checked.capsule.manifest());
   (void)write_canonical(*request.input.open(), checked.capsule.capsule_digest(), path, {.progress = &request.progress});
   const auto canonical = image::package_file(path);
   const auto again = check(*canonical, request);
   if (!again.facts) throw Error{ErrorKind::invalid_input, "the package has no canonical form"};
-  return Publisher{request, *canonical, again}.run();
+  auto done = Publisher{request, *canonical, again}.run();
+  log::info("another tool made this package: it is published in its canonical form, the signature unchanged");
+  return done;
 }
 
 }  // namespace publish

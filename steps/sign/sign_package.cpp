@@ -109,7 +109,6 @@ Pass add_signature(const Path& package, const Signer& signer, capsule::log::Prog
 }
 
 void make_canonical(const Path& package, const Digest& capsule_digest, capsule::log::Progress& progress) {
-  capsule::log::info("the package was made by another tool: writing it in its canonical form first");
   fs::FileSource source{package};
   capsule::write_canonical(source, capsule_digest, package, {.progress = &progress});
 }
@@ -125,12 +124,14 @@ std::optional<std::string> read_sibling(const Path& path) {
 template <typename IsGood, typename Make>
 bool ensure_sibling(const Path& package, std::string_view suffix, const IsGood& is_good, const Make& make) {
   const Path path = package.string() + std::string{suffix};
+  std::string fault;
   try {
     if (const auto text = read_sibling(path); text && is_good(*text)) return false;
   } catch (const Error& error) {
-    capsule::log::info(fmt::format("{} is replaced: {}", path.string(), error.message()));
+    fault = error.message();
   }
   fs::write_file(path, make());
+  if (!fault.empty()) capsule::log::info(fmt::format("{} is replaced: {}", path.string(), fault));
   return true;
 }
 
@@ -191,6 +192,7 @@ SignedPackage sign_package(const Path& named, const Signer& signer, capsule::log
     make_canonical(package, pass.checked.capsule_digest, progress);
     rewritten = true;
     pass = read(written);
+    capsule::log::info("the package was made by another tool: it is written in its canonical form");
   }
   if (!pass.form) throw std::logic_error{"a package that was written canonically is not canonical"};
   SignedPackage result{pass.checked.head.manifest, pass.checked.capsule_digest, pass.checked.package_digest,
