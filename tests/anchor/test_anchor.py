@@ -1,0 +1,107 @@
+"""What anchor promises: which anchors, once however often it is asked, a receipt that proves itself."""
+import base64
+import hashlib
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from small_loop import SmallLoop
+
+DIGEST = "sha256:" + "0" * 64
+
+
+def root_of(leaf, index, size, path):
+    """The root to which an audit path leads (RFC 9162 §2.1.3.2), from the RFC and not from our code."""
+    fn, sn, node = index, size - 1, leaf
+    for step in path:
+        if sn == 0:
+            return None
+        if fn & 1 or fn == sn:
+            node = hashlib.sha256(b"\x01" + step + node).digest()
+            while fn & 1 == 0 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            node = hashlib.sha256(b"\x01" + node + step).digest()
+        fn, sn = fn >> 1, sn >> 1
+    return node if sn == 0 else None
+
+
+class Anchor(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        Path(temporary.name).chmod(0o755)
+        cls.loop = SmallLoop(temporary.name)
+        cls.loop.publish_proved()
+        cls.bundle = cls.loop.until("generate-proof")["generate-proof"]["proof_bundle"]
+
+    def refused(self, code, done, word):
+        self.assertEqual(code, done.code, done)
+        self.assertEqual(1, len(done.stderr.splitlines()), done)
+        self.assertIn(word, done.stderr)
+
+    def test_a_digest_is_logged_once_and_its_receipt_proves_itself(self):
+        first = self.loop.anchor(self.bundle)
+        self.assertEqual(0, first.code, first)
+        again = self.loop.anchor(self.bundle)
+        self.assertEqual((first.result["receipts"], False), (again.result["receipts"], again.result["changed"]))
+        self.assertEqual("1", (self.loop.log / "checkpoint").read_text().splitlines()[1])
+        blob = self.loop.registry / "probe/blobs/sha256" / first.result["receipts"].split(":")[1]
+        receipt = json.loads(blob.read_text())
+        self.assertEqual((self.bundle, "log:local", "0"), (receipt["bundle_digest"], receipt["chain"], receipt["tx"]))
+        proof = receipt["proof"]
+        entry = base64.b64decode(proof["entry"]) if not proof["entry"].startswith("{") else proof["entry"].encode()
+        self.assertEqual({"bundle_digest": self.bundle, "time": receipt["time"]}, json.loads(entry))
+        _, size, root = proof["checkpoint"].splitlines()[:3]
+        path = [base64.b64decode(step) for step in proof["path"]]
+        self.assertEqual(base64.b64decode(root), root_of(hashlib.sha256(b"\0" + entry).digest(), int(receipt["tx"]), int(size), path))
+
+    def test_without_a_log_nothing_is_anchored(self):
+        done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--", self.loop.reference)
+        self.assertEqual((0, "", ""), (done.code, done.result["receipts"], done.result["anchors"]), done)
+
+    def test_a_bundle_that_is_not_there(self):
+        self.refused(12, self.loop.anchor(DIGEST), "generate-proof")
+
+    def test_a_bundle_of_a_signer_who_is_not_trusted(self):
+        policy = self.loop.folder / "other.yaml"
+        _, public = self.loop.make_key("other")
+        policy.write_text(self.loop.trust.read_text().split("proof:")[0] + f"proof: [{{keys: [{{file: {public}}}]}}]\n")
+        self.refused(11, self.loop.anchor(self.bundle, "--trust", policy), "signature")
+
+    def test_a_log_key_that_is_none_for_logs(self):
+        self.refused(2, self.loop.anchor(self.bundle, "--log-key", self.loop.key), "Ed25519")
+
+    def test_a_folder_that_holds_another_log(self):
+        other = self.loop.folder / "other-log"
+        done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--log", other, "--log-name", "first", "--", self.loop.reference)
+        self.assertEqual(0, done.code, done)
+        done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--log", other, "--log-name", "second", "--", self.loop.reference)
+        self.assertIn(done.code, (11, 14), done)
+
+
+class Wanted(unittest.TestCase):
+    """What the manifest asks for is done or refused by name."""
+
+    def test_anchors_of_the_manifest(self):
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            loop = SmallLoop(name)
+            loop.publish_proved(proof_policy={"required": True, "types": ["mathematical_proof"], "anchors": ["log:ours"]})
+            bundle = loop.until("generate-proof")["generate-proof"]["proof_bundle"]
+            for more in ((), ("--log-name", "theirs")):
+                done = loop.anchor(bundle, *more)
+                self.assertEqual(2, done.code, done)
+                self.assertIn("'log:ours'", done.stderr)
+            done = loop.anchor(bundle, "--log-name", "ours")
+            self.assertEqual((0, "log:ours"), (done.code, done.result["anchors"]), done)
+            # register holds the receipts against what the manifest wants.
+            self.assertEqual(11, loop.step("register", "--proof-bundle", bundle, "--", loop.reference).code)
+            self.assertEqual(0, loop.register(bundle, done.result["receipts"]).code)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)

@@ -1,0 +1,88 @@
+"""What register, resolve and list promise, as a user calls them; the index's own rules are in tests/unit/index."""
+import shutil
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from small_loop import SmallLoop
+
+DIGEST = "sha256:" + "0" * 64
+
+
+class Register(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        Path(temporary.name).chmod(0o755)
+        cls.loop = SmallLoop(temporary.name)
+        cls.loop.publish_proved()
+        cls.results = cls.loop.until("register")
+        cls.bundle = cls.results["generate-proof"]["proof_bundle"]
+        cls.receipts = cls.results["anchor"]["receipts"]
+
+    def refused(self, code, done, word=""):
+        self.assertEqual(code, done.code, done)
+        self.assertEqual(1, len(done.stderr.splitlines()), done)
+        self.assertIn(word, done.stderr)
+
+    def test_what_is_registered_resolves_to_all_its_digests(self):
+        result = self.loop.resolve("capsule://probe:1.0.0?proof=true").result
+        self.assertEqual(self.loop.reference, result["reference"])
+        self.assertEqual((self.loop.digest, self.loop.package_digest), (result["capsule_digest"], result["package_digest"]))
+        self.assertEqual((self.bundle, "log:local"), (result["proof_digest"], result["anchors"]))
+        for uri in ("capsule://probe:1.0.0", "capsule://probe:latest?proof=true",
+                    "capsule://probe@" + self.loop.reference.split("@")[1]):
+            self.assertEqual(result["capsule_digest"], self.loop.resolve(uri).result["capsule_digest"], uri)
+
+    def test_again_changes_nothing(self):
+        before = (self.loop.registry / "probe/index.json").read_bytes()
+        again = self.loop.register(self.bundle, self.receipts)
+        self.assertEqual((0, False), (again.code, again.result["changed"]), again)
+        self.assertEqual(self.results["register"]["index_sequence"], again.result["index_sequence"])
+        self.assertEqual(before, (self.loop.registry / "probe/index.json").read_bytes())
+
+    def test_what_is_not_there_is_not_found(self):
+        self.refused(12, self.loop.register(DIGEST, self.receipts))
+        self.refused(12, self.loop.register(self.bundle, DIGEST))
+        self.refused(12, self.loop.resolve("capsule://probe:1.0.1"), "1.0.1")
+        self.refused(12, self.loop.step("register", self.loop.reference.split("@")[0] + "@" + DIGEST))
+
+    def test_receipts_without_a_bundle_are_a_mistake_of_the_call(self):
+        self.refused(2, self.loop.step("register", "--receipts", self.receipts, "--", self.loop.reference), "--proof-bundle")
+
+    def test_a_key_that_the_policy_does_not_trust_registers_nothing(self):
+        before = (self.loop.registry / "probe/index.json").read_bytes()
+        stranger, _ = self.loop.make_key("stranger")
+        done = self.loop.register(self.bundle, self.receipts, "--key", stranger)
+        self.assertIn(done.code, (2, 11), done)
+        self.assertEqual(before, (self.loop.registry / "probe/index.json").read_bytes())
+
+    def test_a_proof_or_receipt_that_was_changed_no_longer_resolves(self):
+        for digest in (self.bundle, self.receipts):
+            blob = self.loop.registry / "probe/blobs/sha256" / digest.split(":")[1]
+            good = blob.read_bytes()
+            try:
+                blob.write_bytes(good[:-2] + b" }")
+                self.refused(11, self.loop.resolve("capsule://probe:1.0.0?proof=true"))
+                self.assertEqual(0, self.loop.resolve("capsule://probe:1.0.0").code)  # that asks the index alone
+            finally:
+                blob.write_bytes(good)
+
+    def test_an_index_that_was_rolled_back_or_belongs_to_another_name(self):
+        copy = self.loop.folder / "copy"
+        shutil.copytree(self.loop.registry, copy)
+        (copy / "probe").rename(copy / "other")
+        done = self.loop.step("register", "resolve", "capsule://other:1.0.0", "--registry", f"oci-layout:{copy}")
+        self.refused(11, done, "other")
+
+    def test_list_names_versions_and_whether_they_are_proved(self):
+        done = self.loop.step("register", "list", "--registry", f"oci-layout:{self.loop.registry}")
+        self.assertEqual([("probe", "1.0.0", True)], [(e["name"], e["version"], e["proved"]) for e in done.result["capsules"]], done)
+        done = self.loop.step("register", "list", "--registry", f"oci-layout:{self.loop.folder / 'nothing'}")
+        self.assertEqual((0, []), (done.code, done.result["capsules"]), done)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)
