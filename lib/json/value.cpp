@@ -94,8 +94,13 @@ Value::Value(std::uint64_t value) : m_value(Number{std::to_string(value)}) {}
 Value::Value(double value) {
   if (!std::isfinite(value)) throw Error{ErrorKind::invalid_input, "a number that is not finite has no JSON form"};
   std::array<char, 32> buffer{};
-  const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  m_value = Number{std::string{buffer.data(), error == std::errc{} ? end : buffer.data()}};
+  // A large double is no integer to the last digit, as which to_chars would write it: 1.2345678901234568e+20.
+  constexpr double largest_integer = 9007199254740992;  // 2^53
+  const auto end =
+      std::abs(value) < largest_integer
+          ? std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr
+          : std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific).ptr;
+  m_value = Number{std::string{buffer.data(), end}};
 }
 
 std::string_view Value::type_name() const noexcept {

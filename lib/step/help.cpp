@@ -21,7 +21,7 @@ std::string_view meaning_of(int code) {
     case 11:
       return "verification failed: digest, signature, policy, expiry, rollback";
     case 12:
-      return "not found";
+      return "not found: a capsule, or any file that was named";
     case 13:
       return "denied: rights, wrong passphrase";
     case 14:

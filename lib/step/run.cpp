@@ -42,7 +42,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
          [&common](const std::string& text) { common.output = text == "json" ? Format::json : Format::text; },
          "Form of the result on stdout [json when stdout is no terminal, else text]")
       ->check(CLI::IsMember({"json", "text"}))
-      ->type_name("json|text");
+      ->type_name("FORM");
   // `capsule-register resolve URI --output text`: common options are good behind a subcommand too.
   for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) subcommand->fallthrough();
   app.add_option("--outputs", common.outputs, "Folder that gets one small file per output, and report.json")

@@ -100,12 +100,7 @@ const Volume* Library::Resolved::volume(std::string_view name) const {
 }
 
 std::string read_named_file(const fs::Path& file) {
-  std::error_code error;
-  const auto status = std::filesystem::status(file, error);
-  if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-    throw Error{ErrorKind::usage, fmt::format("{} is {}, a file is wanted", printable(file.string(), 1024),
-                                              std::filesystem::is_directory(status) ? "a folder" : "no regular file")};
-  return fs::read_file(file, max_file_bytes);
+  return as_usage("", [&] { return fs::read_file(file, max_file_bytes); });
 }
 
 Library load_library(const fs::Path& file, const fs::Path& templates) {

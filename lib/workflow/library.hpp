@@ -27,8 +27,8 @@ struct Library {
   [[nodiscard]] Resolved resolve(const Spec& from, const TemplateReference& target) const;
 };
 
-/// The text of a file that a person names; at most 4 MiB. Error usage for what is no file (a folder, a FIFO),
-/// not_found, denied, invalid_input for one that is too large.
+/// The text of a file that a person names; at most 4 MiB. Error usage for what is no file (a folder, a FIFO) or too
+/// large, not_found, denied.
 std::string read_named_file(const fs::Path& file);
 
 /// Reads `file` and, from `templates`, every `<name>.yaml` that it needs, directly or not. Error usage (not_found for

@@ -80,8 +80,9 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
-  app.add_option("REFERENCE", options.reference, "The published capsule, REGISTRY/<name>@sha256:<version index>")
-      ->required();
+  app.add_option("reference", options.reference, "The published capsule, REGISTRY/<name>@sha256:<version index>")
+      ->required()
+      ->type_name("REFERENCE");
   app.add_option("--run-record", options.run_record, "Digest of the run record that deploy left")
       ->type_name("DIGEST")
       ->required();

@@ -43,9 +43,20 @@ Url url_in(const std::string& line) {
   return Url::parse(json::Cursor{value, "the proof service's first line"}.at("url").string());
 }
 
+/// The service is ours, not the capsule's: what passes by itself (no room on the disk) is no failure of the capsule.
+std::string first_line_of(process::Background& service) {
+  try {
+    return service.first_line(patience);
+  } catch (const Error& error) {
+    const bool passes =
+        error.kind() == ErrorKind::capsule_failed && service.stop().exit_code == exit_code(ErrorKind::unavailable);
+    throw Error{passes ? ErrorKind::unavailable : error.kind(), error.message()};
+  }
+}
+
 }  // namespace
 
 OwnService::OwnService(const fs::Path& state)
-    : m_process(command_for(state)), m_url(url_in(m_process.first_line(patience))) {}
+    : m_process(command_for(state)), m_url(url_in(first_line_of(m_process))) {}
 
 }  // namespace generate_proof

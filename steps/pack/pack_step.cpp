@@ -13,7 +13,9 @@ namespace pack_step {
 using capsule::Compression;
 
 void define_options(CLI::App& app, Options& options) {
-  app.add_option("FOLDER", options.folder, "The capsule: the folder that holds capsule.json")->required();
+  app.add_option("folder", options.folder, "The capsule: the folder that holds capsule.json")
+      ->required()
+      ->type_name("FOLDER");
   app.add_option("--out", options.out,
                  "Where the package goes: an existing folder, or a path with a trailing slash, gets "
                  "capsule_<name>-<version>.tar.gz; anything else is the file")
@@ -25,7 +27,7 @@ void define_options(CLI::App& app, Options& options) {
          "--compress", [&options](const std::string& name) { options.compression = names.at(name); },
          "store keeps the bytes as they are, auto deflates what shrinks [store]")
       ->check(CLI::IsMember(names))
-      ->type_name("store|auto");
+      ->type_name("FORM");
 }
 
 const capsule::step::Manual& manual() {

@@ -64,7 +64,7 @@ void define_options(CLI::App& app, Options& options) {
 
 const step::Manual& manual() {
   static const step::Manual text{
-      {}, "capsule-proof-service --database proofs.db --listen 127.0.0.1:8600", {10, 13, 40, 42}};
+      {}, "capsule-proof-service --database proofs.db --listen 127.0.0.1:8600", {10, 12, 13, 40, 42}};
   return text;
 }
 

@@ -32,9 +32,10 @@ void report(const Published& done, const oci::Reference& reference, step::Contex
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
-  app.add_option("CAPSULE", options.capsule,
+  app.add_option("capsule", options.capsule,
                  "The package: a file, sha256:<package digest> in the store, or a reference")
-      ->required();
+      ->required()
+      ->type_name("CAPSULE");
   app.add_option("--registry", options.registry, "Where to: oci-layout:DIR, one OCI layout per name at DIR/<name>/")
       ->type_name("REGISTRY")
       ->required();

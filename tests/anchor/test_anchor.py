@@ -73,7 +73,10 @@ class Anchor(unittest.TestCase):
         self.refused(11, self.loop.anchor(self.bundle, "--trust", policy), "signature")
 
     def test_a_log_key_that_is_none_for_logs(self):
-        self.refused(2, self.loop.anchor(self.bundle, "--log-key", self.loop.key), "Ed25519")
+        done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--log", self.loop.folder / "third-log", "--log-name", "third",
+                              "--log-key", self.loop.key, "--", self.loop.reference)
+        self.refused(2, done, "Ed25519")
+        self.assertFalse((self.loop.folder / "third-log/checkpoint").exists())
 
     def test_a_folder_that_holds_another_log(self):
         other = self.loop.folder / "other-log"

@@ -156,14 +156,13 @@ class Deploy(unittest.TestCase):
         self.deploy("--parameters", '{"other":1}', code=2)
         self.assertEqual({"rate": 1}, self.record(self.deploy("--parameters", '{"rate":1}'))["parameters"])
 
-    def test_the_object_says_what_was_deployed_and_how_it_went(self):
-        self.publish("object", prewarm=True)
+    def test_the_object_says_what_was_deployed_and_which_run_it_had(self):
+        self.publish("object")
         result = self.deploy()
         document = json.loads((self.loop.state / "deployments/object/proofeddeployment.json").read_text())
         self.assertEqual(("infra.industriverse.ai/v1", "ProofedDeployment"), (document["apiVersion"], document["kind"]))
         self.assertEqual(self.loop.digest, document["spec"]["capsule"]["digest"])
-        self.assertEqual(("Succeeded", result["run_id"]), (document["status"]["phase"], document["status"]["lastRun"]["runId"]))
-        self.assertIs(document["spec"]["prewarm"], True)
+        self.assertEqual(result["run_id"], document["status"]["lastRun"]["runId"])
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ class Limits(unittest.TestCase):
             if i % 1000 == 0:
                 (folder / f"d{i // 1000}").mkdir()
             (folder / f"d{i // 1000}/{i}").write_bytes(b"%d" % i)
+        if not SANITIZED:
+            code, peak = peak_memory("pack", folder, "--out", self.path / "measured.tar.gz")
+            self.assertEqual(code, 0)
+            self.assertLess(peak, (12 << 20) + 20_000 * 768)  # README: path and digest of each file are kept
         began = time.monotonic()
         done = run("pack", folder, "--out", self.path / "many.tar.gz")
         self.assertEqual(done.code, 0, done)

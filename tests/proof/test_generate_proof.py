@@ -236,7 +236,7 @@ class Policy(Case):
 
     def test_usage(self):
         reference, record = self.maker.publish(hook()), self.maker.record()
-        self.assertEqual(self.prove(reference, "abc").code, 10)
+        self.assertEqual(self.prove(reference, "abc").code, 2)
         self.assertEqual(self.maker.prove(reference, record, "--proof-service", "ftp://x").code, 2)
         self.assertEqual(self.maker.prove(reference.split("@")[0] + "@sha256:" + "0" * 64, record).code, 12)
 

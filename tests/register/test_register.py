@@ -53,11 +53,12 @@ class Register(unittest.TestCase):
         self.refused(2, self.loop.step("register", "--receipts", self.receipts, "--", self.loop.reference), "--proof-bundle")
 
     def test_a_key_that_the_policy_does_not_trust_registers_nothing(self):
-        before = (self.loop.registry / "probe/index.json").read_bytes()
-        stranger, _ = self.loop.make_key("stranger")
-        done = self.loop.register(self.bundle, self.receipts, "--key", stranger)
-        self.assertIn(done.code, (2, 11), done)
-        self.assertEqual(before, (self.loop.registry / "probe/index.json").read_bytes())
+        other = SmallLoop(self.loop.folder / "other")
+        reference = other.publish(None, claims=None, name="plain", proof_policy={"required": False, "types": []})
+        stranger, _ = other.make_key("stranger")
+        self.refused(11, other.step("register", "--key", stranger, "--", reference), "trust policy")
+        self.assertEqual(12, other.resolve("capsule://plain:1.0.0").code)
+        self.assertEqual(0, other.step("register", "--", reference).code)
 
     def test_a_proof_or_receipt_that_was_changed_no_longer_resolves(self):
         for digest in (self.bundle, self.receipts):

@@ -1,5 +1,6 @@
 """A small capsule with claims and a proof hook, taken step by step from its package to the index, in seconds."""
 import hashlib
+from pathlib import Path
 
 from proof_maker import ProofMaker, hook
 from steps import environment, run
@@ -12,6 +13,7 @@ class SmallLoop(ProofMaker):
     """
 
     def __init__(self, folder):
+        Path(folder).mkdir(exist_ok=True)
         super().__init__(folder)
         made = run("sign", "keygen", "--state", self.state)
         assert made.code == 0, made
