@@ -26,7 +26,7 @@ std::optional<std::string> text_of(const fs::Path& file) {
 
 }  // namespace
 
-SeenHeads::SeenHeads(fs::Path state_folder) : m_folder(std::move(state_folder) / "index-seen") {}
+SeenHeads::SeenHeads(const fs::Path& state_folder) : m_folder(state_folder / "index-seen") {}
 
 fs::Path SeenHeads::file_of(const std::string& registry, const std::string& name) const {
   return m_folder / fmt::format("{}-{}.json", name, crypto::sha256(registry).brief());

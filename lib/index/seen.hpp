@@ -18,7 +18,7 @@ struct Seen {
 /// Remembers heads in `STATE/index-seen/`, one small file per registry and name.
 class SeenHeads {
  public:
-  explicit SeenHeads(fs::Path state_folder);
+  explicit SeenHeads(const fs::Path& state_folder);
   [[nodiscard]] std::optional<Seen> of(const std::string& registry, const std::string& name) const;
   /// Error verification_failed if `now` is older than what was seen, or another head of the same sequence. Remembers it
   /// otherwise; where the folder may only be read, that is a warning.
