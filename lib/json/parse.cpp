@@ -6,6 +6,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "json/new_keys.hpp"
 #include "json/pointer.hpp"
 
 namespace capsule::json {
@@ -33,7 +34,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool key(string_t& name) override {
     auto& frame = m_stack.back();
     frame.key = std::move(name);
-    if (frame.value.if_object()->find(frame.key) != nullptr) fail("the key is there twice");
+    if (!frame.keys.is_new(*frame.value.if_object(), frame.key)) fail("the key is there twice");
     return true;
   }
 
@@ -47,6 +48,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   struct Frame {
     Value value;
     std::string key;
+    NewKeys keys;
   };
 
   [[noreturn]] void fail(std::string_view reason) const {
@@ -73,13 +75,13 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     if (auto* array = frame.value.if_array())
       array->push_back(std::move(value));
     else
-      frame.value.if_object()->set(frame.key, std::move(value));
+      frame.value.if_object()->append(frame.key, std::move(value));
     return true;
   }
 
   bool open(Value value) {
     if (m_stack.size() >= m_limits.depth) fail(fmt::format("nested deeper than {} levels", m_limits.depth));
-    m_stack.push_back({std::move(value), {}});
+    m_stack.push_back({std::move(value), {}, {}});
     return true;
   }
 

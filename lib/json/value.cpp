@@ -70,6 +70,10 @@ Value& Object::set(std::string_view key, Value value) {
   return m_members.emplace_back(std::string{key}, std::move(value)).second;
 }
 
+void Object::append(std::string key, Value value) {
+  m_members.emplace_back(std::move(key), std::move(value));
+}
+
 void Object::erase(std::string_view key) {
   std::erase_if(m_members, [&](const Member& member) { return member.first == key; });
 }

@@ -30,6 +30,8 @@ class Object {
   [[nodiscard]] Value* find(std::string_view key) noexcept;
   /// Sets or replaces.
   Value& set(std::string_view key, Value value);
+  /// The same in constant time, for a key that is known not to be there.
+  void append(std::string key, Value value);
   void erase(std::string_view key);
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] bool empty() const noexcept;

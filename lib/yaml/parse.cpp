@@ -12,6 +12,7 @@
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "json/new_keys.hpp"
 
 namespace capsule::yaml {
 
@@ -65,9 +66,10 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
     if (tag != "?" && tag != "!" && tag != "") fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
     if (awaits_key()) {
-      m_stack.back().key = value;
-      m_stack.back().has_key = true;
-      if (m_stack.back().value.if_object()->find(value) != nullptr)
+      auto& frame = m_stack.back();
+      frame.key = value;
+      frame.has_key = true;
+      if (!frame.keys.is_new(*frame.value.if_object(), value))
         fail(mark, fmt::format("the key '{}' is there twice", printable(value)));
       return;
     }
@@ -92,6 +94,7 @@ class Builder final : public YAML::EventHandler {
     json::Value value;
     std::string key;
     bool has_key = false;
+    json::NewKeys keys;
   };
 
   [[noreturn]] void fail(const YAML::Mark& mark, std::string_view reason) const {
@@ -114,7 +117,7 @@ class Builder final : public YAML::EventHandler {
       return;
     }
     if (!frame.has_key) fail(mark, "a key must be a string");
-    frame.value.if_object()->set(frame.key, std::move(value));
+    frame.value.if_object()->append(frame.key, std::move(value));
     frame.has_key = false;
   }
 
@@ -123,7 +126,7 @@ class Builder final : public YAML::EventHandler {
     if (awaits_key()) fail(mark, "a key must be a string");
     if (m_stack.size() >= m_limits.depth) fail(mark, fmt::format("nested deeper than {} levels", m_limits.depth));
     m_mark = mark;
-    m_stack.push_back({std::move(value), {}, false});
+    m_stack.push_back({std::move(value), {}, false, {}});
   }
 
   void close() {

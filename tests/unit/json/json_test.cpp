@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
+#include <chrono>
 
 #include "core/error.hpp"
 #include "json/cursor.hpp"
@@ -107,4 +110,14 @@ TEST_CASE("a pointer finds what it names") {
   CHECK(value.at_pointer("/a~1b/2") == nullptr);
   CHECK(value.at_pointer("/a~1b/01") == nullptr);
   CHECK(value.at_pointer("x") == nullptr);
+}
+
+TEST_CASE("hundreds of thousands of keys take no quadratic time") {
+  std::string text = "{";
+  for (int i = 0; i < 200'000; ++i) text += fmt::format(R"("k{}":1,)", i);
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(parse(text + R"("x":1})", "f.json").if_object()->size() == 200'001);
+  CHECK_THROWS_WITH(parse(text + R"("k7":1})", "f.json"), Catch::Contains("is there twice"));
+  CHECK_THROWS_WITH(parse(text + R"("k199999":1})", "f.json"), Catch::Contains("is there twice"));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{30});
 }

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
+#include <chrono>
 
 #include "core/error.hpp"
 #include "json/write.hpp"
@@ -37,4 +40,14 @@ TEST_CASE("text behind a document ends the parser, and not in an endless row of 
     CHECK_THROWS_AS(yaml::parse_all(bad, "f.yaml"), Error);
   }
   CHECK(yaml::parse_all("---\n---\na: 1\n---\n...\n---\nb: 2\n", "f.yaml").size() == 2);
+}
+
+TEST_CASE("hundreds of thousands of keys take no quadratic time") {
+  std::string text;
+  for (int i = 0; i < 200'000; ++i) text += fmt::format("k{}: 1\n", i);
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(yaml::parse(text, "f.yaml").if_object()->size() == 200'000);
+  CHECK_THROWS_WITH(yaml::parse(text + "k7: 1\n", "f.yaml"), Catch::Contains("the key 'k7' is there twice"));
+  CHECK_THROWS_WITH(yaml::parse(text + "k199999: 1\n", "f.yaml"), Catch::Contains("is there twice"));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{30});
 }
