@@ -20,10 +20,13 @@ class Interrupted(WorkflowBench):
 
     def assert_gone(self, pid):
         until = time.monotonic() + 5
-        while os.path.exists(f"/proc/{pid}"):
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-                if stat.read().rpartition(")")[2].split()[0] == "Z":
-                    return
+        while True:
+            try:
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                    if stat.read().rpartition(")")[2].split()[0] == "Z":
+                        return
+            except (FileNotFoundError, ProcessLookupError):
+                return
             self.assertLess(time.monotonic(), until, f"process {pid} is still there")
             time.sleep(0.01)
 
