@@ -72,7 +72,8 @@ run: build capsule
 	echo "  $(BIN)/capsule-verify $$package --trust $(STATE)/configmaps/capsule-trust/trust.yaml"; \
 	echo "  $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry $$registry --state $(STATE) --store /tmp/store"; \
 	echo "  $(BIN)/capsule-register list --registry $$registry --state $(STATE)"; \
-	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --state $(STATE) --allow-unmet $$unmet --new-run"
+	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --state $(STATE) --allow-unmet $$unmet --new-run"; \
+	echo "  $(BIN)/capsule-deploy delete m2n2-metal --state $(STATE)   # ends the warm pool that a deploy leaves"
 
 test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure

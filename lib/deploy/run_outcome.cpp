@@ -38,6 +38,7 @@ json::Value to_json(const RunOutcome& outcome) {
   const auto& facts = outcome.facts;
   json::Object out{{"started_at", format_time(facts.started_at)},
                    {"finished_at", format_time(facts.finished_at)},
+                   {"result_ms", facts.result_ms},
                    {"exit_code", facts.exit_code},
                    {"result", facts.result},
                    {"cpu_ms", facts.cpu_ms},
@@ -63,6 +64,7 @@ RunOutcome outcome_from(const json::Cursor& value, double watts) {
   const auto energy = value.optional("energy_joules");
   return {.facts = {.started_at = parse_time(value.at("started_at").string()),
                     .finished_at = parse_time(value.at("finished_at").string()),
+                    .result_ms = value.at("result_ms").uint64(),
                     .exit_code = static_cast<int>(value.at("exit_code").int64()),
                     .result = value.at("result").value(),
                     .cpu_ms = cpu_ms,

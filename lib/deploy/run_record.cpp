@@ -62,6 +62,7 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
       {"started_at", format_time(facts.started_at)},
       {"finished_at", format_time(facts.finished_at)},
       {"duration_ms", static_cast<std::int64_t>((facts.finished_at - facts.started_at).count())},
+      {"result_ms", facts.result_ms},
       {"exit_code", facts.exit_code},
       {"result", facts.result},
       {"usage", json::Object{{"cpu_ms", facts.cpu_ms},

@@ -37,6 +37,7 @@ struct RunStart {
 struct RunFacts {
   Time started_at;
   Time finished_at;
+  std::uint64_t result_ms = 0;  ///< from the start, or the claim of a waiting process, until the result was there
   int exit_code = 0;
   json::Value result;        ///< the runner's JSON object
   std::uint64_t cpu_ms = 0;  ///< of the whole process, with what it loaded while it waited

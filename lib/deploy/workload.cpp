@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/energy.hpp"
@@ -118,11 +120,20 @@ process::Command runner_command(const Workload& workload) {
   return command;
 }
 
+void note_end(Finished& run, std::chrono::steady_clock::time_point started, process::Result result) {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  run.finished_at = now() - duration_cast<milliseconds>(std::chrono::steady_clock::now() - result.ended_at);
+  run.until_result = std::max(duration_cast<milliseconds>(result.last_output_at - started), milliseconds{0});
+  run.process = std::move(result);
+}
+
 RunFacts facts_of(const Workload& workload, const Finished& run) {
   const auto& process = run.process;
   if (!process.succeeded()) failed(fmt::format("run of {}", workload.entrypoint), process);
   return {.started_at = run.started_at,
           .finished_at = run.finished_at,
+          .result_ms = static_cast<std::uint64_t>(run.until_result.count()),
           .exit_code = process.exit_code,
           .result = result_in(process.output, workload.entrypoint),
           .cpu_ms = static_cast<std::uint64_t>(process.usage.cpu.count()),
@@ -142,8 +153,8 @@ RunFacts run_cold(const Workload& workload, const json::Value& input, std::chron
   const EnergyMeter meter{watts};
   Finished run;
   run.started_at = now();
-  run.process = starting(workload.entrypoint, [&] { return process::run(command); });
-  run.finished_at = now();
+  const auto started = std::chrono::steady_clock::now();
+  note_end(run, started, starting(workload.entrypoint, [&] { return process::run(command); }));
   const auto energy = meter.stop(run.process.usage.cpu);
   run.energy_joules = energy.joules;
   run.energy_estimated = energy.estimated;

@@ -33,10 +33,14 @@ process::Command runner_command(const Workload& workload);
 struct Finished {
   Time started_at;
   Time finished_at;
+  std::chrono::milliseconds until_result{};  ///< from the start until the last of stdout had come
   process::Result process;
   double energy_joules = 0;
   bool energy_estimated = true;
 };
+
+/// Notes what a command left that was begun at `started`: takes the clock's word for its end at once.
+void note_end(Finished& run, std::chrono::steady_clock::time_point started, process::Result result);
 
 /// What is recorded of it. Error capsule_failed when it failed or gave no result (the last line of stdout, one JSON
 /// object), timed_out.

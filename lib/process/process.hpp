@@ -53,8 +53,10 @@ struct Result {
   std::string output;
   std::string error_output;
   Usage usage;
-  std::vector<std::string> held;     ///< the parts of the confinement that were in force, by name
-  std::vector<std::string> missing;  ///< those that were not to be had: "name: reason"
+  std::chrono::steady_clock::time_point last_output_at;  ///< when the last of stdout came
+  std::chrono::steady_clock::time_point ended_at;  ///< when nothing of it was left; tidying up namespaces comes after
+  std::vector<std::string> held;                   ///< the parts of the confinement that were in force, by name
+  std::vector<std::string> missing;                ///< those that were not to be had: "name: reason"
 
   [[nodiscard]] bool succeeded() const noexcept { return end == End::exited && exit_code == 0; }
   /// "exit code 3", "signal 9 (Killed)", "over its time limit", …

@@ -300,6 +300,7 @@ void Session::drain(Stream& stream) {
     stream.fd.reset();
     return;
   }
+  if (&stream == &m_output) m_result.last_output_at = Clock::now();
   const std::string_view text{buffer.data(), static_cast<std::size_t>(count)};
   keep(stream, text);
   if (!m_ending || m_reason != End::output_limit) stream.lines.add(text);
@@ -370,6 +371,7 @@ Result Session::finish() {
   }
   if (WIFSIGNALED(m_status)) m_result.signal = WTERMSIG(m_status);
   if (WIFEXITED(m_status)) m_result.exit_code = WEXITSTATUS(m_status);
+  m_result.ended_at = m_ended_at;
   m_result.usage.wall = std::chrono::duration_cast<milliseconds>(m_ended_at - m_start);
   return std::move(m_result);
 }

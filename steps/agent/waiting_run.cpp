@@ -66,7 +66,8 @@ std::optional<std::string> WaitingRun::failure() {
 
 deploy::Finished WaitingRun::run(const json::Value& input, std::chrono::milliseconds time_limit) {
   const deploy::EnergyMeter meter{0};
-  const auto deadline = std::chrono::steady_clock::now() + time_limit;
+  const auto started = std::chrono::steady_clock::now();
+  const auto deadline = started + time_limit;
   deploy::Finished out;
   out.started_at = now();
   m_process.feed(json::compact(input) + "\n", time_limit);
@@ -76,8 +77,7 @@ deploy::Finished WaitingRun::run(const json::Value& input, std::chrono::millisec
     in_time = m_process.has_ended(std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left), 0ms, cancel_delay));
     if (left <= 0ms) break;
   }
-  out.process = m_process.stop();
-  out.finished_at = now();
+  deploy::note_end(out, started, m_process.stop());
   if (!in_time) out.process.end = process::End::timed_out;
   const auto energy = meter.stop(out.process.usage.cpu);
   out.energy_joules = energy.joules;

@@ -142,6 +142,7 @@ TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
   const RunRequest request{crypto::sha256("c"), "this-machine:1", json::Object{}, 7, 10, 1};
   const RunFacts facts{parse_time("2026-01-01T00:00:00Z"),
                        parse_time("2026-01-01T00:00:02.5Z"),
+                       2400,
                        0,
                        json::Object{{"score", 0.5}},
                        1200,
@@ -153,6 +154,7 @@ TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
   const auto record = json::parse(text, "record");
   CHECK(*record.at_pointer("/billing/amount")->if_string() == "5.00");
   CHECK(record.at_pointer("/duration_ms")->if_number()->text == "2500");
+  CHECK(record.at_pointer("/result_ms")->if_number()->text == "2400");
   CHECK(*record.at_pointer("/waived/0")->if_string() == "gpu:true");
   CHECK(record.at_pointer("/run_id")->if_string()->size() == 16);
 }

@@ -18,7 +18,7 @@ class FakeTarget final : public Target {
   void prepare(const VerifiedCapsule&, const fs::Path&) override {}
   RunFacts run(const VerifiedCapsule&, const fs::Path&, const RunRequest& request) override {
     asked.push_back(request);
-    return {now(), now(), 0, result, 0, 0, 0, true, crypto::sha256("")};
+    return {now(), now(), 0, 0, result, 0, 0, 0, true, crypto::sha256("")};
   }
   [[nodiscard]] RunPlace place() const override { return {}; }
 
