@@ -70,6 +70,7 @@ run: build capsule
 	$(BIN)/capsule-register resolve '$(URI)' --registry $$registry --output text --outputs $$out/resolve; \
 	echo; echo 'Package, keys, registry and log are under $(STATE). What to try next:'; \
 	echo "  $(BIN)/capsule-verify $$package --trust $(STATE)/configmaps/capsule-trust/trust.yaml"; \
+	echo "  $(BIN)/capsule-verify '$(URI)' --registry $$registry --state $(STATE) --replay"; \
 	echo "  $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry $$registry --state $(STATE) --store /tmp/store"; \
 	echo "  $(BIN)/capsule-register list --registry $$registry --state $(STATE)"; \
 	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --state $(STATE) --allow-unmet $$unmet --new-run"; \
