@@ -110,7 +110,9 @@ class FullDisk(Case):
     def test_a_hook_that_fills_the_disk(self):
         """The state folder is a disk of its own: the hook fails, the disk is free again, and the next capsule is proven."""
         self.maker.state.mkdir(exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", self.maker.state], check=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", self.maker.state], capture_output=True, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"this root cannot mount a small disk: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", self.maker.state], check=True)
         fill = '''out = os.environ["CAPSULE_OUT"]
 for number in range(10_000):
