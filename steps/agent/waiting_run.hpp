@@ -22,6 +22,7 @@ class WaitingRun {
   explicit WaitingRun(const capsule::deploy::Workload& workload);
   WaitingRun(const WaitingRun&) = delete;
   WaitingRun& operator=(const WaitingRun&) = delete;
+  ~WaitingRun() = default;
 
   [[nodiscard]] bool is_ready() const noexcept { return m_ready; }
   /// Why it will never be ready, or is not any more; nothing while it may be.

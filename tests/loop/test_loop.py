@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from kills import KILLS, chance, kill_after
-from loop import CAPSULE, URI, WAIVED, Loop, processes_of, sample_capsule
+from loop import CAPSULE, URI, WAIVED, Loop, agents_of, processes_of, sample_capsule
 from steps import BIN, run
 
 RUN_RECORD = "application/vnd.industriverse.capsule.run-record.v1+json"
@@ -108,6 +108,7 @@ class TheLoop(LoopCase):
                          [(entry["name"], entry["version"], entry["proved"]) for entry in done.result["capsules"]])
 
     def test_nothing_is_left_over(self):
+        self.assertEqual(1, len(agents_of(self.loop.folder)), "the warm pool outlives the step that filled it")
         self.assertEqual(0, run("deploy", "delete", "m2n2-metal", env=self.loop.environment).code)
         self.assertEqual([], self.loop.leftovers())
         self.assertEqual([], processes_of(self.loop.folder))
