@@ -7,11 +7,13 @@
 namespace capsule {
 
 void Secret::wipe() noexcept {
+  m_value.resize(m_value.capacity());  // a short value may lie in the string itself, behind its end
   explicit_bzero(m_value.data(), m_value.size());
   m_value.clear();
 }
 
-Secret::Secret(Secret&& other) noexcept : m_value(other.m_value) {
+Secret::Secret(Secret&& other) noexcept {
+  m_value.swap(other.m_value);
   other.wipe();
 }
 
@@ -26,7 +28,7 @@ Secret& Secret::operator=(const Secret& other) {
 Secret& Secret::operator=(Secret&& other) noexcept {
   if (this != &other) {
     wipe();
-    m_value = other.m_value;
+    m_value.swap(other.m_value);
     other.wipe();
   }
   return *this;

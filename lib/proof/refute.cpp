@@ -59,11 +59,13 @@ class Search {
 
   /// Steps along each side while that helps, then smaller ones.
   void climb(double& value, Point& point) {
-    for (double step = 0.25; step > smallest_step; step *= 0.5) {
+    double step = 0.25;
+    while (step > smallest_step) {
       for (std::size_t i = 0; i < point.size(); ++i) {
         while (move(value, point, i, step) || move(value, point, i, -step)) {
         }
       }
+      step *= 0.5;
     }
   }
 
