@@ -12,6 +12,7 @@
 #include "crypto/hash.hpp"
 #include "deploy/run_ledger.hpp"
 #include "deploy/run_parameters.hpp"
+#include "deploy/this_host.hpp"
 #include "deploy/this_machine.hpp"
 #include "fs/lock.hpp"
 #include "image/capsule_input.hpp"
@@ -23,7 +24,6 @@
 #include "make_run.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
-#include "this_host.hpp"
 #include "warm_pool.hpp"
 
 namespace deploy_step {
@@ -76,7 +76,7 @@ std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const f
   }
   return std::make_unique<deploy::ThisMachine>(
       deploy::ThisMachineOptions{state, parse_duration(options.timeout), options.watts},
-      look_at_host(options, state, trust));
+      deploy::look_at_host(state, options.host_identity, {trust, !options.key.empty()}));
 }
 
 fs::Path deployment_folder(const fs::Path& state, const std::string& name) {

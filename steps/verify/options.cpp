@@ -47,6 +47,10 @@ void define_options(CLI::App& app, Options& options) {
                  "With --target: a requirement to go without; repeatable, or separated by commas")
       ->delimiter(',')
       ->type_name("REQUIREMENT");
+  app.add_option_function<std::string>(
+         "--host-identity", [&options](const std::string& text) { options.host_identity = text; },
+         "With --target: this machine's UTID and the certificate that binds it [STATE/host-identity.json]")
+      ->type_name("FILE");
   add_proof_options(app, options);
   step::add_state_option(app, options.state);
 }

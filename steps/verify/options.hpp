@@ -14,9 +14,10 @@ struct Options {
   capsule::fs::Path store;  ///< empty: STATE/store
   std::string target;       ///< empty: what the capsule needs is not held against any machine
   std::vector<std::string> allow_unmet;
-  std::string registry;    ///< for a capsule:// URI that names none
-  std::string proof;       ///< a proof bundle: a file, or its digest in the registry; empty: none
-  std::string run_record;  ///< a file; empty: the registry has it
+  capsule::fs::Path host_identity;  ///< empty: STATE/host-identity.json
+  std::string registry;             ///< for a capsule:// URI that names none
+  std::string proof;                ///< a proof bundle: a file, or its digest in the registry; empty: none
+  std::string run_record;           ///< a file; empty: the registry has it
   bool replay = false;
   std::string timeout = "10m";
   capsule::fs::Path state;

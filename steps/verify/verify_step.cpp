@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "deploy/capability.hpp"
+#include "deploy/this_host.hpp"
 #include "json/parse.hpp"
 #include "process/process.hpp"
 #include "replay/second_run.hpp"
@@ -18,10 +19,11 @@ namespace {
 
 /// Holds what the capsule needs against this machine. What it lacks is an output before it is an error, so that a
 /// caller can decide to go without it.
-void check_target(const Options& options, const Manifest& manifest, step::Context& step) {
+void check_target(const Options& options, const attest::TrustPolicy& trust, const Manifest& manifest,
+                  step::Context& step) {
   if (options.target.empty()) return;
-  const auto report =
-      deploy::check_capabilities(manifest, deploy::inspect_host(options.state_folder()), options.allow_unmet);
+  const auto host = deploy::look_at_host(options.state_folder(), options.host_identity, {trust, !options.key.empty()});
+  const auto report = deploy::check_capabilities(manifest, host, options.allow_unmet);
   std::vector<std::string> unmet;
   for (const auto& entry : report.unmet) unmet.push_back(entry.requirement);
   step.output("unmet", fmt::format("{}", fmt::join(unmet, ",")));
@@ -103,7 +105,7 @@ void run(const Options& options, step::Context& step) {
   Seed seed;
   if (options.replay) seed.output = run_again(subject, *verified.proof, options, trust, step.progress());
   report(subject, verified, seed, step);
-  check_target(options, verified.capsule.manifest(), step);
+  check_target(options, trust, verified.capsule.manifest(), step);
 }
 
 }  // namespace verify_step

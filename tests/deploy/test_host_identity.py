@@ -5,6 +5,7 @@ import sys
 import unittest
 
 from certificates import HOST_USAGE, HostAuthority, host_extensions
+from steps import run
 from warm_capsule import WarmCase
 
 UTID = "UTID:REAL:00112233445566778899aabbccddeeff:1700000000000:8d81a3a33b7f:180308143315021d:e2142031359d271a"
@@ -61,6 +62,16 @@ class Certified(HostIdentity):
         middle = self.authority.certificate(middle_key, self.root, "middle", CA)
         self.write(self.leaf(issuer_key=middle_key, issuer=middle) + middle)
         self.accepted()
+
+    def test_verify_holds_it_against_the_machine_alike(self):
+        def verify():
+            return run("verify", *self.arguments("--target", "this-machine"))
+        refused = verify()
+        self.assertEqual(15, refused.code, refused)
+        self.assertIn("utid:hardware-bound", refused.stderr)
+        self.write(self.leaf())
+        accepted = verify()
+        self.assertEqual(0, accepted.code, accepted)
 
     def test_the_file_may_be_elsewhere(self):
         self.write(self.leaf())

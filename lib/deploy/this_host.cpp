@@ -1,0 +1,35 @@
+#include "deploy/this_host.hpp"
+
+#include "core/error.hpp"
+
+namespace capsule::deploy {
+
+namespace {
+
+std::vector<crypto::PublicKey> utid_keys(const Certifiers& certifiers, const std::string& node) {
+  if (certifiers.of_one_key) return {};
+  try {
+    return certifiers.trust.keys(attest::Role::utid, node);
+  } catch (const Error&) {
+    return {};  // there are none for this name
+  }
+}
+
+}  // namespace
+
+Host look_at_host(const fs::Path& state_folder, const fs::Path& identity_file, const Certifiers& certifiers) {
+  auto host = inspect_host(state_folder);
+  const auto file = identity_file.empty() ? state_folder / "host-identity.json" : identity_file;
+  const auto is_revoked = [&](const Digest& digest) {
+    try {
+      certifiers.trust.check_revoked(digest);
+      return false;
+    } catch (const Error&) {
+      return true;
+    }
+  };
+  host.identity = read_host_identity(file, {host.name, host.id, utid_keys(certifiers, host.name), is_revoked, now()});
+  return host;
+}
+
+}  // namespace capsule::deploy
