@@ -5,7 +5,6 @@
 #include "core/error.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
-#include "log/log.hpp"
 
 namespace generate_proof {
 
@@ -88,8 +87,7 @@ serve::Response Relay::answer(const serve::Request& request) {
     if (request.target.path == generate_path) return generate(request.body);
     if (request.target.path == utid_path) return passed_on(m_service.forward(std::string{utid_path}, request.body));
   } catch (const Error& error) {
-    log::warning("the proof service could not be asked for the hook", {{"reason", error.message()}});
-    remember(error);
+    remember(error);  // the step's error says it, should the hook not get over it
     return serve::refusal(503, "the proof service cannot be reached");
   }
   return serve::refusal(403, "a proof hook may ask for a proof, and nothing else");
