@@ -52,29 +52,33 @@ $(CAPSULE)/capsule.tarball: tests/capsules/tools/make_tarball.py
 
 # The whole loop on this machine, with the workflow files that a cluster runs.
 run: build capsule
-	@umask 022; export CAPSULE_STATE='$(STATE)' out=$(STATE)/outputs registry=oci-layout:$(STATE)/registry; \
-	mkdir -p $$out; \
-	trap '$(BIN)/capsule-deploy delete m2n2-metal --outputs $$out/delete >/dev/null' EXIT; \
-	$(BIN)/capsule-sign keygen --outputs $$out/keygen; \
-	$(BIN)/capsule-run workflows/loops/capsule-build.yaml -p source=$(CURDIR)/$(CAPSULE) -p publish=false --outputs $$out/build; \
-	package=$$(cat $$out/build/package); \
-	$(BIN)/capsule-verify $$package --target this-machine --outputs $$out/check >/dev/null 2>&1 || [ $$? -eq 15 ]; \
-	unmet=$$(cat $$out/check/unmet); \
+	@umask 022; export CAPSULE_STATE='$(STATE)' CAPSULE_TRUST='$(STATE)/configmaps/capsule-trust/trust.yaml'; \
+	out='$(STATE)/outputs'; registry='oci-layout:$(STATE)/registry'; mkdir -p "$$out"; \
+	trap '$(BIN)/capsule-deploy delete m2n2-metal --outputs "$$out/delete" >/dev/null' EXIT; \
+	$(BIN)/capsule-sign keygen --outputs "$$out/keygen"; \
+	$(BIN)/capsule-run workflows/loops/capsule-build.yaml -p source='$(CURDIR)/$(CAPSULE)' -p publish=false --outputs "$$out/build"; \
+	package=$$(cat "$$out/build/package"); lacks=0; \
+	said=$$($(BIN)/capsule-verify "$$package" --target this-machine --outputs "$$out/check" 2>&1) || lacks=$$?; \
+	case $$lacks in 0|15) ;; *) echo "$$said" >&2; exit $$lacks;; esac; \
+	unmet=$$(cat "$$out/check/unmet"); \
 	[ -z "$$unmet" ] || echo "This machine lacks what the capsule asks for, so the run record will call it waived: $$unmet"; \
-	before=$$(cat $$out/loop/run-record 2>/dev/null || true); \
-	$(BIN)/capsule-run workflows/loops/capsule-deploy-loop.yaml -p source=$$package -p registry=$$registry \
-	  -p log=$(STATE)/log -p allow-unmet=$$unmet --outputs $$out/loop; \
-	[ "$$before" != "$$(cat $$out/loop/run-record)" ] \
+	found() { cat "$$out"/loop/{run-record,proof-bundle,receipts,index-sequence} 2>/dev/null || true; }; \
+	before=$$(found); \
+	$(BIN)/capsule-run workflows/loops/capsule-deploy-loop.yaml -p "source=$$package" -p "registry=$$registry" \
+	  -p 'log=$(STATE)/log' -p "allow-unmet=$$unmet" --outputs "$$out/loop"; \
+	[ "$$before" != "$$(found)" ] \
 	  || echo 'All of it was done already: nothing was run, proven, anchored or registered again.'; \
 	echo; echo '$(URI) resolves to'; \
-	$(BIN)/capsule-register resolve '$(URI)' --registry $$registry --output text --outputs $$out/resolve; \
+	$(BIN)/capsule-register resolve '$(URI)' --registry "$$registry" --output text --outputs "$$out/resolve"; \
 	echo; echo 'Package, keys, registry and log are under $(STATE). What to try next:'; \
-	echo "  $(BIN)/capsule-verify $$package --trust $(STATE)/configmaps/capsule-trust/trust.yaml"; \
-	echo "  $(BIN)/capsule-verify '$(URI)' --registry $$registry --state $(STATE) --replay"; \
-	echo "  $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry $$registry --state $(STATE) --store /tmp/store"; \
-	echo "  $(BIN)/capsule-register list --registry $$registry --state $(STATE)"; \
-	echo "  $(BIN)/capsule-deploy $$(cat $$out/loop/reference) --state $(STATE) --allow-unmet $$unmet --new-run"; \
-	echo "  $(BIN)/capsule-deploy delete m2n2-metal --state $(STATE)   # ends the warm pool that a deploy leaves"
+	next() { local word; printf ' '; for word; do \
+	  if [[ "$$word" =~ ^[A-Za-z0-9_./:@=,+-]+$$ ]]; then printf ' %s' "$$word"; else printf ' %s' "$${word@Q}"; fi; done; echo; }; \
+	next $(BIN)/capsule-verify "$$package" --trust "$$CAPSULE_TRUST"; \
+	next $(BIN)/capsule-verify '$(URI)' --registry "$$registry" --state '$(STATE)' --trust "$$CAPSULE_TRUST" --replay; \
+	next $(BIN)/capsule-download '$(firstword $(subst ?, ,$(URI)))' --registry "$$registry" --state '$(STATE)' --store /tmp/store; \
+	next $(BIN)/capsule-register list --registry "$$registry" --state '$(STATE)'; \
+	next $(BIN)/capsule-deploy "$$(cat "$$out/loop/reference")" --state '$(STATE)' --allow-unmet "$$unmet" --new-run; \
+	next $(BIN)/capsule-deploy delete m2n2-metal --state '$(STATE)' | sed 's/$$/   # ends the warm pool that a deploy leaves/'
 
 test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure
@@ -93,7 +97,7 @@ bench: release
 	cmake --build --preset release
 	@for bench in build/tests/bench-*; do [ ! -x "$$bench" ] || "$$bench"; done
 	@missed=0; for bench in tests/bench/bench_*.py; do \
-	  CAPSULE_BIN=$(CURDIR)/build/bin PYTHONPATH=tests/support $(PYTHON) -B $$bench || missed=1; done; exit $$missed
+	  CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $$bench || missed=1; done; exit $$missed
 
 # Every fuzz target for FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
