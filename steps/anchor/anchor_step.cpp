@@ -52,6 +52,20 @@ Anchors choose_anchors(const Options& options, const std::vector<std::string>& w
   return anchors;
 }
 
+void report(const std::vector<Anchored>& anchored, step::Context& step) {
+  std::string receipts;
+  std::string chains;
+  bool anything_new = false;
+  for (const auto& entry : anchored) {
+    receipts += (receipts.empty() ? "" : ",") + entry.digest.text();
+    chains += (chains.empty() ? "" : ",") + entry.receipt.chain;
+    anything_new = anything_new || entry.when == Anchored::When::now;
+  }
+  step.output("receipts", receipts);
+  step.output("anchors", chains);
+  step.result("changed", anything_new);
+}
+
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
@@ -59,8 +73,8 @@ void define_options(CLI::App& app, Options& options) {
                  "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
       ->required()
       ->type_name("REFERENCE");
-  app.add_option("--proof-bundle", options.proof_bundle, "Digest of the proof bundle that generate-proof attached")
-      ->required()
+  app.add_option("--proof-bundle", options.proof_bundle,
+                 "Digest of the proof bundle that generate-proof attached; without one there is nothing to anchor")
       ->type_name("DIGEST");
   app.add_option("--trust", options.trust, "Trust policy with the roles proof and log")->type_name("FILE");
   app.add_option("--log", options.log, "Folder of a transparency log (C2SP tlog-tiles); made if it is missing")
@@ -89,6 +103,8 @@ void run(const Options& options, step::Context& step) {
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
                 "under it"};
+  // A capsule that nothing was proved of: whether it may do without is held against its manifest by register.
+  if (options.proof_bundle.empty()) return report({}, step);
   const auto bundle_digest = as_usage("--proof-bundle", [&] { return Digest::parse(options.proof_bundle); });
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
   const auto trust = attest::find_trust(options.trust, {}, state.string());
@@ -107,19 +123,7 @@ void run(const Options& options, step::Context& step) {
   }
   const auto anchors = choose_anchors(options, opened.policy.anchors, log_signer.get());
   const auto subject = image::find_index(*store, reference);
-  const auto anchored = anchor_bundle(*store, subject, bundle_digest, anchors, trust);
-
-  std::string receipts;
-  std::string chains;
-  bool anything_new = false;
-  for (const auto& entry : anchored) {
-    receipts += (receipts.empty() ? "" : ",") + entry.digest.text();
-    chains += (chains.empty() ? "" : ",") + entry.receipt.chain;
-    anything_new = anything_new || entry.when == Anchored::When::now;
-  }
-  step.output("receipts", receipts);
-  step.output("anchors", chains);
-  step.result("changed", anything_new);
+  report(anchor_bundle(*store, subject, bundle_digest, anchors, trust), step);
 }
 
 }  // namespace anchor_step

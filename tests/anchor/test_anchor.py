@@ -63,6 +63,14 @@ class Anchor(unittest.TestCase):
         done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--", self.loop.reference)
         self.assertEqual((0, "", ""), (done.code, done.result["receipts"], done.result["anchors"]), done)
 
+    def test_without_a_bundle_there_is_nothing_to_anchor(self):
+        for given in ((), ("--proof-bundle=",)):
+            done = self.loop.step("anchor", *given, "--log", self.loop.folder / "unused-log", "--", self.loop.reference)
+            self.assertEqual((0, "", "", False),
+                             (done.code, *(done.result[key] for key in ("receipts", "anchors", "changed"))), done)
+        self.assertFalse((self.loop.folder / "unused-log").exists())
+        self.refused(2, self.loop.step("anchor", "--", "oci-layout:/nowhere/probe:1.0.0"), "digest")
+
     def test_a_bundle_that_is_not_there(self):
         self.refused(12, self.loop.anchor(DIGEST), "generate-proof")
 
