@@ -66,12 +66,15 @@ std::map<std::string, std::string> resolve_arguments(const Library& library, con
 }
 
 std::string run_id_of(const Library& library, const std::map<std::string, std::string>& arguments,
-                      const std::string& nonce) {
+                      const RunRequest& request) {
   json::Object files;
   for (const auto& [name, text] : library.texts) files.set(name, crypto::sha256(text).text());
   json::Object parameters;
   for (const auto& [name, value] : arguments) parameters.set(name, value);
-  const json::Object key{{"files", std::move(files)}, {"parameters", std::move(parameters)}, {"nonce", nonce}};
+  const json::Object key{{"files", std::move(files)},
+                         {"parameters", std::move(parameters)},
+                         {"folder", crypto::sha256(request.working_folder.string()).text()},
+                         {"nonce", request.nonce}};
   return std::string{crypto::sha256(json::canonical(key)).hex().substr(0, 16)};
 }
 

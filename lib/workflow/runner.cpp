@@ -110,7 +110,7 @@ void run_and_exit(Walker& walker, const Library& library, const TemplateReferenc
 RunResult run_workflow(const Library& library, const RunRequest& request, Executor& executor, Watcher& watcher) {
   const auto arguments = resolve_arguments(library, request);
   check_library(library, arguments);
-  RunResult result{run_id_of(library, arguments, request.nonce), {}, {}};
+  RunResult result{run_id_of(library, arguments, request), {}, {}};
   RunState state{request.state_folder, result.run_id};
   const auto& main = library.main();
   const auto limit = library.submitted.deadline ? library.submitted.deadline : main.deadline;

@@ -38,14 +38,15 @@ struct RunRequest {
   std::map<std::string, std::string> parameters;                          ///< -p name=value: they win
   std::map<std::string, std::map<std::string, std::string>> config_maps;  ///< by name, for configMapKeyRef
   fs::Path state_folder;
-  std::string nonce;  ///< not empty: another run, although files and parameters are the same
+  fs::Path working_folder;  ///< where relative paths in the arguments begin: elsewhere they mean another run
+  std::string nonce;        ///< not empty: another run, although files and parameters are the same
   Resume resume = Resume::no;
 };
 
 /// The run's identity: the first 16 hexadecimal digits of a digest over the files, the arguments that they resolve to,
-/// and the nonce.
+/// the working folder, and the nonce.
 std::string run_id_of(const Library& library, const std::map<std::string, std::string>& arguments,
-                      const std::string& nonce);
+                      const RunRequest& request);
 
 /// The workflow's arguments: given ones, else the file's values, config maps, defaults. Error usage for one without a
 /// value, or one that the workflow does not have.

@@ -61,6 +61,8 @@ workflow::RunRequest request_of(const Options& options) {
   request.config_maps = read_config_maps(options.config);
   request.state_folder =
       std::filesystem::absolute(options.state.empty() ? step::default_state_folder() : options.state);
+  std::error_code is_gone;  // then no relative path leads anywhere
+  request.working_folder = std::filesystem::current_path(is_gone);
   if (options.fresh) request.nonce = fs::random_name();
   request.resume = options.resume ? workflow::Resume::yes : workflow::Resume::no;
   return request;
@@ -112,14 +114,16 @@ void define_options(CLI::App& app, Options& options) {
   auto* resume =
       app.add_flag("--resume", options.resume,
                    "Go on after a failure or a kill: steps that succeeded with the same inputs are not run again");
-  app.add_flag("--new", options.fresh, "A run of its own, although files and arguments are those of an earlier one")
+  app.add_flag("--new", options.fresh,
+               "A run of its own, although files, arguments and working folder are those of an earlier one")
       ->excludes(resume);
   step::add_state_option(app, options.state);
 }
 
 const step::Manual& manual() {
   static const step::Manual instance{
-      {{"run-id", "identity of the run: digest of the files and arguments, 16 hexadecimal digits"},
+      {{"run-id",
+        "identity of the run: digest of the files, the arguments and the working folder, 16 hexadecimal digits"},
        {"phase", "Succeeded, or Failed"}},
       "capsule-run workflows/loops/capsule-build.yaml -p source=tests/capsules/m2n2-metal -p publish=false",
       {10, 11, 12, 13, 14, 15, 16, 40, 41, 42}};

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from workflow_bench import WorkflowBench, call, inputs, leaf, outputs, steps
+from workflow_bench import FAKE_STEP, WorkflowBench, call, inputs, leaf, outputs, steps
 
 ECHO = leaf("echo", "--out={{inputs.parameters.text}}", inputs=["text"])
 
@@ -60,6 +60,19 @@ class Interrupted(WorkflowBench):
         self.file.write_text(self.file.read_text() + "# another text\n")
         others.add(ids())
         self.assertEqual(len(others | {first}), 5)
+
+    def test_a_relative_path_of_another_folder_is_another_run(self):
+        self.add_program("capsule-fake", FAKE_STEP.replace('"out" in options:', '"out" in options:\n    options["out"] = open("name").read()'))
+        self.workflow(steps(call("a", "echo", {"text": "x"}), outputs=outputs(result="{{steps.a.outputs.parameters.out}}")), ECHO)
+        results = []
+        for name in ("one", "other"):
+            (self.root / name).mkdir()
+            (self.root / name / "name").write_text(name)
+            results.append(self.succeeds("--resume", cwd=self.root / name).result)
+        self.assertEqual(["one", "other"], [result["result"] for result in results])
+        self.assertNotEqual(results[0]["run_id"], results[1]["run_id"])
+        self.assertEqual(results[0], self.succeeds("--resume", cwd=self.root / "one").result)
+        self.assertEqual(2, len(self.calls()))
 
     def test_resume_does_not_reuse_a_step_whose_inputs_have_changed(self):
         self.workflow(steps(call("a", "count"), call("b", "echo", {"text": "{{steps.a.outputs.parameters.out}}"}),

@@ -131,9 +131,9 @@ class WorkflowBench(unittest.TestCase):
     def command(self, *arguments):
         return [self.bin / "capsule-run", self.file, "--state", self.state, *map(str, arguments)]
 
-    def run_it(self, *arguments, timeout=60, env=None):
+    def run_it(self, *arguments, timeout=60, env=None, cwd=None):
         done = subprocess.run(self.command(*arguments), env=env or environment(), text=True, capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+                              stdin=subprocess.DEVNULL, timeout=timeout, check=False, cwd=cwd)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def start_it(self, *arguments):
