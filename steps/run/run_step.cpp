@@ -85,14 +85,22 @@ ErrorKind kind_of(int exit_code) {
                             : ErrorKind::capsule_failed;
 }
 
+/// The way on that is true: what steps have read is kept with --resume, so a failure that came of it would come again.
+std::string_view advice_on(ErrorKind kind, const Options& options) {
+  if (options.fresh) return "";  // nobody can begin that run again
+  if (retry_helps(kind) || kind == ErrorKind::denied)
+    return "; when that is mended, the same command with --resume goes on from there";
+  return "; mend the command or what it reads, and run it without --resume, which would keep what has been read "
+         "already";
+}
+
 std::string failure_text(const Options& options, const workflow::RunResult& result) {
   const auto code = fmt::format("exit code {}", result.outcome.exit_code);
   const auto& message = result.outcome.message;
   return fmt::format("{} failed{}{}{}", result.failed_node.empty() ? "the workflow" : result.failed_node,
                      result.outcome.exit_code == 0 ? "" : " with " + code,
                      message == code ? ", and said nothing on stderr" : ": " + message,
-                     options.fresh ? ""  // nobody can begin that run again
-                                   : "; when that is mended, the same command with --resume goes on from there");
+                     advice_on(kind_of(result.outcome.exit_code), options));
 }
 
 }  // namespace
@@ -111,9 +119,9 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--templates", options.templates,
                  "Folder with the WorkflowTemplates, <name>.yaml each [<FILE>/../../templates]")
       ->type_name("DIR");
-  auto* resume =
-      app.add_flag("--resume", options.resume,
-                   "Go on after a failure or a kill: steps that succeeded with the same inputs are not run again");
+  auto* resume = app.add_flag(
+      "--resume", options.resume,
+      "Go on after a failure that passes or a kill: steps that succeeded with the same inputs are not run again");
   app.add_flag("--new", options.fresh,
                "A run of its own, although files, arguments and working folder are those of an earlier one")
       ->excludes(resume);

@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from workflow_bench import WorkflowBench, call, dag, inputs, leaf, outputs, steps
+from workflow_bench import FAKE_STEP, WorkflowBench, call, dag, inputs, leaf, outputs, steps
 
 RETRY = {"limit": "4", "retryPolicy": "Always",
          "expression": 'lastRetry.status == "Error" || (asInt(lastRetry.exitCode) >= 40 && '
@@ -177,9 +177,35 @@ class Failures(WorkflowBench):
         done = self.run_it()
         self.assertEqual(done.code, 11)
         last = done.stderr.strip().splitlines()[-1]
-        for word in ("bad", "exit code 11", "it failed with 11", "--resume"):
+        for word in ("bad", "exit code 11", "it failed with 11"):
             self.assertIn(word, last)
         self.assertEqual(self.labels(), ["first", "bad"])
+
+    def test_the_way_on_is_the_one_that_leads_on(self):
+        for code, with_resume in ((2, False), (10, False), (11, False), (12, False), (13, True), (14, False), (15, False), (16, False),
+                                  (77, False), (40, True), (41, True), (42, True), (137, True), (143, True)):
+            with self.subTest(code=code):
+                self.workflow(steps(call("bad")), leaf("bad", f"--exit={code}"))
+                last = self.run_it().stderr.strip().splitlines()[-1]
+                self.assertIn("the same command with --resume" if with_resume else "without --resume", last)
+                self.assertNotIn("without --resume" if with_resume else "the same command with --resume", last)
+                self.assertNotIn("--resume", self.run_it("--new").stderr)
+
+    def test_what_was_mended_is_read_when_the_advice_is_followed(self):
+        """A source that fails in a later step: mended in its place, and run as the error says."""
+        self.add_program("capsule-fake", FAKE_STEP.replace('if "out" in options:', """if "read" in options:
+    options["out"] = open(options["read"]).read()
+if "run" in options:
+    options["exit"] = options["run"]
+if "out" in options:"""))
+        source = self.root / "source"
+        source.write_text("16")
+        self.workflow(steps(call("read"), call("run", "run", {"code": OUT % "read"})), leaf("read", f"--read={source}"),
+                      leaf("run", "--run={{inputs.parameters.code}}", inputs=["code"]))
+        self.assertIn("run it without --resume", self.run_it().stderr)
+        source.write_text("0")
+        self.assertEqual(16, self.run_it("--resume").code, "that is what --resume means")
+        self.succeeds()
 
     def test_exit_codes(self):
         for code, ours in ((2, 2), (10, 10), (14, 14), (16, 16), (40, 40), (42, 42), (1, 16), (77, 16)):
