@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "core/error.hpp"
@@ -43,12 +44,26 @@ bool takes_document(const CLI::App& app, const std::string& name) {
   return option != nullptr && option->get_type_name() == document_type;
 }
 
-/// Options that both have are the subcommand's: the program's own do not read the environment any more.
+/// What is good behind and before a subcommand: the rest of the program's options is not the subcommand's.
+bool is_common(const CLI::Option& option) {
+  const auto& names = option.get_lnames();
+  constexpr std::array<std::string_view, 5> common{"help", "version", "output", "outputs", "state"};
+  return !names.empty() && std::find(common.begin(), common.end(), names.front()) != common.end();
+}
+
+std::string text_of(const CLI::Option& option) {
+  std::string text = option.get_positional() ? "" : option.get_name();
+  if (option.get_items_expected_min() == 0) return text;  // a flag
+  for (const auto& value : option.results()) text += (text.empty() ? "" : " ") + value;
+  return text;
+}
+
+/// A used subcommand reads the environment for itself; the program's own options keep only what is common.
 void leave_environment_to(const CLI::App& subcommand, CLI::App& app) {
-  for (const auto* option : subcommand.get_options()) {
-    if (option->get_lnames().empty()) continue;
-    auto* same = app.get_option_no_throw("--" + option->get_lnames().front());
-    if (same != nullptr) same->envname("");
+  for (auto* option : app.get_options()) {
+    const bool is_twin =
+        !option->get_lnames().empty() && subcommand.get_option_no_throw("--" + option->get_lnames().front()) != nullptr;
+    if (is_twin || !is_common(*option)) option->envname("");
   }
 }
 
@@ -110,6 +125,19 @@ void let_flags_win(CLI::App& app, const std::vector<std::string>& arguments) {
     for (auto* excluded : option->get_excludes()) excluded->envname("");
   }
   for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) let_flags_win(*subcommand, arguments);
+}
+
+void refuse_strangers(const CLI::App& app) {
+  if (app.get_subcommands().empty()) return;
+  std::string strangers;
+  for (const auto* option : app.get_options()) {
+    if (option->count() == 0 || is_common(*option)) continue;
+    strangers += (strangers.empty() ? "" : ", ") + text_of(*option);
+  }
+  if (strangers.empty()) return;
+  const auto& subcommand = app.get_subcommands().front()->get_name();
+  throw Error{ErrorKind::usage, fmt::format("'{}' takes no: {} (see {} {} --help)", subcommand,
+                                            printable(strangers, 1024), app.get_name(), subcommand)};
 }
 
 }  // namespace capsule::step

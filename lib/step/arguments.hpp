@@ -8,7 +8,8 @@
 namespace capsule::step {
 
 /// Gives each long option without one the environment variable CAPSULE_<OPTION> ("--proof-service" →
-/// CAPSULE_PROOF_SERVICE); flags win. Subcommands too.
+/// CAPSULE_PROOF_SERVICE); flags win. Subcommands too: one that is used reads it for itself, and of
+/// the program's own options only --output, --outputs and --state still do.
 void add_environment_names(CLI::App& app);
 
 /// The arguments as CLI11's parse(vector) wants them (reversed, without the program's name), with empty arguments and
@@ -21,5 +22,9 @@ std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** 
 /// CAPSULE_KEY of the environment counts as not given. `arguments` are those of expand_arguments(); call it after
 /// add_environment_names().
 void let_flags_win(CLI::App& app, const std::vector<std::string>& arguments);
+
+/// Once parsed: a subcommand takes none of the program's own positionals and options but --output, --outputs and
+/// --state; fallthrough() hands them on all the same, where nobody would look at them. Error usage.
+void refuse_strangers(const CLI::App& app);
 
 }  // namespace capsule::step

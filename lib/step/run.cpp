@@ -63,9 +63,11 @@ int fail(int code, std::string_view message) {
   return code;
 }
 
-/// CLI11's "--key excludes --trust" does not say what to do.
-std::string words_of(const CLI::ParseError& error) {
+/// CLI11's "--key excludes --trust" does not say what to do, and it lists what it did not expect backwards.
+std::string words_of(const CLI::ParseError& error, const CLI::App& app) {
   std::string words = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+    return fmt::format("not expected: {}", fmt::join(app.remaining(true), " "));
   constexpr std::string_view verb = " excludes ";
   const auto at = words.find(verb);
   if (dynamic_cast<const CLI::ExcludesError*>(&error) == nullptr || at == std::string::npos) return words;
@@ -168,12 +170,13 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
       auto arguments = expand_arguments(app, argc, argv);
       let_flags_win(app, arguments);
       app.parse(std::move(arguments));
+      refuse_strangers(app);
     } catch (const CLI::Success& wanted) {
       return print_information(app, wanted);
     }
   } catch (const CLI::ParseError& error) {
     return fail(exit_code(ErrorKind::usage),
-                fmt::format("{} (see {} --help)", printable(words_of(error), 1024), app.get_name()));
+                fmt::format("{} (see {} --help)", printable(words_of(error, app), 1024), app.get_name()));
   } catch (const Error& error) {
     return fail(exit_code(error.kind()), error.message());
   }

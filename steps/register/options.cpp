@@ -45,7 +45,8 @@ void define_options(CLI::App& app, Options& options) {
   add_shared(*resolve, options);
 
   auto* list = app.add_subcommand("list", "List the names of a registry, or the versions of one name");
-  list->add_option("--name", options.name, "Only this name, with its versions and their digests")->type_name("NAME");
+  list->add_option("name,--name", options.name, "Only this name, with its versions and their digests")
+      ->type_name("NAME");
   list->add_option("--registry", options.registry, "Registry to look in, oci-layout:DIR")
       ->required()
       ->type_name("REGISTRY");
