@@ -142,6 +142,7 @@ Outcome Walker::run_leaf(const Library::Resolved& resolved, const std::string& n
     m_failures.push_back({node, resolved.definition->name, outcome});
   }
   hold(outcome);
+  if (node.empty()) report(node, outcome);  // an entrypoint that is a container: nobody above it tells of its end
   return outcome;
 }
 

@@ -266,6 +266,23 @@ if "out" in options:"""))
         self.assertEqual([sum(line.startswith(f"capsule-run: {text}") for line in lines)
                           for text in ("a: Running", "a: Succeeded after", "b: Skipped")], [1, 1, 1], lines)
 
+    def test_an_entrypoint_that_is_a_container_tells_how_it_ended(self):
+        for code, phase in ((0, "Succeeded"), (11, "Failed")):
+            self.workflow(leaf("main", f"--exit={code}"))
+            done = self.run_it()
+            self.assertEqual(code, done.code, done)
+            told = [line for line in done.stderr.splitlines() if line.startswith("capsule-run: the workflow: ")]
+            self.assertEqual(["Running", phase], [line.split()[3] for line in told], done)
+
+    def test_what_is_kept_says_so(self):
+        self.workflow(steps(call("a"), call("outer", "inner"), call("b")), steps(call("in", "a"), name="inner"), leaf("a"),
+                      leaf("b", "--exit=40", "--good-at=2"))
+        self.assertNotIn("kept", self.run_it().stderr)
+        lines = self.succeeds("--resume").stderr.splitlines()
+        for node, kept in (("a", True), ("outer/in", True), ("b", False)):
+            line, = (line for line in lines if line.startswith(f"capsule-run: {node}: Succeeded"))
+            self.assertEqual(kept, "kept from before" in line, line)
+
 
 class Hooks(WorkflowBench):
     HOOK = leaf("tell", "--", "{{inputs.parameters.status}}", "{{inputs.parameters.failures}}",
