@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
+#include "workflow/binding.hpp"
 #include "workflow/runner.hpp"
 
 namespace capsule::workflow {
@@ -61,6 +62,11 @@ std::map<std::string, std::string> resolve_arguments(const Library& library, con
       throw Error{ErrorKind::usage,
                   fmt::format("the workflow '{}' has no parameter '{}'", library.submitted.name, printable(name))};
     out.insert_or_assign(name, value);
+  }
+  for (const auto* list : {&library.main().arguments, &library.submitted.arguments, &inputs}) {
+    for (const auto& parameter : *list) {
+      if (const auto value = out.find(parameter.name); value != out.end()) check_allowed(parameter, value->second);
+    }
   }
   return out;
 }

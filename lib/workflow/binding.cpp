@@ -11,6 +11,15 @@
 
 namespace capsule::workflow {
 
+void check_allowed(const Parameter& parameter, const std::string& value) {
+  if (parameter.allowed.empty() ||
+      std::find(parameter.allowed.begin(), parameter.allowed.end(), value) != parameter.allowed.end())
+    return;
+  throw Error{ErrorKind::usage,
+              fmt::format("'{}' is not among the values that '{}' allows: {}", printable(value), parameter.name,
+                          printable(fmt::format("{}", fmt::join(parameter.allowed, ", "))))};
+}
+
 std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope) {
   std::map<std::string, std::string> out;
   std::size_t bytes = 0;
@@ -23,6 +32,7 @@ std::map<std::string, std::string> argument_values(const std::vector<Parameter>&
                              parameter_text(evaluate(argument.from->expression, Dialect::expr, scope.lookup())));
       else
         throw Error{ErrorKind::usage, "it has no value"};
+      check_allowed(argument, out[argument.name]);
       if (bytes += out[argument.name].size(); bytes > max_value_bytes) {
         throw Error{ErrorKind::invalid_input,
                     fmt::format("the arguments are together larger than {}", human_size(max_value_bytes))};
@@ -42,11 +52,7 @@ void bind_inputs(const Template& definition, const std::map<std::string, std::st
       throw Error{ErrorKind::usage,
                   fmt::format("{}: the template '{}' gets no '{}'", definition.place, definition.name, input.name)};
     }
-    if (!input.allowed.empty() &&
-        std::find(input.allowed.begin(), input.allowed.end(), *value) == input.allowed.end()) {
-      throw Error{ErrorKind::usage, fmt::format("{}: '{}' is not among the values that '{}' allows", definition.place,
-                                                printable(*value), input.name)};
-    }
+    with_trace(definition.place, [&] { check_allowed(input, *value); });
     scope.set("inputs.parameters." + input.name, *std::move(value));
   }
 }

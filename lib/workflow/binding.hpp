@@ -9,7 +9,10 @@
 
 namespace capsule::workflow {
 
-/// The values of a call's arguments in the caller's scope.
+/// Error usage for a value that the parameter does not allow (enum).
+void check_allowed(const Parameter& parameter, const std::string& value);
+
+/// The values of a call's arguments in the caller's scope. Error usage for one that is missing or not allowed.
 std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope);
 
 /// A template's inputs as names in its scope: given values, else values and defaults of its own. Error usage for one

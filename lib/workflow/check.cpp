@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "fs/safe_path.hpp"
 #include "json/write.hpp"
+#include "workflow/binding.hpp"
 #include "workflow/container.hpp"
 #include "workflow/dependencies.hpp"
 #include "workflow/known_names.hpp"
@@ -134,9 +135,7 @@ class Checker {
       if (!value) continue;
       if (value->find("{{") != std::string::npos)
         fail(fmt::format("the default of '{}' holds a tag, which is put in nowhere", input.name));
-      if (!input.allowed.empty() &&
-          std::find(input.allowed.begin(), input.allowed.end(), *value) == input.allowed.end())
-        fail(fmt::format("'{}' is not among the values that '{}' allows", printable(*value), input.name));
+      check_allowed(input, *value);
     }
   }
 

@@ -49,7 +49,7 @@ std::string run_id_of(const Library& library, const std::map<std::string, std::s
                       const RunRequest& request);
 
 /// The workflow's arguments: given ones, else the file's values, config maps, defaults. Error usage for one without a
-/// value, or one that the workflow does not have.
+/// value, one whose value is not allowed (enum), or one that the workflow does not have.
 std::map<std::string, std::string> resolve_arguments(const Library& library, const RunRequest& request);
 
 struct RunResult {

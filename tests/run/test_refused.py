@@ -45,6 +45,22 @@ class Refused(WorkflowBench):
         self.workflow(steps(call("a")), template)
         self.refused("fast")
 
+    def test_an_argument_that_is_not_allowed(self):
+        """Of the entrypoint, of the workflow, of a call."""
+        some = {"name": "p", "enum": ["one", "two"]}
+        for entrypoint, argument in ((some, {"value": "one"}), ({"name": "p"}, {"value": "one", "enum": ["one", "two"]})):
+            self.workflow(steps(call("a", "echo", {"text": "{{inputs.parameters.p}}"}), inputs={"parameters": [entrypoint]}), ECHO,
+                          parameters={"p": argument}, hooks={"exit": {"template": "a"}})
+            self.refused("'three' is not among the values that 'p' allows: one, two", arguments=["-p", "p=three"])
+            self.assertFalse((self.state / "runs").exists(), "it is refused before anything is written")
+        for text in ("one", "{{inputs.parameters.p}}"):
+            task = call("a", "echo")
+            task["arguments"] = {"parameters": [{"name": "text", "value": text, "enum": ["two"]}]}
+            self.workflow(steps(task, inputs=inputs("p")), ECHO, parameters={"p": "one"})
+            done = self.run_it()
+            self.assertEqual((2, []), (done.code, self.calls()), done)
+            self.assertIn("'one' is not among", done.stderr)
+
     def test_duplicate_keys(self):
         self.workflow(steps(call("a")), leaf("a"))
         self.file.write_text(self.file.read_text() + "spec: {}\n")

@@ -44,6 +44,9 @@ class Shipped(WorkflowBench):
         self.succeeds("-p", "source=/a folder/x", "-p", "registry=oci-layout:/r")
         self.assertEqual(self.lines()[2:], ["capsule-pack", "capsule-sign", "capsule-publish"])
         self.refused_for("source")
+        done = self.run_it("-p", "source=/a folder/x", "-p", "publish=maybe")
+        self.assertEqual(2, done.code, done)
+        self.assertIn("'maybe' is not among the values that 'publish' allows: true, false", done.stderr)
 
     def refused_for(self, name):
         done = self.run_it()
