@@ -1,5 +1,6 @@
 #include "deploy/sandbox.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ namespace capsule::deploy {
 namespace {
 
 constexpr std::string_view search_path = "/usr/local/bin:/usr/bin:/bin";
+constexpr std::string_view temporary_folder = "tmp";
 
 fs::Path find_program(std::string_view name) {
   for (auto rest = search_path; !rest.empty();) {
@@ -54,15 +56,43 @@ std::vector<std::string> interpreter_of(const fs::Path& file) {
   return words;
 }
 
+/// The folder itself, whatever its mode. No Fd where there is no such folder (errno).
+fs::Fd open_folder(int above, const fs::Path& name, int more_flags = 0) {
+  return fs::Fd{::openat(above, name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | more_flags)};
+}
+
+/// Owner and mode of an open folder: no path is walked, so that nothing else can come into its place.
+void give_to_capsule(const fs::Fd& folder, const fs::Path& name) {
+  if (!folder) fs::throw_errno("open the folder", name, errno);
+  constexpr auto user = process::capsule_user;
+  if (::geteuid() == 0 && ::fchownat(folder.get(), "", user, user, AT_EMPTY_PATH) != 0)
+    fs::throw_errno("change the owner of", name, errno);
+  // fchmod(2) takes no O_PATH descriptor; this names the same open folder.
+  if (::chmod(fmt::format("/proc/self/fd/{}", folder.get()).c_str(), S_IRWXU) != 0)
+    fs::throw_errno("change the mode of", name, errno);
+}
+
+/// `name` below a folder that capsule code writes: whatever it put there instead of a folder, a link or a file, goes,
+/// and what that points to is not touched.
+void make_folder_among_strangers(const fs::Path& above, const std::string& name) {
+  const auto data = open_folder(AT_FDCWD, above);
+  if (!data) fs::throw_errno("open the folder", above, errno);
+  auto folder = open_folder(data.get(), name, O_NOFOLLOW);
+  if (!folder) {
+    if (::unlinkat(data.get(), name.c_str(), 0) != 0 && errno != ENOENT) fs::throw_errno("remove", above / name, errno);
+    if (::mkdirat(data.get(), name.c_str(), S_IRWXU) != 0) fs::throw_errno("create the folder", above / name, errno);
+    folder = open_folder(data.get(), name, O_NOFOLLOW);
+  }
+  give_to_capsule(folder, above / name);
+}
+
 }  // namespace
 
 void make_writable_folder(const fs::Path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fs::throw_errno("create the folder", folder, error.value());
-  if (::geteuid() == 0 && ::chown(folder.c_str(), process::capsule_user, process::capsule_user) != 0)
-    fs::throw_errno("change the owner of", folder, errno);
-  std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  give_to_capsule(open_folder(AT_FDCWD, folder), folder);
 }
 
 void require_passable(const fs::Path& folder) {
@@ -88,9 +118,9 @@ process::Command capsule_command(const CapsuleCall& call) {
   command.program = words.front();
   command.arguments.assign(words.begin() + 1, words.end());
   command.folder = call.root.string();
-  const auto temporary = call.data / "tmp";
+  const auto temporary = call.data / temporary_folder;
   make_writable_folder(call.data);
-  make_writable_folder(temporary);
+  make_folder_among_strangers(call.data, std::string{temporary_folder});
   command.environment = {{"PATH", std::string{search_path}},   {"LANG", "C.UTF-8"},
                          {"HOME", call.data.string()},         {"TMPDIR", temporary.string()},
                          {"CAPSULE_ROOT", call.root.string()}, {"CAPSULE_DATA", call.data.string()},

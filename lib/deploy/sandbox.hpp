@@ -13,6 +13,7 @@
 namespace capsule::deploy {
 
 /// A folder that capsule code may write: made if missing, owned by process::capsule_user when we are root, mode 0700.
+/// Not for a folder inside of one that it writes already: its path is followed.
 void make_writable_folder(const fs::Path& folder);
 
 /// Error denied, naming the folder, where the user as whom capsule code runs could not enter `folder` or one above it.

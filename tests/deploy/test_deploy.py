@@ -126,6 +126,25 @@ class Deploy(unittest.TestCase):
                 self.assertIn(word, error.splitlines()[-1])
                 self.assertEqual([], self.records())
 
+    def test_what_a_capsule_puts_in_place_of_its_tmp_is_not_followed_and_blocks_nothing(self):
+        victim = self.folder / "victim"
+        victim.mkdir(mode=0o755)
+        (victim / "file").write_text("mine")
+        before = [(path.stat().st_uid, path.stat().st_mode) for path in (victim, victim / "file")]
+        for name, trick in (("link-to-folder", f'ln -s {victim} "$CAPSULE_DATA/tmp"'), ("link-to-file", f'ln -s {victim}/file "$CAPSULE_DATA/tmp"'),
+                            ("link-to-nothing", f'ln -s {self.folder}/made "$CAPSULE_DATA/tmp"'), ("file", 'echo > "$CAPSULE_DATA/tmp"'),
+                            ("locked", 'mkdir -m 0 "$CAPSULE_DATA/tmp"'), ("nothing", "true")):
+            with self.subTest(name):
+                shutil.rmtree(self.loop.state / "data", ignore_errors=True)
+                self.publish(name, install=f'#!/bin/sh\nset -e\nrm -rf "$CAPSULE_DATA/tmp"\n{trick}\n', health='#!/bin/sh\necho > "$TMPDIR/written"\n')
+                self.deploy()
+                self.assertEqual(before, [(path.stat().st_uid, path.stat().st_mode) for path in (victim, victim / "file")])
+                self.assertEqual(["file"], [path.name for path in victim.iterdir()])
+                self.assertFalse((self.folder / "made").exists())
+                [temporary] = (self.loop.state / "data").glob("*/tmp")
+                self.assertTrue(temporary.is_dir() and not temporary.is_symlink())
+                self.assertEqual(0o700, temporary.stat().st_mode & 0o777)
+
     def test_a_time_limit_is_ours(self):
         self.publish()
         self.assertIn("run", self.deploy("--parameters", '{"seconds":60}', "--timeout", "1s", code=41))
