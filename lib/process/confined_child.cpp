@@ -108,8 +108,8 @@ ConfinedChild::ConfinedChild(const Confinement& confinement, const std::string& 
   }
   m_rules.port = confinement.way_out;
   const auto sockets = confinement.network == Network::host ? Sockets::any
-                       : confinement.way_out                ? Sockets::unix_and_tcp
-                                                            : Sockets::only_unix;
+                       : confinement.way_out                ? Sockets::tcp
+                                                            : Sockets::pairs;
   if (confinement.seccomp) m_filter = &seccomp_program(sockets);
   m_user_map = fmt::format("{0} {0} 1", ::geteuid());
   m_group_map = fmt::format("{0} {0} 1", ::getegid());

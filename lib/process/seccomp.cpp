@@ -72,16 +72,15 @@ constexpr std::array namespace_flags{CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,  
 /// Registers are 64 bits wide, the kernel looks at the lower half of these.
 constexpr scmp_datum_t lower_half = 0xffff'ffffU;
 
+/// A UNIX socket by its path leads to every service of the same user, through any network namespace: what a program
+/// needs of them among its own processes, socketpair gives.
 bool add_socket_rules(void* context, Sockets sockets) {
   const auto no = SCMP_ACT_ERRNO(EACCES);
   if (::seccomp_rule_add(context, no, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) != 0) return false;
-  if (sockets == Sockets::only_unix)
-    return ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
-  // Families below and above UNIX and INET, and all of INET but streams, by the lower bits that hold the type.
-  static_assert(AF_UNIX == 1 && AF_INET == 2);
+  if (sockets == Sockets::pairs) return ::seccomp_rule_add(context, no, SCMP_SYS(socket), 0) == 0;
+  // All families but INET, and all of INET but streams, by the lower bits that hold the type.
   constexpr scmp_datum_t type_bits = 0xf;
-  bool good = ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_LT, AF_UNIX)) == 0 &&
-              ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_INET)) == 0 &&
+  bool good = ::seccomp_rule_add(context, no, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_INET)) == 0 &&
               ::seccomp_rule_add(context, no, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_INET),
                                  SCMP_A2(SCMP_CMP_GT, IPPROTO_TCP)) == 0;
   for (scmp_datum_t type = 0; type <= type_bits; ++type) {
@@ -124,14 +123,14 @@ std::vector<sock_filter> build(Sockets sockets) {
 }  // namespace
 
 const std::vector<sock_filter>& seccomp_program(Sockets sockets) {
-  static const auto only_unix = build(Sockets::only_unix);
-  static const auto unix_and_tcp = build(Sockets::unix_and_tcp);
+  static const auto pairs = build(Sockets::pairs);
+  static const auto tcp = build(Sockets::tcp);
   static const auto any = build(Sockets::any);
   switch (sockets) {
-    case Sockets::only_unix:
-      return only_unix;
-    case Sockets::unix_and_tcp:
-      return unix_and_tcp;
+    case Sockets::pairs:
+      return pairs;
+    case Sockets::tcp:
+      return tcp;
     case Sockets::any:
       break;
   }

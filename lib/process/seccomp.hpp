@@ -6,10 +6,15 @@
 
 namespace capsule::process {
 
-enum class Sockets { only_unix, unix_and_tcp, any };
+/// Which sockets a program may open.
+enum class Sockets {
+  pairs,  ///< those of socketpair(2) alone
+  tcp,    ///< streams of IPv4 too
+  any,
+};
 
-/// A filter of system calls as the kernel wants it: refuses sockets other than UNIX ones, and what has no place in a
-/// capsule and was a way out of confinements before: ptrace, bpf, io_uring, mounts, namespaces, keys, … Empty when
+/// A filter of system calls as the kernel wants it: refuses the other sockets, and what has no place in a capsule
+/// and was a way out of confinements before: ptrace, bpf, io_uring, mounts, namespaces, keys, … Empty when
 /// libseccomp does not know this machine.
 const std::vector<sock_filter>& seccomp_program(Sockets sockets);
 
