@@ -20,6 +20,10 @@ constexpr auto look_while_ready = 500ms;
 constexpr unsigned max_failures = 3;
 constexpr std::size_t max_log_lines = 201;  // one more than is shown, so that it is seen that there are more
 
+bool has_failed(const std::optional<json::Value>& outcome) {
+  return outcome && outcome->at_pointer("/failure") != nullptr;
+}
+
 std::string digest_of(const json::Value& input) {
   return crypto::sha256(json::canonical(input)).text();
 }
@@ -92,11 +96,13 @@ Pool::Run* Pool::run_named(const std::string& run_id) {
 Pool::Claimed Pool::claim(const Claim& claim) {
   const std::lock_guard lock{m_mutex};
   const auto digest = digest_of(claim.input);
-  if (const auto* run = run_named(claim.run_id); run != nullptr)
-    return run->input_digest == digest ? Claimed::before : Claimed::conflict;
+  const auto* before = run_named(claim.run_id);
+  if (before != nullptr && before->input_digest != digest) return Claimed::conflict;
+  if (before != nullptr && !has_failed(before->outcome)) return Claimed::before;
   const auto it = std::find_if(m_waiting.begin(), m_waiting.end(),
                                [](const auto& one) { return one->is_ready() && !one->failure(); });
   if (it == m_waiting.end()) return Claimed::none_ready;
+  if (before != nullptr) forget(claim.run_id);
   forget_old_runs();
   auto& run = m_runs.emplace_back(Run{claim.run_id, digest, std::move(*it), {}, {}});
   m_waiting.erase(it);
@@ -104,6 +110,14 @@ Pool::Claimed Pool::claim(const Claim& claim) {
   ++m_running;
   run.thread = std::thread{[this, &run, claim] { serve(run, claim); }};
   return Claimed::yes;
+}
+
+void Pool::forget(const std::string& run_id) {
+  m_runs.remove_if([&](Run& run) {
+    if (run.run_id != run_id) return false;
+    run.thread.join();
+    return true;
+  });
 }
 
 void Pool::forget_old_runs() {

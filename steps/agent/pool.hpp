@@ -43,8 +43,8 @@ class Pool {
   ~Pool();
 
   [[nodiscard]] PoolState state();
-  /// A waiting process for this run. The same run again is `before`, whatever it has come to; with another input,
-  /// `conflict`.
+  /// A waiting process for this run. The same run again is `before` while it runs and once it has a result, and is run
+  /// again where it failed; with another input, `conflict`.
   Claimed claim(const Claim& claim);
   /// The run as GET /v1/runs/<run_id> answers it, {run_id, state: running|done, outcome}; waits up to `patience` for
   /// its end. Nothing for a run that is not known.
@@ -63,6 +63,7 @@ class Pool {
   void look_after_waiting();
   void serve(Run& run, const Claim& claim);
   Run* run_named(const std::string& run_id);
+  void forget(const std::string& run_id);  ///< one that is over
   void forget_old_runs();
 
   const capsule::deploy::Workload m_workload;

@@ -103,6 +103,18 @@ class Claims(AgentCase):
         first = self.outcome()
         self.assertEqual((200, first), (lambda status, reply: (status, reply["outcome"]))(*self.claim()))
 
+    def test_a_run_that_failed_is_run_again_when_it_is_claimed_again(self):
+        self.write("expansion/runner.py", RUNNER.replace("# run", "time.sleep(request['parameters'].get('seconds', 0))"))
+        self.agent()
+        self.when_ready()
+        slow = {"parameters": {"seconds": 1}}
+        self.assertEqual(202, self.claim(time_limit_ms=100, **slow)[0])
+        self.assertEqual("timed_out", self.outcome()["failure"]["kind"])
+        self.when_ready()
+        self.assertEqual(409, self.claim()[0])
+        self.assertEqual(202, self.claim(**slow)[0])
+        self.assertEqual(1, self.outcome()["result"]["parameters"]["seconds"])
+
     def test_who_comes_while_none_waits_is_told_so(self):
         self.write("expansion/runner.py", RUNNER.replace("# run", "time.sleep(1)"))
         self.agent()

@@ -103,6 +103,15 @@ class WarmPool(WarmCase):
         self.assertEqual(41, done.code, done)
         self.assertTrue(when(lambda: len([line for line in self.processes() if "/runner.py" in line]) == 1), self.processes())
 
+    def test_a_run_that_failed_or_timed_out_is_tried_again(self):
+        self.publish(at_run="time.sleep(1.5)")
+        self.assertEqual(41, self.deploy("--timeout", "1s").code)
+        self.assertEqual("warm", self.record(self.deploy())["start"]["mode"])
+        self.publish(version="1.0.1", at_run="mark = os.environ['CAPSULE_DATA'] + '/again'\n"
+                     "if not os.path.exists(mark):\n    open(mark, 'w').close()\n    os.kill(os.getpid(), 9)")
+        self.assertEqual(16, self.deploy().code)
+        self.assertEqual("warm", self.record(self.deploy())["start"]["mode"])
+
     def test_what_the_runner_says_is_passed_on(self):
         self.publish(at_run="print('half way', file=sys.stderr)")
         self.assertIn("run: half way", self.deploy().stderr)
