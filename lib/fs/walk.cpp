@@ -49,9 +49,10 @@ class Walker {
     std::error_code error;
     std::filesystem::directory_iterator entries{folder, error};
     if (error) throw_errno("read the folder", folder, error.value());
+    const auto start = prefix.empty() ? prefix : prefix + "/";
     for (const auto& entry : entries) {
       const auto name = entry.path().filename().string();
-      const auto relative = prefix.empty() ? name : prefix + "/" + name;
+      const auto relative = start + name;
       if (is_skipped(name)) {
         m_walk.skipped.push_back(relative);
         continue;
