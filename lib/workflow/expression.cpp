@@ -172,7 +172,7 @@ class Parser {
       case Token::Kind::string:
         return token.text;
       case Token::Kind::tag:
-        return looked_up(trimmed(token.text));
+        return tag(trimmed(token.text));
       default:
         return word(token.text);
     }
@@ -236,13 +236,22 @@ class Parser {
     return static_cast<std::int64_t>(*value);
   }
 
+  /// What stands between {{ and }}: a name, or behind '=' an expression, whose value is one operand too.
+  json::Value tag(const std::string& text) {
+    if (!text.starts_with('=')) return looked_up(text);
+    const auto purpose = m_checks_form ? Purpose::check : Purpose::evaluate;
+    return counted(Parser{std::string_view{text}.substr(1), Dialect::expr, m_lookup, purpose}.run());
+  }
+
+  json::Value counted(json::Value value) {
+    const auto* text = value.if_string();
+    if (m_looked_up += text != nullptr ? text->size() : 0; m_looked_up > max_looked_up)
+      fail("its values are too large");
+    return value;
+  }
+
   json::Value looked_up(const std::string& path) {
-    if (auto value = m_lookup(path)) {
-      const auto* text = value->if_string();
-      if (m_looked_up += text != nullptr ? text->size() : 0; m_looked_up > max_looked_up)
-        fail("its values are too large");
-      return *std::move(value);
-    }
+    if (auto value = m_lookup(path)) return counted(*std::move(value));
     fail(fmt::format("'{}' is not known here", printable(path)));
   }
 

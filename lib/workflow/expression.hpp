@@ -18,8 +18,8 @@ using Lookup = std::function<std::optional<json::Value>(std::string_view path)>;
 enum class Dialect {
   expr,  ///< `{{=…}}` and retryStrategy.expression: names are looked up, also as a['b']; asInt, asFloat, string are
          ///< functions; an unknown name is an error
-  when,  ///< `when`: a bare word is a string, and `{{tag}}` is one operand, whatever its value holds: no value can
-         ///< become an operator
+  when,  ///< `when`: a bare word is a string, and `{{tag}}` or `{{=expr}}` is one operand, whatever its value holds: no
+         ///< value can become an operator
   depends,  ///< `depends`: a name is a task, alone or with .Succeeded, .Failed, … behind it; names may hold '-'; only
             ///< ||, && and ! join them
 };

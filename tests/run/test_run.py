@@ -144,6 +144,14 @@ class Flow(WorkflowBench):
         self.assertEqual(self.succeeds("-p", "go=x == x || true").result["result"], "none")
         self.assertEqual(len(self.calls()), 1)
 
+    def test_when_with_an_expression(self):
+        self.workflow(steps(call("a", when="{{=asInt(inputs.parameters.n) > 2}}"), call("b", when="{{=inputs.parameters.n}} == 2"),
+                            inputs=inputs("n")), leaf("a"), leaf("b"), parameters={"n": "3"})
+        self.succeeds()
+        self.assertEqual(["a"], self.labels())
+        self.succeeds("-p", "n=2")
+        self.assertEqual(["a", "b"], self.labels())
+
     def test_items(self):
         self.workflow(steps([call("a", "echo", {"text": "{{item}}"}, withItems=["x", 2, {"k": "v"}])],
                             [call("b", "echo", {"text": "{{item}}!"}, withParam=OUT % "a")],

@@ -82,6 +82,17 @@ TEST_CASE("when: bare words are strings, and no value can become an operator") {
   CHECK_FALSE(evaluate_condition(text, Dialect::when, with("x == x || true")));
   CHECK(evaluate_condition("'{{inputs.parameters.publish}}' != heads && 2 > 1", Dialect::when, with("tails")));
   CHECK(evaluate_condition("{{inputs.parameters.publish}}", Dialect::when, with("true")));
+  for (const std::string yes : {"{{=inputs.parameters.publish == 'a'}}", "{{= inputs.parameters.publish }} == a",
+                                "'{{=string(1)}}' == 1 && !{{=1 == 2}}", "{{=asInt('3')}} > 2"}) {
+    CAPTURE(yes);
+    CHECK(evaluate_condition(yes, Dialect::when, with("a")));
+    CHECK_NOTHROW(check_expression(yes, Dialect::when, with("")));
+  }
+  CHECK_FALSE(evaluate_condition("{{=inputs.parameters.publish}} == b", Dialect::when, with("b == b || b")));
+  for (const std::string bad : {"{{=inputs.parameters.nothing}} == true", "{{=}}", "{{=1 ==}}", "{{=={{=1}}}}"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(check_expression(bad, Dialect::when, with("")), Error);
+  }
   CHECK_THROWS_AS(evaluate_condition("{{inputs.parameters.nothing}} == true", Dialect::when, with("")), Error);
   CHECK_THROWS_AS(evaluate_condition("{{inputs.parameters.publish}}", Dialect::when, with("maybe")), Error);
 }
