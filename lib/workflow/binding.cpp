@@ -6,6 +6,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "json/parse.hpp"
 #include "workflow/size.hpp"
 #include "workflow/substitution.hpp"
 
@@ -40,6 +41,12 @@ std::map<std::string, std::string> argument_values(const std::vector<Parameter>&
     });
   }
   return out;
+}
+
+json::Array list_of(std::string_view text) {
+  const auto value = json::parse(text, "withParam");
+  if (!value.is_array()) throw Error{ErrorKind::invalid_input, "withParam: a JSON array is wanted"};
+  return *value.if_array();
 }
 
 void bind_inputs(const Template& definition, const std::map<std::string, std::string>& arguments, Scope& scope) {

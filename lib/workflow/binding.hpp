@@ -2,8 +2,10 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "json/value.hpp"
 #include "workflow/model.hpp"
 #include "workflow/scope.hpp"
 
@@ -14,6 +16,9 @@ void check_allowed(const Parameter& parameter, const std::string& value);
 
 /// The values of a call's arguments in the caller's scope. Error usage for one that is missing or not allowed.
 std::map<std::string, std::string> argument_values(const std::vector<Parameter>& arguments, const Scope& scope);
+
+/// The list of a withParam whose tags are put in. Error invalid_input.
+json::Array list_of(std::string_view text);
 
 /// A template's inputs as names in its scope: given values, else values and defaults of its own. Error usage for one
 /// that is missing, surplus or not allowed (enum).

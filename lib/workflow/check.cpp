@@ -260,6 +260,8 @@ class Checker {
     with_trace(task.place, [&] {
       if (task.with_items && !task.with_param.empty()) fail("withItems and withParam exclude each other");
       check_tags(task.with_param, known.lookup());
+      if (!task.with_param.empty() && task.with_param.find("{{") == std::string::npos)
+        as_usage("", [&] { return list_of(task.with_param); });
       if (task.with_items && json::compact(*task.with_items).find("{{") != std::string::npos)
         fail("an item holds a tag, which is put in nowhere");
       if (task.with_items || !task.with_param.empty()) known.add_item();

@@ -49,12 +49,19 @@ std::vector<Parameter> read_parameters(const Cursor& at, std::string_view key) {
   return out;
 }
 
+/// The name of a WorkflowTemplate; an empty one would mean a template of the same file.
+std::string read_reference(const Cursor& at) {
+  const auto name = at.at("name");
+  if (name.string().empty()) name.fail("the name of a WorkflowTemplate is wanted");
+  return name.string();
+}
+
 TemplateReference read_target(const Cursor& at) {
   const auto reference = at.optional("templateRef");
   if (!reference) return {{}, at.at("template").string()};
   if (at.optional("template")) at.fail("template and templateRef exclude each other");
   reference->allow_only({"name", "template", "clusterScope"});
-  return {reference->at("name").string(), reference->at("template").string()};
+  return {read_reference(*reference), reference->at("template").string()};
 }
 
 std::optional<Hook> read_exit_hook(const Cursor& at) {
@@ -191,7 +198,7 @@ Spec read_spec(const json::Value& document, const std::string& file) {
   out.entrypoint = text_or_empty(spec, "entrypoint");
   if (const auto reference = spec.optional("workflowTemplateRef")) {
     reference->allow_only({"name", "clusterScope"});
-    out.template_reference = reference->at("name").string();
+    out.template_reference = read_reference(*reference);
   }
   out.arguments = read_parameters(spec, "arguments");
   for (const auto& entry : elements_or_none(spec, "templates")) {

@@ -7,7 +7,6 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
-#include "json/parse.hpp"
 #include "json/write.hpp"
 #include "workflow/binding.hpp"
 #include "workflow/size.hpp"
@@ -170,12 +169,8 @@ Outcome Walker::run_steps(const Library::Resolved& resolved, const std::string& 
 Outcome Walker::run_task(Caller& caller, const Task& task, const std::string& node, const Scope& scope) {
   if (task.with_items) return run_items(caller, task, node, scope, *task.with_items);
   if (task.with_param.empty()) return run_instance(caller, task, node, scope);
-  const auto list = with_trace(task.place, [&] {
-    auto value = json::parse(substitute(task.with_param, scope.lookup()), "withParam");
-    if (!value.is_array()) throw Error{ErrorKind::invalid_input, "withParam: a JSON array is wanted"};
-    return value;
-  });
-  return run_items(caller, task, node, scope, *list.if_array());
+  const auto list = with_trace(task.place, [&] { return list_of(substitute(task.with_param, scope.lookup())); });
+  return run_items(caller, task, node, scope, list);
 }
 
 Outcome Walker::run_items(Caller& caller, const Task& task, const std::string& node, const Scope& scope,

@@ -111,13 +111,18 @@ class Refused(WorkflowBench):
         for name in ("nothing", "../loops/w", "/etc/passwd"):
             self.workflow(steps({"name": "a", "templateRef": {"name": name, "template": "x"}}))
             self.refused(name)
+        self.workflow(steps({"name": "a", "templateRef": {"name": "", "template": "a"}}), leaf("a"))
+        self.refused("the name of a WorkflowTemplate is wanted", "/templateRef/name")
+        self.workflow(workflowTemplateRef={"name": ""})
+        self.refused("the name of a WorkflowTemplate is wanted", "/workflowTemplateRef/name")
         self.workflow(steps(call("first", "b"), call("a", "nothing")), leaf("b"))
         self.refused("nothing")
         self.workflow(steps(call("a")), leaf("a"), entrypoint="elsewhere")
         self.refused("elsewhere")
 
     def test_expressions(self):
-        for key, value in (("when", "{{nothing}} == true"), ("when", "a =="), ("when", "(a == a"), ("when", "maybe")):
+        for key, value in (("when", "{{nothing}} == true"), ("when", "a =="), ("when", "(a == a"), ("when", "maybe"), ("when", "{{=nothing}}"),
+                           ("when", "{{=1 ==}}"), ("withParam", "no list"), ("withParam", '{"a": 1}'), ("withParam", "[1")):
             with self.subTest(key=key, value=value):
                 self.workflow(steps(call("a", **{key: value})), leaf("a"))
                 self.refused()
