@@ -35,9 +35,7 @@ PathMap paths_of(const Leaf::Place& place, const Leaf::Tools& tools) {
     const auto& volume = *place.resolved.volume(name);  // check_library() has found it
     switch (volume.kind) {
       case Volume::Kind::empty_dir: {
-        const auto folder = tools.state.folder() / "volumes" / name;
-        std::filesystem::create_directories(folder);
-        map.add(mount, folder.string());
+        map.add(mount, tools.state.volume(name).string());
         map.add(fmt::format("{}/{}", mount, own_folder), tools.state.outputs(place.node).string());
         break;
       }

@@ -21,6 +21,12 @@ constexpr std::size_t max_result_bytes = std::size_t{4} << 20U;
 void make_folder(const fs::Path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
+  if (error == std::errc::file_exists || error == std::errc::not_a_directory) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("cannot create the folder {}: in its place, or above it, is a file or a link that leads "
+                            "nowhere: remove that",
+                            printable(folder.string(), 1024))};
+  }
   if (error) fs::throw_errno("create the folder", folder, error.value());
 }
 
@@ -69,6 +75,12 @@ fs::Path RunState::node_folder(const std::string& node) const {
 
 fs::Path RunState::outputs(const std::string& node) const {
   return node_folder(node) / "outputs";
+}
+
+fs::Path RunState::volume(const std::string& name) const {
+  auto folder = m_folder / "volumes" / name;
+  make_folder(folder);
+  return folder;
 }
 
 fs::Path RunState::fresh_outputs(const std::string& node) {

@@ -30,10 +30,12 @@ struct Outcome {
 /// What a run has done so far, durable: `STATE/runs/<id>/`. One process at a time.
 class RunState {
  public:
-  /// Error busy when the run is in progress.
+  /// Error busy when the run is in progress; conflict, here and below, where something else lies in a folder's place.
   RunState(const fs::Path& state_folder, const std::string& run_id);
 
   [[nodiscard]] const fs::Path& folder() const noexcept { return m_folder; }
+  /// The folder of an emptyDir, which all steps of the run share; made where it is missing.
+  fs::Path volume(const std::string& name) const;
   /// A folder of the node's own, made empty.
   fs::Path fresh_outputs(const std::string& node);
   fs::Path outputs(const std::string& node) const;

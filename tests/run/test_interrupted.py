@@ -152,6 +152,20 @@ class Interrupted(WorkflowBench):
         self.assertEqual((done.code, done.stdout and done.result["result"]), (0, "1213"), f"seed {seed}: {done}")
         self.assertEqual([path for path in self.state.rglob(".tmp*")], [])
 
+    def test_something_else_in_the_place_of_a_folder_is_a_conflict(self):
+        self.workflow(steps(call("a", "echo", {"text": "x"})), ECHO)
+        self.succeeds()
+        volumes, = self.state.glob("runs/*/volumes")
+        volumes.rename(volumes.with_name("aside"))
+        for put in (lambda: volumes.symlink_to("nowhere"), lambda: volumes.write_text("")):
+            put()
+            done = self.run_it()
+            self.assertEqual(14, done.code, done)
+            self.assertIn(f"cannot create the folder {volumes}/work: ", done.stderr.splitlines()[-1])
+            self.assertNotIn("filesystem error", done.stderr)
+            volumes.unlink()
+        self.succeeds()
+
     def test_a_damaged_record_is_not_taken_for_a_result(self):
         self.workflow(steps(call("a", "echo", {"text": "x"})), ECHO)
         self.succeeds()
