@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "json/cursor.hpp"
@@ -87,6 +88,11 @@ LogAnchor::LogAnchor(fs::Path folder, std::string name, const crypto::Signer& si
 
 std::string LogAnchor::chain() const {
   return fmt::format("{}{}", log_scheme, m_name);
+}
+
+void LogAnchor::require_trusted(const attest::TrustPolicy& trust) const {
+  (void)vkey_of(m_name, m_signer.public_key());  // a key of another type is refused as such
+  attest::require_own_key(trust, attest::Role::log, m_name, m_signer.public_key());
 }
 
 Receipt LogAnchor::anchor(const Digest& bundle_digest) {

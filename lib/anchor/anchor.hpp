@@ -32,6 +32,9 @@ class Anchor {
   virtual ~Anchor() = default;
   /// The name by which a manifest asks for it, e.g. "log:local".
   [[nodiscard]] virtual std::string chain() const = 0;
+  /// Error verification_failed where `trust` would refuse the receipts of this anchor: asked before anything is
+  /// written.
+  virtual void require_trusted(const attest::TrustPolicy& trust) const = 0;
   /// Anchors a digest, or finds where it was anchored before: the digest is the idempotency key, so that nothing is
   /// paid for twice.
   virtual Receipt anchor(const Digest& bundle_digest) = 0;
@@ -42,6 +45,7 @@ class LogAnchor final : public Anchor {
  public:
   LogAnchor(fs::Path folder, std::string name, const crypto::Signer& signer);
   [[nodiscard]] std::string chain() const override;
+  void require_trusted(const attest::TrustPolicy& trust) const override;
   Receipt anchor(const Digest& bundle_digest) override;
 
  private:

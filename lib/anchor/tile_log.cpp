@@ -77,9 +77,6 @@ TileLog::TileLog(fs::Path folder, std::string name) : m_folder(std::move(folder)
     throw Error{ErrorKind::usage,
                 fmt::format("not a name for a log (letters, digits, '-', '.', '_', '/'): '{}'", printable(m_name))};
   }
-  std::error_code error;
-  std::filesystem::create_directories(m_folder, error);
-  if (error) fs::throw_errno("create the folder", m_folder, error.value());
 }
 
 std::uint64_t TileLog::size() const {
@@ -180,12 +177,16 @@ fs::Path TileLog::key_file(std::string_view key) const {
 Inclusion TileLog::append_once(std::string_view key, std::string_view entry, const crypto::Signer& signer) {
   if (entry.size() > max_entry_bytes)
     throw Error{ErrorKind::invalid_input, "an entry of a log has at most 65,535 bytes"};
+  (void)vkey_of(m_name, signer.public_key());  // refuses a key of another type
+  std::error_code error;
+  std::filesystem::create_directories(m_folder, error);
+  if (error) fs::throw_errno("create the folder", m_folder, error.value());
   const fs::FileLock lock{m_folder / ".lock", std::chrono::seconds{30}};
   auto count = size();
+  if (count > 0) verify_checkpoint(fs::read_file(m_folder / "checkpoint", 16384), signer.public_key());
   Inclusion out;
   if (const auto present = find(key, count)) {
     out.index = *present;
-    verify_checkpoint(fs::read_file(m_folder / "checkpoint", 16384), signer.public_key());
   } else {
     out.index = count;
     std::filesystem::create_directories(m_folder / "by-key");

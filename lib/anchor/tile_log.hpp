@@ -23,12 +23,13 @@ struct Inclusion {
 /// finds an entry again. One writer at a time (flock); a reader sees the last checkpoint.
 class TileLog {
  public:
-  /// `name` is the log's origin. The folder is made if it is missing; a folder that holds a log of another name is
-  /// Error conflict.
+  /// `name` is the log's origin. A folder that holds a log of another name is Error conflict.
   TileLog(fs::Path folder, std::string name);
 
   /// Appends `entry` (at most 65,535 bytes) unless one was logged under `key` before, and gives the proof of the one
-  /// that is there. Killed at any moment, the next call completes: the checkpoint is written last.
+  /// that is there. The folder is made if it is missing. Before anything is written, Error usage for a key that is none
+  /// for logs, and verification_failed unless the signer's key signed the checkpoint that is there. Killed at any
+  /// moment, the next call completes: the checkpoint is written last.
   Inclusion append_once(std::string_view key, std::string_view entry, const crypto::Signer& signer);
 
   /// How many entries the last checkpoint commits to; its signature is not checked.

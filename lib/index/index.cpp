@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/hash.hpp"
@@ -120,7 +121,7 @@ std::vector<std::string> Index::versions() {
 }
 
 Index::Written Index::put(Record record, const crypto::Signer& signer) {
-  require_trusted(signer);
+  attest::require_own_key(m_trust, attest::Role::index, m_name, signer.public_key());
   bool changed = false;
   // A registry has no lock: another writer's head can take the place of ours. So write, look again, repeat.
   constexpr int max_rounds = 8;
@@ -136,14 +137,6 @@ Index::Written Index::put(Record record, const crypto::Signer& signer) {
     return put->written;
   }
   throw Error{ErrorKind::busy, fmt::format("other writers keep replacing the index of '{}': try again", m_name)};
-}
-
-void Index::require_trusted(const crypto::Signer& signer) const {
-  const auto keys = m_trust.keys(attest::Role::index, m_name);
-  const auto id = signer.public_key().id();
-  if (std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.id() == id; })) return;
-  refuse(fmt::format("the trust policy does not accept the key {} for the index of '{}': nobody would believe it", id,
-                     m_name));
 }
 
 /// Records of pages by another number of bits on pages by ours.

@@ -60,7 +60,6 @@ class Index {
   [[nodiscard]] Page load_page(const Head& head, const std::string& page);
   [[nodiscard]] Record load_record(const BlobEntry& entry, std::string_view version);
   [[nodiscard]] attest::Statement verified(std::string_view bundle, std::string_view predicate_type) const;
-  void require_trusted(const crypto::Signer& signer) const;
   void regroup(Head& head);
   struct WrittenHead {
     Digest manifest;  ///< what the tag of the head names by this

@@ -44,6 +44,7 @@ std::vector<Anchored> anchor_bundle(oci::Store& store, const oci::Descriptor& su
       out.push_back(*std::move(found));
       continue;
     }
+    anchor->require_trusted(trust);
     auto receipt = anchor->anchor(bundle);
     // Never hand out what a stranger would refuse.
     anchor::verify_receipt(receipt, bundle, trust);

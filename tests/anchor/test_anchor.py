@@ -2,12 +2,14 @@
 import base64
 import hashlib
 import json
+import shutil
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 from small_loop import SmallLoop
+from steps import run
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -84,7 +86,24 @@ class Anchor(unittest.TestCase):
         done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--log", self.loop.folder / "third-log", "--log-name", "third",
                               "--log-key", self.loop.key, "--", self.loop.reference)
         self.refused(2, done, "Ed25519")
-        self.assertFalse((self.loop.folder / "third-log/checkpoint").exists())
+        self.assertFalse((self.loop.folder / "third-log").exists())
+
+    def test_a_log_key_that_the_policy_does_not_accept_leaves_the_log_as_it_is(self):
+        log, before_anchor = self.loop.folder / "kept-log", self.loop.folder / "registry-before"
+        anchor = ("anchor", "--proof-bundle", self.bundle, "--log-name", "kept")
+        shutil.copytree(self.loop.registry, before_anchor)
+        self.assertEqual(0, self.loop.step(*anchor, "--log", log, "--", self.loop.reference).code)
+        shutil.rmtree(self.loop.registry)  # so that the receipt is not found, and the log asked again
+        before_anchor.rename(self.loop.registry)
+        stranger = self.loop.folder / "stranger"
+        self.assertEqual(0, run("sign", "keygen", "--state", stranger).code)
+        before = {path: path.read_bytes() for path in log.rglob("*") if path.is_file()}
+        for place in (log, self.loop.folder / "new-log"):
+            done = self.loop.step(*anchor, "--log", place, "--log-key", stranger / "secrets/capsule-key-log/key.pem", "--", self.loop.reference)
+            self.refused(11, done, "trust policy does not accept the key")
+        self.assertFalse((self.loop.folder / "new-log").exists())
+        self.assertEqual(before, {path: path.read_bytes() for path in log.rglob("*") if path.is_file()})
+        self.assertEqual(0, self.loop.step(*anchor, "--log", log, "--", self.loop.reference).code)
 
     def test_a_folder_that_holds_another_log(self):
         other = self.loop.folder / "other-log"

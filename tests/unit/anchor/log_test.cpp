@@ -127,6 +127,21 @@ TEST_CASE("an append that was killed before its checkpoint is completed by the n
   verify_inclusion(second, "local", key.signer->public_key());
 }
 
+TEST_CASE("a key that is not the log's appends nothing") {
+  const LogKey key;
+  const LogKey stranger;
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto root = folder.path() / "log";
+  TileLog log{root, "local"};
+  CHECK_FALSE(std::filesystem::exists(root));
+  log.append_once("a", "first", *key.signer);
+  const auto before = fs::read_file(root / "checkpoint", 4096);
+  for (const std::string name : {"a", "b"}) CHECK_THROWS_AS(log.append_once(name, "entry", *stranger.signer), Error);
+  CHECK(fs::read_file(root / "checkpoint", 4096) == before);
+  CHECK_FALSE(std::filesystem::exists(root / "tile/0/000.p/2"));
+  CHECK(log.append_once("b", "second", *key.signer).index == 1);
+}
+
 TEST_CASE("a receipt binds the digest, the time and the log") {
   const LogKey key;
   const LogKey stranger;

@@ -1,0 +1,19 @@
+#include "attest/own_key.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace capsule::attest {
+
+void require_own_key(const TrustPolicy& trust, Role role, std::string_view name, const crypto::PublicKey& key) {
+  const auto keys = trust.keys(role, name);
+  if (std::any_of(keys.begin(), keys.end(), [&](const auto& accepted) { return accepted.id() == key.id(); })) return;
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("the trust policy does not accept the key {} for the {} of '{}': nobody would believe it",
+                          key.id(), name_of(role), printable(name))};
+}
+
+}  // namespace capsule::attest
