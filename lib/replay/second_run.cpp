@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
 
 #include "core/error.hpp"
+#include "crypto/hash.hpp"
 #include "deploy/replay.hpp"
 #include "deploy/this_machine.hpp"
 #include "json/write.hpp"
@@ -22,17 +25,51 @@ bool same(const json::Value* left, const json::Value* right) {
   return left != nullptr && right != nullptr && json::canonical(*left) == json::canonical(*right);
 }
 
-/// The claims whose samples are other ones in the second run.
-std::string claims_that_differ(const SecondRun& run, const json::Value& result) {
+/// The run of `record` in a data folder of its own.
+deploy::Replayed run_in(const char* folder, const SecondRun& run, const json::Value& record) {
+  deploy::ThisMachine machine{{.state_folder = run.capsule.folder() / folder, .time_limit = run.time_limit}};
+  machine.prepare(run.capsule.capsule, run.capsule.root());
+  return deploy::replay(machine, run.capsule.capsule, run.capsule.root(), record);
+}
+
+enum class Samples { same, other };
+
+/// The claims whose samples in `result` are the same as the record's, or other ones.
+std::string claims_with(Samples wanted, const SecondRun& run, const json::Value& result) {
   auto second = *run.record.if_object();
   second.set("result", result);
   const json::Value again{std::move(second)};
   std::string names;
   for (const auto& claim : run.capsule.facts.claims.claims) {
-    if (is_about_samples(claim) && !same(run.record.at_pointer(claim.samples), again.at_pointer(claim.samples)))
-      names += fmt::format("{}'{}'", names.empty() ? "" : ", ", claim.name);
+    if (!is_about_samples(claim)) continue;
+    const bool is_same = same(run.record.at_pointer(claim.samples), again.at_pointer(claim.samples));
+    if (is_same == (wanted == Samples::same)) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", claim.name);
   }
   return names;
+}
+
+/// The record with a seed (52 bits) that follows from all of it: who wrote the runner could not know it, and every
+/// check of this record takes the same.
+json::Value with_another_seed(const json::Value& record) {
+  constexpr std::size_t digits = 13;
+  const auto digest = crypto::sha256(json::canonical(record));
+  const json::Value seed{std::uint64_t{std::stoull(std::string{digest.hex().substr(0, digits)}, nullptr, 16)}};
+  auto other = *record.if_object();
+  other.set("seed", same(other.find("seed"), &seed) ? json::Value{0} : seed);
+  return json::Value{std::move(other)};
+}
+
+/// A runner that draws with a constant gives the recorded samples again, and says what seed it was told.
+void require_seed_counts(const SecondRun& run) {
+  log::info("running the capsule with another seed");
+  const auto other = with_trace("the run with another seed than the recorded one",
+                                [&] { return run_in("another-seed", run, with_another_seed(run.record)); });
+  if (const auto names = claims_with(Samples::same, run, other.result); !names.empty()) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("claim {} does not hold: a run with another seed gives the same samples, so they were not "
+                            "drawn with the recorded one",
+                            names)};
+  }
 }
 
 }  // namespace
@@ -44,10 +81,8 @@ bool needs_second_run(const proof::CapsuleFacts& facts) {
 
 Digest run_again(const SecondRun& run) {
   log::info("running the capsule again with the recorded seed");
-  deploy::ThisMachine machine{{.state_folder = run.capsule.folder() / "again", .time_limit = run.time_limit}};
-  machine.prepare(run.capsule.capsule, run.capsule.root());
-  const auto replayed = deploy::replay(machine, run.capsule.capsule, run.capsule.root(), run.record);
-  if (const auto names = claims_that_differ(run, replayed.result); !names.empty()) {
+  auto replayed = run_in("again", run, run.record);
+  if (const auto names = claims_with(Samples::other, run, replayed.result); !names.empty()) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("claim {} does not hold: a second run with the recorded parameters and seed gives other "
                             "samples than the run record",
@@ -58,7 +93,8 @@ Digest run_again(const SecondRun& run) {
                 fmt::format("the run record is not what a run with its parameters and seed gives: output {}, not {}",
                             replayed.output.text(), replayed.recorded.text())};
   }
-  return replayed.output;
+  if (needs_second_run(run.capsule.facts)) require_seed_counts(run);
+  return std::move(replayed.output);
 }
 
 }  // namespace capsule::replay

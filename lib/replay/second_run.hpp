@@ -19,9 +19,10 @@ struct SecondRun {
 [[nodiscard]] bool needs_second_run(const proof::CapsuleFacts& facts);
 
 /// Runs the capsule once more with the recorded parameters and seed, confined and without anything that the first run
-/// left, and requires the same output, samples first. Returns the digest of that output. Errors verification_failed
-/// (naming the claims whose samples differ), unmet_requirement for a capsule that says it is not deterministic, those
-/// of deploy::Target.
+/// left, and requires the same output, samples first. Where claims are about samples, it runs it a third time with
+/// another seed, and requires other samples: the recorded seed is then what they were drawn with. Returns the digest of
+/// the second run's output. Errors verification_failed (naming the claims whose samples are not so), unmet_requirement
+/// for a capsule that says it is not deterministic, those of deploy::Target.
 Digest run_again(const SecondRun& run);
 
 }  // namespace capsule::replay

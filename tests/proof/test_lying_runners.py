@@ -3,12 +3,11 @@ import json
 import sys
 import unittest
 
-from proof_maker import REFERENCE, RESULT, RUNNER, hook
+from proof_maker import REFERENCE, RESULT, RUNNER, hook, samples_of
 from steps import run
 from test_generate_proof import Case
 
-# Each says RESULT with one thing changed.
-SAYS = RUNNER.replace("import sys\n", "import json, os, random, sys\n").replace("sys.stdin.readline()", "asked = json.loads(sys.stdin.readline())")
+# Each says what an honest runner does, with one thing changed.
 LIES = {
     "a better score": ("result['score'] += 0.25", "claim 'score-is-objective' does not hold: .*0.25 apart"),
     "a score better by 1e-6": ("result['score'] += 1e-6", "claim 'score-is-objective' does not hold: .*1e-06 apart"),
@@ -18,19 +17,24 @@ LIES = {
     "samples far away": ("result['samples'] = [x + 9 for x in result['samples']]", "claim 'like-the-reference' does not hold: effect size"),
     "samples of a seed of its own": ("result['samples'][0] += random.Random(os.urandom(8)).random() / 100",
                                      "claim 'like-the-reference' does not hold: a second run .* other samples"),
+    "samples of a constant, and the seed that was asked for": (
+        f"result['samples'] = {RESULT['samples']}; result['seed'] = asked['seed']",
+        "claim 'like-the-reference' does not hold: a run with another seed gives the same samples"),
     "a result of its own each time": ("result['note'] = os.urandom(8).hex()", "not what a run with its parameters and seed gives"),
     "no score": ("del result['score']", "/result/score"),
 }
 
+SEED = 8
+
 
 def runner(change):
-    return SAYS.replace("print(", "result = json.loads(") + f"{change}\nprint(json.dumps(result))\n"
+    return RUNNER.replace("print(", f"import os, random\n{change}\nprint(")
 
 
 class LyingRunners(Case):
     def deployed(self, text, version):
         reference = self.maker.publish(hook(), runner=text, version=version)
-        done = run("deploy", "--trust", self.maker.trust, "--state", self.maker.state, "--", reference)
+        done = run("deploy", "--seed", SEED, "--trust", self.maker.trust, "--state", self.maker.state, "--", reference)
         self.assertEqual(done.code, 0, done)
         return reference, done.result["run_record"]
 
@@ -43,7 +47,7 @@ class LyingRunners(Case):
             with self.subTest(lie):
                 reference, record = self.deployed(runner(change), f"1.1.{number}")
                 said = json.loads((self.maker.registry / "probe/blobs/sha256" / record.split(":")[1]).read_text())["result"]
-                self.assertNotEqual(said, RESULT)
+                self.assertNotEqual(said, {**RESULT, "samples": samples_of(SEED)})
                 self.refused(self.prove(reference, record), 11, words)
         self.assertEqual(self.platform.proofs, {})
 

@@ -28,12 +28,25 @@ CLAIMS = {
 REFERENCE = {"samples": [1.0, 1.5, 2.5, 2.0, 3.0, 2.25]}
 RESULT = {"params": {"x": 0.5, "y": 0.5}, "score": 1.0, "samples": [1.25, 1.75, 2.0, 2.5, 2.75]}
 
-# A runner that is what it says: same result whatever is asked.
-RUNNER = f"""#!/usr/bin/env python3
+def seeded(result=RESULT, seed=7):
+    """A runner that gives `result` for `seed`. For another its samples are other ones, a little: all else is the same."""
+    return f"""#!/usr/bin/env python3
+import json
 import sys
-sys.stdin.readline()
-print({json.dumps(json.dumps(RESULT))})
+asked = json.loads(sys.stdin.readline())
+result = json.loads({json.dumps(json.dumps(result))})
+result["samples"][0] += (asked["seed"] - {seed}) % 2**20 / 2**24
+print(json.dumps(result))
 """
+
+
+RUNNER = seeded()
+
+
+def samples_of(seed):
+    """What RUNNER draws with it."""
+    return [RESULT["samples"][0] + (seed - 7) % 2**20 / 2**24, *RESULT["samples"][1:]]
+
 
 # An honest hook. A test replaces `# before`, `# after` or `# answer` by what goes wrong.
 HOOK = '''#!/usr/bin/env python3

@@ -9,18 +9,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from proof_maker import REFERENCE, RESULT, RUNNER
+from proof_maker import REFERENCE, RUNNER, samples_of
 from registered import Registered, days_ago
 from steps import run
-
-# A runner whose samples follow its seed, a little.
-SEEDED = RUNNER.replace("sys.stdin.readline()", "import json\nseed = json.loads(sys.stdin.readline())['seed']").replace(
-    "print(", "result = json.loads(") + "result['samples'][0] += seed % 1000 / 1e6\nprint(json.dumps(result))\n"
-
-
-def samples_of(seed):
-    return [RESULT["samples"][0] + seed % 1000 / 1e6, *RESULT["samples"][1:]]
-
 
 class Case(unittest.TestCase):
     def setUp(self):
@@ -29,7 +20,7 @@ class Case(unittest.TestCase):
         self.folder = Path(temporary.name)
         self.folder.chmod(0o755)
         self.liar = Registered(self.folder)
-        self.liar.register(runner=SEEDED, record={"result": {"samples": samples_of(7)}})
+        self.liar.register()
 
     def refused(self, done, words, code=11):
         self.assertEqual(done.code, code, done)
@@ -63,6 +54,13 @@ class LyingRuns(Case):
         self.assertEqual(done.code, 0, "statistics cannot tell")
         self.assertRegex(done.result["seed"], "^not checked again")
         self.refused(self.liar.verify("--replay"), "claim 'like-the-reference' does not hold: a second run .* other samples")
+
+    def test_samples_that_follow_no_seed_are_found_by_a_run_with_another(self):
+        liar = RUNNER.replace("print(", "if asked['parameters'].get('lie'):\n    result['samples'][0] = 1.5\nprint(")
+        self.liar.register(runner=liar, version="1.0.1")
+        self.liar.forge(self.liar.retold(parameters={"lie": True}, result={"samples": [1.5, *samples_of(7)[1:]]}))
+        self.assertEqual(self.liar.verify().code, 0, "statistics cannot tell")
+        self.refused(self.liar.verify("--replay"), "claim 'like-the-reference' does not hold: a run with another seed gives the same samples")
 
     def test_a_record_whose_parameters_were_others(self):
         self.liar.forge(self.liar.retold(result={"samples": samples_of(7), "note": "the best ever"}))
@@ -171,7 +169,7 @@ class ForgedBundles(Case):
         blobs = [self.liar.blob(first), self.liar.blob(first_run)]
         for name, version in (("probe", "1.1.0"), ("other", "1.0.0")):
             with self.subTest(f"{name} {version}"):
-                self.liar.register(runner=SEEDED, record={"result": {"samples": samples_of(7)}}, name=name, version=version)
+                self.liar.register(name=name, version=version)
                 self.assertEqual(self.liar.verify().code, 0)
                 self.liar.reindex(record=lambda record: record.update(proof={**record["proof"], "digest": first}, anchors=[]))
                 if name == "other":
@@ -214,7 +212,7 @@ class ForgedIndexes(Case):
         """Rolled back: whoever has seen a newer one refuses it; who comes anew has its expiry."""
         index = self.liar.registry / "probe/index.json"
         old = index.read_text()
-        self.liar.register(runner=SEEDED, record={"result": {"samples": samples_of(7)}}, version="1.1.0")
+        self.liar.register(version="1.1.0")
         home = self.folder / "home"
         home.mkdir()
         self.assertEqual(self.liar.verify(home=home).code, 0)
@@ -259,7 +257,7 @@ class ForgedIndexes(Case):
         self.refused(self.liar.verify(), "key|sign")
 
     def test_one_of_another_capsule(self):
-        self.liar.register(runner=SEEDED, record={"result": {"samples": samples_of(7)}}, name="other")
+        self.liar.register(name="other")
         shutil.rmtree(self.liar.registry / "probe")
         shutil.copytree(self.liar.registry / "other", self.liar.registry / "probe")
         self.refused(self.liar.verify(uri="capsule://probe:1.0.0?proof=true"), "other")
