@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "log/log.hpp"
 
 namespace capsule::deploy {
 
@@ -27,6 +29,13 @@ json::Value to_json(const LedgerEntry& entry) {
       {"ordinal", entry.request.ordinal}, {"seed", entry.request.seed}, {"run_id", entry.request.run_id()}};
   if (entry.record) out.set("record", entry.record->text());
   return out;
+}
+
+void require_same_seed(const RunWish& wish, std::uint64_t seed, const fs::Path& file) {
+  if (!wish.seed || *wish.seed == seed) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("{} says the seed {} for the run with --seed {}: remove the file, or give --new-run",
+                          printable(file.string(), 1024), seed, *wish.seed)};
 }
 
 }  // namespace
@@ -54,9 +63,9 @@ LedgerEntry RunLedger::begin(const RunWish& wish, NewRun new_run) {
       ++entry.request.ordinal;
     } else {
       entry.request.seed = before.at("seed").uint64();
+      require_same_seed(wish, entry.request.seed, file);
       if (const auto record = before.optional("record")) entry.record = Digest::parse(record->string());
-      const auto kept = kept_record_of(wish, entry);
-      if (std::filesystem::exists(kept)) entry.unattached = fs::read_file(kept, max_record_bytes);
+      entry.text = kept_record(entry);
       return entry;
     }
   }
@@ -64,23 +73,31 @@ LedgerEntry RunLedger::begin(const RunWish& wish, NewRun new_run) {
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());
   fs::write_file(file, json::canonical(to_json(entry)));
+  // The same run may have been made for another wish: one that left the seed to be drawn.
+  entry.text = kept_record(entry);
   return entry;
 }
 
-fs::Path RunLedger::kept_record_of(const RunWish& wish, const LedgerEntry& entry) const {
-  auto file = file_of(wish);
-  file.replace_extension(entry.request.run_id() + ".record.json");
-  return file;
+fs::Path RunLedger::record_file_of(const LedgerEntry& entry) const {
+  return m_folder / (entry.request.run_id() + ".record.json");
 }
 
-void RunLedger::keep(const RunWish& wish, const LedgerEntry& entry, const std::string& record) {
-  fs::write_file(kept_record_of(wish, entry), record);
+std::string RunLedger::kept_record(const LedgerEntry& entry) const {
+  const auto file = record_file_of(entry);
+  if (!std::filesystem::exists(file)) return {};
+  auto text = fs::read_file(file, max_record_bytes);
+  if (!entry.record || crypto::sha256(text) == *entry.record) return text;
+  log::warning(
+      fmt::format("{} is not the run record that the ledger names: it is left out", printable(file.string(), 1024)));
+  return {};
+}
+
+void RunLedger::keep(const LedgerEntry& entry) {
+  fs::write_file(record_file_of(entry), entry.text);
 }
 
 void RunLedger::finish(const RunWish& wish, const LedgerEntry& entry) {
   fs::write_file(file_of(wish), json::canonical(to_json(entry)));
-  std::error_code ignored;
-  std::filesystem::remove(kept_record_of(wish, entry), ignored);
 }
 
 }  // namespace capsule::deploy

@@ -13,7 +13,7 @@ namespace capsule::deploy {
 struct LedgerEntry {
   RunRequest request;
   std::optional<Digest> record;
-  std::string unattached{};  ///< a record that was kept and perhaps not attached; empty: none
+  std::string text{};  ///< the record; empty: none was made, or it is lost
 };
 
 /// What is asked for, before a seed and an ordinal are chosen.
@@ -33,17 +33,18 @@ class RunLedger {
  public:
   explicit RunLedger(fs::Path folder);
   /// The run in progress or done for this wish, or a new one: always a new one, with the next ordinal, for NewRun::yes.
-  /// What is returned is on disk.
+  /// What is returned is on disk. Error invalid_input where the file says another seed than the wish.
   LedgerEntry begin(const RunWish& wish, NewRun new_run);
-  /// Keeps the record of a run that begin() returned until finish(): whoever is killed in between attaches the same
-  /// bytes again, and the run has one record.
-  void keep(const RunWish& wish, const LedgerEntry& entry, const std::string& record);
+  /// Keeps the text of a run that begin() returned, for good: whoever is killed after that, or wants it in another
+  /// registry, attaches the same bytes again, and the run has one record.
+  void keep(const LedgerEntry& entry);
   /// The record's digest for a run that begin() returned.
   void finish(const RunWish& wish, const LedgerEntry& entry);
 
  private:
   [[nodiscard]] fs::Path file_of(const RunWish& wish) const;
-  [[nodiscard]] fs::Path kept_record_of(const RunWish& wish, const LedgerEntry& entry) const;
+  [[nodiscard]] fs::Path record_file_of(const LedgerEntry& entry) const;
+  [[nodiscard]] std::string kept_record(const LedgerEntry& entry) const;
   fs::Path m_folder;
 };
 

@@ -27,6 +27,7 @@ std::string RunRequest::run_id() const {
                          {"target", target},
                          {"parameters", parameters},
                          {"seed", seed},
+                         {"budget", budget},
                          {"ordinal", ordinal}};
   return std::string{crypto::sha256(json::canonical(key)).hex().substr(0, 16)};
 }

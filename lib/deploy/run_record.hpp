@@ -20,7 +20,7 @@ struct RunRequest {
   std::uint64_t budget = 0;
   std::uint64_t ordinal = 1;
 
-  /// First 16 hexadecimal digits of SHA-256 of canonical {capsule, ordinal, parameters, seed, target}.
+  /// First 16 hexadecimal digits of SHA-256 of canonical {budget, capsule, ordinal, parameters, seed, target}.
   [[nodiscard]] std::string run_id() const;
   /// What the runner reads: {parameters, seed, budget}.
   [[nodiscard]] json::Value input() const;

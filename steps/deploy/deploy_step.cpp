@@ -195,28 +195,31 @@ void run(const Options& options, step::Context& step) {
   deploy::RunLedger ledger{folder / "runs"};
   const deploy::RunWish wish{unpacked.capsule.capsule_digest(), target->id(), parameters, options.budget, options.seed};
   auto entry = ledger.begin(wish, options.new_run ? deploy::NewRun::yes : deploy::NewRun::no);
+  // A run has one record, ever: where that is lost on both sides, what follows is another run.
+  if (entry.record && entry.text.empty() && !store->has_blob(*entry.record))
+    entry = ledger.begin(wish, deploy::NewRun::yes);
   step.output("run-id", entry.request.run_id());
-  // The ledger knows the record; a registry that was emptied since does not.
-  const bool done = entry.record && store->blob_size(*entry.record).has_value();
-  if (!done) {
+  // The ledger knows the record; another registry, or one that was emptied since, does not.
+  const bool attached = entry.record && store->has_blob(*entry.record);
+  const bool made = !attached && entry.text.empty();
+  if (!attached) {
     deploy::ProofedDeployment object{deploy::ProofedDeployment::file_of(state, reference.name)};
-    if (entry.unattached.empty()) {
-      object.begin(unpacked.capsule.manifest(), unpacked.capsule.capsule_digest(), options.reference,
-                   entry.request.run_id());
-      entry.unattached = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
-                                   parse_duration(options.timeout), options.watts},
-                                  entry.request);
-      ledger.keep(wish, entry, entry.unattached);
+    object.begin(unpacked.capsule.manifest(), unpacked.capsule.capsule_digest(), options.reference,
+                 entry.request.run_id());
+    if (made) {
+      entry.text = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
+                             parse_duration(options.timeout), options.watts},
+                            entry.request);
+      ledger.keep(entry);
     }
-    entry.record =
-        attach_record(*store, subject_of(*store, *reference.digest), entry.request.run_id(), entry.unattached);
-    const auto start = start_in(entry.unattached);
+    entry.record = attach_record(*store, subject_of(*store, *reference.digest), entry.request.run_id(), entry.text);
+    const auto start = start_in(entry.text);
     object.ran(*entry.record, start);
     ledger.finish(wish, entry);
-    step.result("start", start);
+    if (made) step.result("start", start);
   }
   step.output("run-record", entry.record->text());
-  step.output("phase", done ? "AlreadyDone" : "Succeeded");
+  step.output("phase", made ? "Succeeded" : "AlreadyDone");
 }
 
 void remove(const Options& options, step::Context& step) {

@@ -1,6 +1,7 @@
 """The warm pool on this machine: runs in processes that waited for them, and what happens when there are none."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,16 +227,38 @@ class Killed(WarmCase):
         done = self.deploy()
         record = self.record(done)
         digest = done.result["run_record"].partition(":")[2]
-        (entry,) = (self.state / "deployments/probe/runs").iterdir()
+        runs = self.state / "deployments/probe/runs"
+        [entry] = [file for file in runs.iterdir() if ".record." not in file.name]
         ledger = json.loads(entry.read_text())
         del ledger["record"]
         entry.write_text(json.dumps(ledger))
-        kept = entry.with_suffix(f".{ledger['run_id']}.record.json")
-        kept.write_bytes((self.maker.registry / "probe/blobs/sha256" / digest).read_bytes())
+        kept = runs / f"{ledger['run_id']}.record.json"
+        self.assertEqual((self.maker.registry / "probe/blobs/sha256" / digest).read_bytes(), kept.read_bytes())
         self.assertEqual(record, self.record(self.deploy()))
-        self.assertFalse(kept.exists())
         index = json.loads((self.maker.registry / "probe/index.json").read_text())
         self.assertEqual(1, len([entry for entry in index["manifests"] if "run-record" in entry.get("artifactType", "")]), index)
+
+    def test_one_run_has_one_record_in_however_many_registries(self):
+        self.publish()
+        first = self.maker.registry
+        second = self.folder / "second"
+        shutil.copytree(first, second)
+        made = self.deploy()
+        self.delete()
+        self.reference = self.reference.replace(str(first), str(second))
+        for _ in range(2):
+            found = self.deploy()
+            self.assertEqual((made.result["run_record"], made.result["run_id"], "AlreadyDone"),
+                             (found.result["run_record"], found.result["run_id"], found.result["phase"]))
+            self.maker.registry = second
+            self.assertEqual(self.record(made), self.record(found))
+            self.assertEqual([], self.agents(), "nothing ran")
+
+    def test_another_budget_is_another_run(self):
+        self.publish()
+        one, two = (self.deploy("--seed", "5", "--budget", budget) for budget in ("1000", "2000"))
+        self.assertNotEqual(one.result["run_id"], two.result["run_id"])
+        self.assertEqual(["warm", "warm"], [self.record(done)["start"]["mode"] for done in (one, two)])
 
     def test_two_at_once_each_have_a_process_of_their_own(self):
         self.publish(prewarm={"replicas": 2}, at_run="time.sleep(0.3)")

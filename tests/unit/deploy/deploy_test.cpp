@@ -116,12 +116,16 @@ TEST_CASE("a run keeps its seed and its number, whatever is retried") {
   auto again = RunLedger{folder.path() / "runs"}.begin(wish(), NewRun::no);
   CHECK(again.request.run_id() == first.request.run_id());
   CHECK(again.request.seed == first.request.seed);
-  ledger.keep(wish(), again, "record");
-  CHECK(RunLedger{folder.path() / "runs"}.begin(wish(), NewRun::no).unattached == "record");
+  again.text = "record";
+  ledger.keep(again);
+  CHECK(RunLedger{folder.path() / "runs"}.begin(wish(), NewRun::no).text == "record");
   again.record = crypto::sha256("record");
   ledger.finish(wish(), again);
-  CHECK(ledger.begin(wish(), NewRun::no).unattached.empty());
+  CHECK(ledger.begin(wish(), NewRun::no).text == "record");
   CHECK(ledger.begin(wish(), NewRun::no).record == again.record);
+  auto seeded = wish();
+  seeded.seed = again.request.seed;
+  CHECK(ledger.begin(seeded, NewRun::no).text == "record");  // the same run, whoever chose the seed
   const auto next = ledger.begin(wish(), NewRun::yes);
   CHECK(next.request.ordinal == 2);
   CHECK(next.request.run_id() != first.request.run_id());
@@ -129,6 +133,27 @@ TEST_CASE("a run keeps its seed and its number, whatever is retried") {
   auto other = wish();
   other.parameters = json::Object{{"a", 2}};
   CHECK(ledger.begin(other, NewRun::no).request.ordinal == 1);
+}
+
+TEST_CASE("another budget is another run") {
+  auto request = RunRequest{crypto::sha256("c"), "this-machine:1", json::Object{}, 7, 10, 1};
+  const auto one = request.run_id();
+  request.budget = 11;
+  CHECK(request.run_id() != one);
+}
+
+TEST_CASE("a ledger that says another seed than is asked for is no ledger of that run") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  RunLedger ledger{folder.path()};
+  auto wanted = wish();
+  wanted.seed = 7;
+  static_cast<void>(ledger.begin(wanted, NewRun::no));
+  const auto file = std::filesystem::directory_iterator {
+    folder.path()
+    } -> path();
+  fs::write_file(file, R"({"ordinal":1,"seed":8})");
+  CHECK_THROWS_AS(ledger.begin(wanted, NewRun::no), Error);
+  CHECK(ledger.begin(wanted, NewRun::yes).request.seed == 7);
 }
 
 TEST_CASE("the output digest leaves out what differs from run to run") {
