@@ -47,7 +47,7 @@ void require_threshold(oci::Store& store, const Digest& version_index, const Che
   unsigned found = 0;
   for (const auto& key : trust.keys(attest::Role::proof, capsule.name)) {
     const std::vector only{key};
-    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only)) ++found;
+    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) ++found;
   }
   if (found < wanted) {
     throw Error{ErrorKind::verification_failed,
@@ -103,11 +103,13 @@ bool has_bundles(oci::Store& store, const Digest& version_index) {
 }
 
 std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
-                                       const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys) {
+                                       const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys,
+                                       const attest::TrustPolicy& trust) {
   for (const auto& referrer : bundle_referrers(store, version_index)) {
     try {
       const auto candidate =
           oci::read_attached(store, referrer, oci::media_type::sigstore_bundle, attest::max_bundle_bytes);
+      trust.check_revoked(crypto::sha256(candidate.content));
       if (open_bundle(candidate.content, keys).run_record != run_record) continue;
       return check(record_reader(store), version_index, candidate.content, capsule, keys);
     } catch (const Error& error) {

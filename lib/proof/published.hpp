@@ -58,10 +58,11 @@ RecordReader record_reader(oci::Store& store);
 /// Whether any proof bundle, good or bad, is attached to the version index: cheap.
 bool has_bundles(oci::Store& store, const Digest& version_index);
 
-/// The first bundle attached to the version index that `keys` signed, that is about `run_record`, and that holds;
-/// nothing where there is none. One that fails hides no other.
+/// The first bundle attached to the version index that `keys` signed, that is about `run_record`, that holds, and
+/// that `trust` does not revoke; nothing where there is none. One that fails hides no other.
 std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
-                                       const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys);
+                                       const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys,
+                                       const attest::TrustPolicy& trust);
 
 /// Attaches a bundle to its version index: predicateType and proof_id stand in annotations. Returns the digest of the
 /// bundle's blob.

@@ -230,7 +230,7 @@ std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const Di
   if (!proof::has_bundles(store, index)) return std::nullopt;
   const auto facts = proof::verify_published_capsule(store, index, task.trust, &task.progress).facts;
   const std::vector keys{task.signer.public_key()};
-  auto found = proof::find_proof(store, index, task.run_record, facts, keys);
+  auto found = proof::find_proof(store, index, task.run_record, facts, keys, task.trust);
   if (!found) return std::nullopt;
   return Proven{std::move(*found), true};
 }

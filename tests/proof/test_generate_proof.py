@@ -95,6 +95,18 @@ class HonestRuns(Case):
         self.assertEqual(done.code, 0, done)
 
 
+class Revoked(Case):
+    def test_a_revoked_bundle_is_not_what_an_earlier_call_found(self):
+        reference, record = self.maker.publish(hook()), self.maker.record()
+        first = self.prove(reference, record)
+        with self.maker.trust.open("a") as file:
+            file.write(f"revoked: ['{first.result['proof_bundle']}']\n")
+        again = self.prove(reference, record)
+        self.assertEqual(again.code, 0, again)
+        self.assertFalse(again.result["already_proven"])
+        self.assertNotEqual(again.result["proof_bundle"], first.result["proof_bundle"])
+
+
 class LyingRuns(Case):
     def test_each_lie_is_named_and_measured(self):
         reference = self.maker.publish(hook())

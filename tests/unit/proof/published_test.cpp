@@ -112,13 +112,15 @@ struct Published {
     fs::write_file(path, pair.private_pem.reveal(), 0600);
     return crypto::open_signer(path.string(), std::nullopt);
   }
-  static attest::TrustPolicy trust(const std::vector<const crypto::Signer*>& signers, unsigned threshold) {
+  static attest::TrustPolicy trust(const std::vector<const crypto::Signer*>& signers, unsigned threshold,
+                                   const std::string& revoked = "") {
     std::string text = "version: 1\nproof:\n  - threshold: " + std::to_string(threshold) + "\n    keys:\n";
     for (const auto* signer : signers) {
       text += "      - |\n";
       std::istringstream pem{signer->public_key().to_pem()};
       for (std::string line; std::getline(pem, line);) text += "        " + line + "\n";
     }
+    if (!revoked.empty()) text += "revoked: ['" + revoked + "']\n";
     return attest::TrustPolicy::parse(text, "trust", ".");
   }
 
@@ -152,22 +154,22 @@ TEST_CASE("a published proof is found by its run, and checked by its digest") {
   const auto mallory = p.signer("mallory");
   const auto run = crypto::sha256(p.record);
   const std::vector keys{alice->public_key()};
+  const auto trust = Published::trust({alice.get()}, 1);
   CHECK_FALSE(has_bundles(*p.store, p.index->digest));
-  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys));
+  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys, trust));
 
   // A stranger's bundle, one whose evidence is gone, one of another run: none of them hides the good one.
   const auto forged = p.attach(*mallory, "proof_00000001", run, p.evidence());
   const auto empty = p.attach(*alice, "proof_00000002", run, {});
   static_cast<void>(p.attach(*alice, "proof_00000003", crypto::sha256("another run"), p.evidence()));
   CHECK(has_bundles(*p.store, p.index->digest));
-  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys));
+  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys, trust));
   const auto good = p.attach(*alice, "proof_00000004", run, p.evidence());
-  const auto found = find_proof(*p.store, p.index->digest, run, p.facts, keys);
+  const auto found = find_proof(*p.store, p.index->digest, run, p.facts, keys, trust);
   REQUIRE(found);
   CHECK(found->digest == good);
   CHECK(found->bundle.proof_id == "proof_00000004");
 
-  const auto trust = Published::trust({alice.get()}, 1);
   CHECK(check_published_proof(*p.store, p.index->digest, good, p.facts, trust).results.size() == 3);
   CHECK_THROWS_AS(check_published_proof(*p.store, p.index->digest, forged, p.facts, trust), Error);
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, empty, p.facts, trust),
@@ -185,6 +187,13 @@ TEST_CASE("a policy that asks for two keys needs two bundles about the run") {
   static_cast<void>(p.attach(*bob, "proof_00000002", crypto::sha256("another run"), p.evidence()));
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, trust),
                     Catch::Contains("wants 2 keys"));
-  static_cast<void>(p.attach(*bob, "proof_00000003", run, p.evidence()));
+  const auto second = p.attach(*bob, "proof_00000003", run, p.evidence());
   CHECK_NOTHROW(check_published_proof(*p.store, p.index->digest, first, p.facts, trust));
+
+  const auto revoking = Published::trust({alice.get(), bob.get()}, 2, second.text());
+  CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, revoking),
+                    Catch::Contains("wants 2 keys for a proof of probe, 1 signed"));
+  const std::vector bobs{bob->public_key()};
+  CHECK(find_proof(*p.store, p.index->digest, run, p.facts, bobs, trust));
+  CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, bobs, revoking));
 }
