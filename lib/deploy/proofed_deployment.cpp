@@ -7,6 +7,7 @@
 #include "fs/lock.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "log/log.hpp"
 
 namespace capsule::deploy {
 
@@ -91,6 +92,14 @@ bool requires_proof(const json::Object& object) {
   return required == nullptr || required->if_bool() == nullptr || *required->if_bool();
 }
 
+/// 0 where there is none, or no such number.
+std::uint64_t generation_in(const json::Object& metadata) {
+  const auto* found = metadata.find("generation");
+  if (found == nullptr || !found->is_number()) return 0;
+  const auto number = json::to_double(*found->if_number());
+  return number >= 1 && number < 1e15 ? static_cast<std::uint64_t>(number) : 0;
+}
+
 void set_spec(json::Object& object, const std::string& name, json::Value spec) {
   object.set("apiVersion", "infra.industriverse.ai/v1");
   object.set("kind", "ProofedDeployment");
@@ -99,17 +108,23 @@ void set_spec(json::Object& object, const std::string& name, json::Value spec) {
   if (metadata.find("creationTimestamp") == nullptr) metadata.set("creationTimestamp", format_time(now()));
   const auto* before = object.find("spec");
   if (before != nullptr && *before == spec) return;
-  const auto* number = metadata.find("generation");
-  const bool counted = number != nullptr && number->is_number();
-  metadata.set("generation", counted ? json::to_uint64(*number->if_number()) + 1 : std::uint64_t{1});
+  metadata.set("generation", generation_in(metadata) + 1);
   object.set("spec", std::move(spec));
 }
 
+/// What the file says; nothing where it is not there, or damaged: it only reports, and must keep nobody from a run.
 json::Object read(const fs::Path& file) {
   if (!std::filesystem::exists(file)) return {};
-  auto value = json::parse(fs::read_file(file, max_object_bytes), file.string());
-  auto* object = value.if_object();
-  return object == nullptr ? json::Object{} : std::move(*object);
+  try {
+    auto value = json::parse(fs::read_file(file, max_object_bytes), file.string());
+    auto* object = value.if_object();
+    if (object != nullptr) return std::move(*object);
+    throw Error{ErrorKind::invalid_input, fmt::format("{} is no object", printable(file.string(), 1024))};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    log::warning(fmt::format("the report of the deployment is damaged and is begun anew: {}", error.message()));
+    return {};
+  }
 }
 
 std::string text_at(const json::Value& value, std::string_view pointer) {
@@ -197,9 +212,10 @@ bool ProofedDeployment::proved(const ProofOfRun& proof) {
   json::Array anchors;
   for (const auto& [chain, receipt] : proof.anchors)
     anchors.emplace_back(json::Object{{"chain", chain}, {"receipt", receipt.text()}});
+  const auto* known = now_there.at_pointer("/status/anchors");
   if (text_at(now_there, "/status/phase") == "Proved" &&
-      text_at(now_there, "/status/proofDigest") == proof.bundle.text() &&
-      *now_there.at_pointer("/status/anchors") == json::Value{anchors})
+      text_at(now_there, "/status/proofDigest") == proof.bundle.text() && known != nullptr &&
+      *known == json::Value{anchors})
     return true;
   change([&](json::Object& object) {
     auto& status = member(object, "status");

@@ -27,7 +27,7 @@ struct ProofOfRun {
 /// The ProofedDeployment object (infra.industriverse.ai/v1) of a deployment on this machine: a file in the form that
 /// the cluster's object has. status.phase goes Pending → Warm → Running → Proved, or Failed; status.conditions are
 /// Warm, Ran, Proved, Ready and Stalled, in kstatus form. Every change is one atomic write; several processes may make
-/// them.
+/// them. A damaged file is begun anew, with a warning.
 class ProofedDeployment {
  public:
   explicit ProofedDeployment(fs::Path file) : m_file(std::move(file)) {}

@@ -5,8 +5,10 @@
 #include <catch2/catch.hpp>
 
 #include "crypto/hash.hpp"
+#include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
 #include "json/parse.hpp"
+#include "json/write.hpp"
 
 using namespace capsule;
 using namespace capsule::deploy;
@@ -163,4 +165,33 @@ TEST_CASE("a condition keeps the time of its last change") {
   CHECK(*before.at_pointer("/status/conditions/4/lastTransitionTime")->if_string() !=
         deployed.text("/status/conditions/4/lastTransitionTime"));
   CHECK(deployed.text("/status/warmReplicas") == "0");
+}
+
+TEST_CASE("a damaged report is begun anew and blocks nothing") {
+  for (const std::string damaged :
+       {"", "{", "[]", "null", R"({"metadata":{"generation":-1.5},"status":3})", R"({"metadata":{"generation":1e300}})",
+        R"({"metadata":[],"spec":[],"status":{"conditions":[1,{"type":2}]}})"}) {
+    CAPTURE(damaged);
+    const Deployed deployed;
+    fs::write_file(deployed.file, damaged);
+    auto object = ProofedDeployment{deployed.file};
+    object.pool_ended();
+    CHECK_FALSE(object.proved(proof()));
+    object.begin(manifest(false), capsule_digest, "oci-layout:/r/x@sha256:0", "0123456789abcdef");
+    object.ran(record_digest, "cold");
+    CHECK(deployed.phase() == "Running");
+    CHECK(deployed.text("/metadata/generation") == "1");
+  }
+}
+
+TEST_CASE("a proved object without its anchors is told of them again") {
+  Deployed deployed;
+  deployed.begin(manifest(true));
+  deployed.object.ran(record_digest, "cold");
+  CHECK(deployed.object.proved(proof()));
+  auto value = deployed.now();
+  value.if_object()->find("status")->if_object()->erase("anchors");
+  fs::write_file(deployed.file, json::compact(value));
+  CHECK(deployed.object.proved(proof()));
+  CHECK(deployed.text("/status/anchors") == "an array");
 }
