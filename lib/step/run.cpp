@@ -13,12 +13,12 @@
 #include <system_error>
 
 #include "core/error.hpp"
-#include "fs/atomic_file.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
 #include "step/arguments.hpp"
 #include "step/boundary.hpp"
 #include "step/help.hpp"
+#include "step/output_folder.hpp"
 #include "step/signals.hpp"
 
 namespace capsule::step {
@@ -83,15 +83,6 @@ ErrorKind kind_of(const std::error_code& code) {
   return ErrorKind::unavailable;
 }
 
-void write_outputs(const fs::Path& folder, const std::vector<std::pair<std::string, std::string>>& files,
-                   const json::Object& result) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fs::throw_errno("create the folder", folder, error.value());
-  for (const auto& [name, value] : files) fs::write_file(folder / name, value);
-  fs::write_file(folder / "report.json", json::pretty(result));
-}
-
 void print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     throw Error{ErrorKind::unavailable, "cannot write to stdout: is it closed, or the disk full?"};
@@ -125,6 +116,13 @@ fs::Path absolute(const std::string& text) {
   return path.lexically_normal();
 }
 
+/// Others may read what is written and never write it; a user who is stricter stays so. Root is not asked: the confined
+/// user of a run must read what it unpacks.
+void set_mask() {
+  const auto before = ::umask(022);
+  if (::geteuid() != 0) ::umask(before | 022U);
+}
+
 }  // namespace
 
 void Context::output(std::string_view name, std::string_view value) {
@@ -154,7 +152,7 @@ void Context::summary(std::string text) {
 
 int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::function<void(Context&)>& work) {
   occupy_standard_streams();
-  ::umask(022);
+  set_mask();
   log::configure(app.get_name(), log::detect_form());
   try {
     end_on_signals();
@@ -165,37 +163,53 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   add_common_options(app, common);
   add_environment_names(app);
   app.footer([&manual] { return footer_of(manual); });
-  try {
-    try {
-      auto arguments = expand_arguments(app, argc, argv);
-      let_flags_win(app, arguments);
-      app.parse(std::move(arguments));
-      refuse_strangers(app);
-    } catch (const CLI::Success& wanted) {
-      return print_information(app, wanted);
-    }
-  } catch (const CLI::ParseError& error) {
-    return fail(exit_code(ErrorKind::usage),
-                fmt::format("{} (see {} --help)", printable(words_of(error, app), 1024), app.get_name()));
-  } catch (const Error& error) {
-    return fail(exit_code(error.kind()), error.message());
-  }
   Context context;
   context.m_outputs = manual.outputs;
+  OutputFolder outputs;
+  const auto begin_outputs = [&](const std::string& folder) {
+    std::vector<std::string> names;
+    for (const auto& output : manual.outputs) names.push_back(output.name);
+    outputs.begin(folder, names);
+  };
   // Outputs that were known before a failure are written too: a workflow reads them whatever the exit code is.
   const auto fail_with_report = [&](int code, std::string_view kind, std::string message) {
     context.m_result.set("error", json::Object{{"kind", kind}, {"message", message}, {"exit_code", code}});
     try {
-      if (!common.outputs.empty()) write_outputs(common.outputs, context.m_files, context.m_result);
+      outputs.write(context.m_files, context.m_result);
     } catch (const Error& error) {
       // One line, whatever goes wrong; that it cannot be written may be the failure itself.
       if (error.message() != message) message += fmt::format(" (and the outputs are lost: {})", error.message());
     }
     return fail(code, message);
   };
+  const auto refuse = [&](ErrorKind kind, const std::string& message) {
+    try {
+      begin_outputs(outputs_folder_in(argc, argv));
+    } catch (const Error&) {  // what was typed is at fault before
+    }
+    return fail_with_report(exit_code(kind), name_of(kind), message);
+  };
   try {
+    auto arguments = expand_arguments(app, argc, argv);
+    let_flags_win(app, arguments);
+    app.parse(std::move(arguments));
+    refuse_strangers(app);
+  } catch (const CLI::Success& wanted) {
+    try {
+      return print_information(app, wanted);
+    } catch (const Error& error) {
+      return fail(exit_code(error.kind()), error.message());
+    }
+  } catch (const CLI::ParseError& error) {
+    return refuse(ErrorKind::usage,
+                  fmt::format("{} (see {} --help)", printable(words_of(error, app), 1024), app.get_name()));
+  } catch (const Error& error) {
+    return refuse(error.kind(), error.message());
+  }
+  try {
+    begin_outputs(common.outputs);
     work(context);
-    if (!common.outputs.empty()) write_outputs(common.outputs, context.m_files, context.m_result);
+    outputs.write(context.m_files, context.m_result);
     const bool as_json =
         common.output == Format::json || (common.output == Format::automatic && ::isatty(STDOUT_FILENO) == 0);
     if (as_json)

@@ -52,9 +52,10 @@ class Context {
 
 /// The one boundary of a process. Adds --help, --version, --output, --outputs; gives every option its environment
 /// variable CAPSULE_<OPTION>; reads `@FILE` values; drops empty arguments, and `--option=` with an empty value; sets
-/// umask 022; on SIGTERM or SIGINT removes temporaries, ends children and dies of the signal; runs `work`; prints the
-/// result on stdout (JSON, or a summary on a terminal), writes --outputs (report.json last, also after a failure: what
-/// was known by then), and turns an Error into one line on stderr, the termination message of a pod
+/// umask 022 (not below a user's own, but for root); on SIGTERM or SIGINT removes temporaries, ends children and dies
+/// of the signal; runs `work`; prints the result on stdout (JSON, or a summary on a terminal), writes --outputs
+/// (report.json last, also after a failure or a refusal of the arguments: what was known by then; what an earlier run
+/// left there is removed), and turns an Error into one line on stderr, the termination message of a pod
 /// (/dev/termination-log, if there) and the exit code of its kind. Returns the exit code.
 int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::function<void(Context&)>& work);
 

@@ -1,4 +1,6 @@
 """What is typed and cannot be used is refused with 2, in one line, before anything is done; nothing is swallowed."""
+import json
+import os
 import sys
 import tempfile
 import unittest
@@ -13,8 +15,8 @@ class Case(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
 
-    def run_step(self, step, *arguments, env=None):
-        return run(step, *arguments, cwd=self.folder, env=environment(HOME=str(self.folder), **(env or {})))
+    def run_step(self, step, *arguments, env=None, **kwargs):
+        return run(step, *arguments, cwd=self.folder, env=environment(HOME=str(self.folder), **(env or {})), **kwargs)
 
     def refused(self, step, *arguments, env=None, code=2):
         done = self.run_step(step, *arguments, env=env)
@@ -65,6 +67,53 @@ class Strangers(Case):
 
     def test_what_is_not_expected_is_listed_as_it_was_typed(self):
         self.assertIn("not expected: --seed 3 --more", self.refused("verify", "package", "--seed", "3", "--more"))
+
+
+class Outputs(Case):
+    """What an earlier run left under --outputs never passes for what this one found."""
+
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(0, self.run_step("sign", "keygen", "--out", "k").code)
+        (self.folder / "mine").write_text("not an output\n")
+        self.assertEqual(0, self.run_step("deploy", "delete", "x", "--state", "s", "--outputs", "o").code)
+        (self.folder / "o/name").write_text("old")  # as verify leaves it
+        (self.folder / "o/run-record").write_text("old")
+        (self.folder / "o/mine").write_text("of somebody else")
+
+    def report(self):
+        return json.loads((self.folder / "o/report.json").read_text())
+
+    def test_a_failure_leaves_no_old_outputs(self):
+        self.refused("verify", "none.tar.gz", "--key", "k.pub.pem", "--outputs", "o", code=12)
+        self.assertEqual(12, self.report()["error"]["exit_code"])
+        self.assertEqual({"mine", "report.json", "run-record"}, {entry.name for entry in (self.folder / "o").iterdir()})
+
+    def test_a_refusal_of_the_arguments_is_reported_too(self):
+        for words, env in ((["--outputs", "o"], {}), (["--outputs=o", "--", "y"], {}), ([], {"CAPSULE_OUTPUTS": "o"})):
+            with self.subTest(words=words, env=env):
+                (self.folder / "o/run-record").write_text("old")
+                line = self.refused("deploy", "x", "--parameters=@none", *words, env=env, code=12)
+                self.assertEqual("not_found", self.report()["error"]["kind"])
+                line = self.refused("deploy", "--no-option", *words, env=env)
+                self.assertEqual({"error"}, set(self.report()))
+                self.assertEqual((2, True), (self.report()["error"]["exit_code"], self.report()["error"]["message"] in line))
+                self.assertFalse((self.folder / "o/run-record").exists())
+                self.assertTrue((self.folder / "o/mine").exists())
+
+    def test_outputs_that_the_workflow_named_go_too_but_are_input_until_the_end(self):
+        (self.folder / "o/of-a-workflow").write_text("7")
+        (self.folder / "o/mine").write_text("{}")
+        (self.folder / "o/report.json").write_text('{"of_a_workflow": "7", "mine": "other content"}')
+        self.refused("run", "none.yaml", "-p", "x=@o/of-a-workflow", "--outputs", "o", code=12)
+        self.assertFalse((self.folder / "o/of-a-workflow").exists())
+        self.assertTrue((self.folder / "o/mine").exists())
+
+    def test_a_stricter_umask_stays(self):
+        for mask, mode in ((0o077, 0o644 if os.geteuid() == 0 else 0o600), (0, 0o644)):
+            with self.subTest(mask=mask):
+                self.assertEqual(0, self.run_step("deploy", "delete", "x", "--outputs", f"masked-{mask}", umask=mask).code)
+                self.assertEqual(mode, (self.folder / f"masked-{mask}/report.json").stat().st_mode & 0o777)
 
 
 if __name__ == "__main__":
