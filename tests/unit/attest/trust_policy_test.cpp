@@ -125,6 +125,7 @@ TEST_CASE("a policy with anything unknown or empty in it is refused, with the pl
       {fmt::format("version: 1\nlog: [{{names: [x], keys: [\"{}\"]}}]\n", vkey), "/log/0/keys/0"},
       {"version: 1\nlog: [{keys: [" + key + "]}]\n", "/log/0/keys/0"},
       {"version: 1\nrevoked: [\"sha1:00\"]\n", "/revoked/0"},
+      {"version: 1\nrevoked: [\"sha512:" + std::string(128, '0') + "\"]\n", "/revoked/0"},
       {"version: 1\nversion: 1\n", "trust.yaml"},
       {"a: &x 1\n", "trust.yaml"},
       {"", "trust.yaml"},
