@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "fs/fd.hpp"
@@ -21,7 +22,8 @@ Secret read_secret_file(const std::string& file) {
   auto size = read_fully(source, std::as_writable_bytes(std::span{buffer}));
   if (size > 0 && buffer.at(size - 1) == '\n') --size;
   if (size > 0 && buffer.at(size - 1) == '\r') --size;
-  const bool fits = size > 0 && size <= max_passphrase;
+  const bool fits =
+      size > 0 && size <= max_passphrase && std::string_view{buffer.data(), size}.find('\n') == std::string_view::npos;
   Secret secret{fits ? std::string{buffer.data(), size} : std::string{}};
   ::explicit_bzero(buffer.data(), buffer.size());
   if (!fits) {

@@ -17,7 +17,7 @@ CLI::Option* add_passphrase_option(CLI::App& app, std::string& file);
 enum class MissingFile { is_error, is_none };
 
 /// The passphrase in `file` (less one newline at its end, at most 1 KiB), else that in CAPSULE_PASSPHRASE, else
-/// nothing. Error usage for a file that is empty or too long; not_found.
+/// nothing. Error usage for a file that is empty, too long or more than one line; not_found.
 std::optional<Secret> read_passphrase(const std::string& file, MissingFile missing = MissingFile::is_error);
 
 }  // namespace capsule::step

@@ -19,6 +19,7 @@
 #include "json/write.hpp"
 #include "serve/server.hpp"
 #include "service.hpp"
+#include "step/values.hpp"
 
 namespace agent {
 
@@ -113,10 +114,11 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("ADDRESS:PORT");
   app.add_option("--replicas", options.replicas, "Processes that wait [the manifest's prewarm, at least 1]")
       ->type_name("N")
-      ->check(CLI::Range(1U, 1000U));
+      ->check(step::whole_number(1, 1000));
   app.add_option("--timeout", options.timeout, "Time limit of install.sh and of healthcheck.sh, each")
       ->capture_default_str()
-      ->type_name("DURATION");
+      ->type_name("DURATION")
+      ->check(step::duration());
 }
 
 const step::Manual& manual() {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "attest/trust_policy.hpp"
 #include "capsule/extractor.hpp"
 #include "core/error.hpp"
@@ -24,6 +22,7 @@
 #include "make_run.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
+#include "step/values.hpp"
 #include "warm_pool.hpp"
 
 namespace deploy_step {
@@ -69,7 +68,6 @@ Unpacked fetch(oci::Store& store, const oci::Reference& reference, const attest:
 
 std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const fs::Path& state,
                                                  const attest::TrustPolicy& trust) {
-  if (!std::isfinite(options.watts)) throw Error{ErrorKind::usage, "--watts wants a number of watts"};
   if (options.target != "this-machine") {
     throw Error{ErrorKind::usage,
                 fmt::format("--target {}: only this-machine is there yet", printable(options.target))};
@@ -121,21 +119,22 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("JSON");
   app.add_option("--seed", options.seed, "Seed of the run, below 2^53 [drawn, and remembered for a retry]")
       ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{0}, max_exact_integer));
+      ->check(step::whole_number(0, max_exact_integer));
   app.add_option("--budget", options.budget,
                  "Budget that the runner is given, in its own unit [0: the runner's default]")
       ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{0}, max_exact_integer));
+      ->check(step::whole_number(0, max_exact_integer));
   app.add_flag("--new-run", options.new_run,
                "Run again, with a new seed and the next ordinal, although a run is done (it is billed again)");
   app.add_option("--timeout", options.timeout, "Time limit of install.sh, of healthcheck.sh and of the run: each")
       ->capture_default_str()
-      ->type_name("DURATION");
+      ->type_name("DURATION")
+      ->check(step::duration());
   app.add_option("--watts", options.watts,
                  "Power of one busy core, W: for the energy estimate where the processor measures none")
       ->capture_default_str()
       ->type_name("W")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(step::decimal_number(0, 1e6));
   app.add_option_function<std::string>(
          "--host-identity", [&options](const std::string& text) { options.host_identity = text; },
          "This machine's UTID and the certificate that binds it; trusted by the role utid of the trust policy "
@@ -147,7 +146,8 @@ void define_options(CLI::App& app, Options& options) {
   end->add_option("reference", options.reference, "The capsule, or its name alone")->required()->type_name("REFERENCE");
   end->add_option("--timeout", options.timeout, "How long to wait for a deploy that is at work")
       ->capture_default_str()
-      ->type_name("DURATION");
+      ->type_name("DURATION")
+      ->check(step::duration());
   step::add_state_option(*end, options.state);
   app.require_subcommand(0, 1);
 }

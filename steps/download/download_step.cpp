@@ -1,10 +1,12 @@
 #include "download_step.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/time.hpp"
 #include "http/curl_client.hpp"
 #include "index/uri.hpp"
+#include "step/values.hpp"
 
 namespace download {
 
@@ -40,9 +42,11 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("PUB")
       ->excludes("--trust");
   app.add_option("--max-bytes", options.max_bytes, "Largest package that is accepted, in bytes [64 GiB]")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(step::whole_number(1, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--timeout", options.patience, "Longest silence of a server before the transfer is tried again [30s]")
-      ->type_name("DURATION");
+      ->type_name("DURATION")
+      ->check(step::duration());
   step::add_state_option(app, options.state);
 }
 

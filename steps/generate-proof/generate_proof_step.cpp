@@ -9,6 +9,7 @@
 #include "proof/proof_service.hpp"
 #include "prove.hpp"
 #include "step/passphrase.hpp"
+#include "step/values.hpp"
 
 namespace generate_proof {
 
@@ -94,9 +95,12 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--proof-api-key-file", options.api_key_file, "File with the X-API-Key of that service")
       ->type_name("FILE");
   app.add_option("--utid", options.utid, "UTID under which to prove [a fresh one from the service]")->type_name("UTID");
-  app.add_option("--hook-time", options.hook_time, "Limit for the capsule's proof hook [30m]")->type_name("DURATION");
+  app.add_option("--hook-time", options.hook_time, "Limit for the capsule's proof hook [30m]")
+      ->type_name("DURATION")
+      ->check(step::duration());
   app.add_option("--service-time", options.service_time, "Limit for the service to reach a final state [60s]")
-      ->type_name("DURATION");
+      ->type_name("DURATION")
+      ->check(step::duration());
   step::add_state_option(app, options.state);
 }
 

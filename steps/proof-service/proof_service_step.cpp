@@ -5,12 +5,14 @@
 #include <chrono>
 #include <cstdio>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "core/error.hpp"
 #include "json/write.hpp"
 #include "serve/server.hpp"
 #include "service.hpp"
+#include "step/values.hpp"
 
 namespace proof_service {
 
@@ -59,7 +61,7 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
   app.add_option("--rate", options.rate, "Requests per second and client address; twice as many at once [500]")
       ->type_name("N")
-      ->check(CLI::Range(1.0, 1e6));
+      ->check(step::decimal_number(1, 1e6));
 }
 
 const step::Manual& manual() {
@@ -69,16 +71,20 @@ const step::Manual& manual() {
 }
 
 void run(const Options& options) {
-  make_folder_of(options.database);
-  Store store{options.database};
-  auto secrets_file = options.database;
-  secrets_file += ".secrets.json";
-  Service service{store, load_utid_secrets(secrets_file), read_api_key(options.api_key_file)};
+  auto api_key = read_api_key(options.api_key_file);
+  std::optional<Store> store;
+  std::optional<Service> service;
   serve::Limits limits;
   limits.body_bytes = max_body_bytes;
   limits.rate = {options.rate, 2 * options.rate};
   serve::Server server{serve::Listen::parse(options.listen), limits,
-                       [&](const serve::Request& request) { return service.answer(request); }};
+                       [&](const serve::Request& request) { return service->answer(request); }};
+  // Nobody is answered before run(); where the address cannot be had, nothing is made.
+  make_folder_of(options.database);
+  store.emplace(options.database);
+  auto secrets_file = options.database;
+  secrets_file += ".secrets.json";
+  service.emplace(*store, load_utid_secrets(secrets_file), std::move(api_key));
   // Whoever started us waits for this line.
   fmt::print("{}\n", json::compact(json::Object{{"url", server.url()}}));
   std::fflush(stdout);

@@ -274,7 +274,9 @@ Store::Store(const fs::Path& file) : m_database(std::make_unique<Database>()) {
   sqlite3_busy_timeout(handle, 5000);
   with_trace(printable(file.string(), 1024), [&] {
     // SQLite does not wait for its turn where two processes switch a new database to WAL at once.
-    const fs::FileLock one_at_a_time{file.string() + ".lock", std::chrono::seconds{5}};
+    // A file beside it would stay; and to close the database itself would drop SQLite's own locks.
+    const auto folder = file.parent_path();
+    const fs::FileLock one_at_a_time{folder.empty() ? fs::Path{"."} : folder, std::chrono::seconds{5}};
     execute(handle, "PRAGMA journal_mode = WAL");
     execute(handle, "PRAGMA synchronous = FULL");
     m_database->prepare();

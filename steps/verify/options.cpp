@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "index/uri.hpp"
+#include "step/values.hpp"
 
 namespace verify_step {
 
@@ -25,7 +26,8 @@ void add_proof_options(CLI::App& app, Options& options) {
   app.add_option("--timeout", options.timeout,
                  "With --replay: time limit of install.sh, of healthcheck.sh and of the run: each")
       ->capture_default_str()
-      ->type_name("DURATION");
+      ->type_name("DURATION")
+      ->check(step::duration());
 }
 
 }  // namespace

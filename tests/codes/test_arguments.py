@@ -116,5 +116,48 @@ class Outputs(Case):
                 self.assertEqual(mode, (self.folder / f"masked-{mask}/report.json").stat().st_mode & 0o777)
 
 
+class Values(Case):
+    def test_numbers_are_decimal(self):
+        service = ("proof-service", "--database", "p.db")
+        for option, step, words, values in (
+                ("--seed", "deploy", ["x"], ("010", "0x10", "1e3", "-1", "1.0", "9007199254740992")),
+                ("--budget", "deploy", ["x"], ("010", "0x10", "1e3")), ("--watts", "deploy", ["x"], ("0x1p3", "1e3", "nan", "-1")),
+                ("--replicas", "agent", ["--root", "x", "--data", "y", "--socket", "s"], ("0", "010", "0x1", "1001")),
+                ("--rate", *service[:1], service[1:], ("0x1p3", "0", "inf")),
+                ("--max-bytes", "download", ["x"], ("010", "0x10", "-1", "0", "64G"))):
+            for value in values:
+                with self.subTest(step=step, option=option, value=value):
+                    line = self.refused(step, *words, f"{option}={value}")
+                    self.assertIn(f"{option}: '{value}' is no ", line)
+        self.assertIn("no whole number", self.refused("deploy", "x", "--seed", "1e3"))
+        self.assertIn("no whole number", self.refused("deploy", "x", env={"CAPSULE_SEED": "010"}))
+
+    def test_a_time_limit_is_from_1ms_to_a_year_also_where_it_is_not_used(self):
+        proof = ["x", "--run-record", "y", "--key", "k"]
+        for option, step, words in (("--timeout", "deploy", ["x"]), ("--timeout", "deploy", ["delete", "x"]),
+                                    ("--timeout", "agent", ["--root", "x", "--data", "y", "--socket", "s"]),
+                                    ("--timeout", "verify", ["x"]), ("--timeout", "download", ["x"]),
+                                    ("--hook-time", "generate-proof", proof), ("--service-time", "generate-proof", proof)):
+            for value in ("0", "-1", "0s", "99999999999999999999h", "8761h", "soon"):
+                with self.subTest(step=step, option=option, value=value):
+                    self.assertIn(f"{option}: ", self.refused(step, *words, f"{option}={value}"))
+
+    def test_an_address_that_cannot_be_had_leaves_nothing(self):
+        for listen in ("127.0.0.1:99999", "here", "8.8.8.8:1"):
+            with self.subTest(listen):
+                self.refused("proof-service", "--database", "below/p.db", "--listen", listen)
+                self.assertEqual([], list(self.folder.iterdir()))
+        (self.folder / "text").write_text("x" * 5000)
+        self.refused("proof-service", "--database", "text", code=10)
+        self.assertEqual(["text"], [entry.name for entry in self.folder.iterdir()])
+
+    def test_a_passphrase_is_one_line(self):
+        for text, code in (("one", 0), ("one\n", 0), ("one\r\n", 0), ("one\ntwo\n", 2), ("one\n\n", 2), ("\n", 2)):
+            with self.subTest(text):
+                (self.folder / "file").write_bytes(text.encode())
+                done = self.run_step("sign", "keygen", "--out", f"k{text.encode().hex()}", "--passphrase-file", "file")
+                self.assertEqual(code, done.code, done)
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv)
