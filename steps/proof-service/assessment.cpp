@@ -31,10 +31,13 @@ std::string type_of(const json::Value& piece) {
   return text == nullptr ? std::string{} : *text;
 }
 
+/// At least one result: a piece that claims nothing proves nothing.
 std::vector<ClaimResult> check(const json::Value& piece) {
   const auto type = type_of(piece);
   try {
-    return proof::check_alone(piece);
+    auto results = proof::check_alone(piece);
+    if (results.empty()) return {{"", type, ClaimResult::Verdict::fails, "it claims nothing"}};
+    return results;
   } catch (const Error& error) {
     return {{"", type, ClaimResult::Verdict::fails, error.message()}};
   }

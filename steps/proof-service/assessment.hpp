@@ -12,7 +12,7 @@ namespace proof_service {
 /// What the evidence of a proof is worth to someone who has neither the capsule nor the run record.
 struct Assessment {
   std::vector<capsule::proof::ClaimResult> results;
-  bool failed = false;      ///< something that could be checked does not hold, or is malformed
+  bool failed = false;      ///< something that could be checked does not hold, is malformed, or claims nothing
   bool held = false;        ///< something that could be checked holds
   bool complete = false;    ///< there is a piece of every type that was asked for, and of none that is not known
   std::string explanation;  ///< one line: what was checked, what was not, what failed

@@ -112,6 +112,8 @@ TEST_CASE_METHOD(Fixture, "evidence that does not hold is never valid, whatever 
                                         replaced("\"max\":2", "\"max\":3"),
                                         replaced("mathematical_proof", "because"),
                                         replaced("\"bounded\",\"type\"", "\"other\",\"type\""),
+                                        R"([{"type":"mathematical_proof","variables":{},"definitions":{},)"
+                                        R"("claims":[],"certificates":[]}])",
                                         "[{}]",
                                         "[]"};
   int count = 0;
