@@ -110,7 +110,7 @@ std::string sign_checkpoint(const Checkpoint& checkpoint, const crypto::Signer& 
 
 Checkpoint verify_checkpoint(std::string_view text, const crypto::PublicKey& key) {
   const auto note = split(text);
-  const auto checkpoint = parse_body(note.body);
+  auto checkpoint = parse_body(note.body);
   const auto prefix = fmt::format("{}{} ", signature_mark, checkpoint.origin);
   const auto hash = key_hash(checkpoint.origin, key);
   for (const auto line : note.signatures) {
