@@ -35,7 +35,8 @@ bool has_control(std::string_view text) noexcept {
 bool is_host_and_base(std::string_view text) noexcept {
   const auto slash = text.find('/');
   const auto host = text.substr(0, slash);
-  if (host.empty() || host.find('.') == std::string_view::npos) {
+  if (host.empty() || !is_lower_or_digit(host.front())) return false;  // "..": a path
+  if (host.find('.') == std::string_view::npos) {
     if (!host.starts_with("localhost") && host.find(':') == std::string_view::npos) return false;
   }
   const auto fits = [](char c) {

@@ -222,6 +222,11 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   } catch (const std::bad_alloc&) {
     return fail_with_report(exit_code(ErrorKind::unavailable), name_of(ErrorKind::unavailable),
                             "out of memory: give the step more, then try again");
+  } catch (const std::filesystem::filesystem_error& error) {
+    const auto kind = kind_of(error.code());
+    return fail_with_report(
+        exit_code(kind), name_of(kind),
+        fmt::format("cannot use {}: {}", printable(error.path1().string(), 1024), error.code().message()));
   } catch (const std::system_error& error) {
     const auto kind = kind_of(error.code());
     const bool is_thread = error.code() == std::errc::resource_unavailable_try_again;

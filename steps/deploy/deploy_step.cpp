@@ -1,6 +1,9 @@
 #include "deploy_step.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 
 #include "attest/trust_policy.hpp"
 #include "capsule/extractor.hpp"
@@ -79,6 +82,14 @@ std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const f
 
 fs::Path deployment_folder(const fs::Path& state, const std::string& name) {
   return state / "deployments" / name;
+}
+
+/// Whether there is one; what cannot be looked at is no answer. Errors as fs::throw_errno.
+bool is_deployed(const fs::Path& folder) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) == 0) return true;
+  if (errno != ENOENT) fs::throw_errno("look at", folder, errno);
+  return false;
 }
 
 /// Of a reference, or of a name alone.
@@ -225,7 +236,7 @@ void run(const Options& options, step::Context& step) {
 void remove(const Options& options, step::Context& step) {
   const auto name = name_in(options.reference);
   const auto folder = deployment_folder(options.state.empty() ? step::default_state_folder() : options.state, name);
-  if (std::filesystem::exists(folder)) {
+  if (is_deployed(folder)) {
     const fs::FileLock lock{folder / ".lock", parse_duration(options.timeout)};
     WarmPool::end(folder / "pool");
     deploy::ProofedDeployment{folder / "proofeddeployment.json"}.pool_ended();

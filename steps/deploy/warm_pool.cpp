@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -150,17 +151,14 @@ WarmPool::Readiness WarmPool::wait_until_ready() {
 }
 
 void WarmPool::make_private_folder() {
-  std::error_code error;
-  std::filesystem::create_directories(m_wish.folder, error);
-  if (error) fs::throw_errno("create the folder", m_wish.folder, error.value());
-  std::filesystem::permissions(m_wish.folder, std::filesystem::perms::owner_all, error);
-  if (error) fs::throw_errno("protect the folder", m_wish.folder, error.value());
-  auto socket = m_wish.folder / socket_name;
-  if (socket.string().size() >= sizeof sockaddr_un{}.sun_path) {
-    m_folder = fs::Fd{::open(m_wish.folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (!m_folder) fs::throw_errno("open the folder", m_wish.folder, errno);
+  const auto& folder = m_wish.folder;
+  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) fs::throw_errno("create the folder", folder, errno);
+  m_folder = fs::Fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  if (!m_folder) fs::throw_errno("enter the folder, which must be no link,", folder, errno);
+  if (::fchmod(m_folder.get(), S_IRWXU) != 0) fs::throw_errno("protect the folder", folder, errno);
+  auto socket = folder / socket_name;
+  if (socket.string().size() >= sizeof sockaddr_un{}.sun_path)
     socket = fs::Path{fmt::format("/proc/self/fd/{}", m_folder.get())} / socket_name;
-  }
   http::CurlLimits limits;
   limits.unix_socket = socket.string();
   m_client.emplace(limits);
@@ -206,6 +204,11 @@ unsigned WarmPool::refilled(std::chrono::milliseconds time) {
 
 void WarmPool::end(const fs::Path& folder) {
   std::error_code error;
+  if (std::filesystem::is_symlink(folder, error)) {  // what it points to is not ours
+    std::filesystem::remove(folder, error);
+    if (error) fs::throw_errno("remove the link", folder, error.value());
+    return;
+  }
   if (!std::filesystem::exists(folder, error)) return;
   const auto deadline = Clock::now() + patience_for_end;
   do {

@@ -167,6 +167,34 @@ class Deleted(WarmCase):
         self.assertEqual(0, run("deploy", "delete", self.reference, "--state", self.state).code)
         self.assertEqual(0, run("deploy", "delete", "never-deployed", "--state", self.state).code)
 
+    def test_what_is_no_name_is_refused(self):
+        for text in ("../x", "./x", "/x", "..", "deployments/x", ""):
+            self.assertEqual(2, run("deploy", "delete", text, "--state", self.state).code, text)
+
+    def test_a_state_that_cannot_be_looked_at_is_no_success(self):
+        done = run("deploy", "delete", "probe", "--state", "/dev/null")
+        self.assertEqual(12, done.code, done)
+        self.assertIn("/dev/null/deployments/probe", done.stderr)
+        self.publish()
+        self.state = "/dev/null/state"
+        done = self.deploy()
+        self.assertEqual(12, done.code, done)
+        self.assertNotIn("filesystem error", done.stderr)
+        self.assertIn("/dev/null/state", done.stderr)
+
+    def test_a_pool_that_is_a_link_is_not_followed(self):
+        self.publish()
+        target = self.folder / "target"
+        target.mkdir(mode=0o755)
+        self.pool.parent.mkdir(parents=True)
+        self.pool.symlink_to(target)
+        record = self.record(self.deploy())
+        self.assertEqual("cold", record["start"]["mode"])
+        self.assertIn("must be no link", record["start"]["reason"])
+        self.assertEqual(0, self.delete().code)
+        self.assertFalse(self.pool.is_symlink())
+        self.assertEqual((0o755, []), (target.stat().st_mode & 0o777, list(target.iterdir())))
+
     def test_an_agent_ends_when_its_folder_goes(self):
         self.publish()
         self.record(self.deploy())
