@@ -83,8 +83,8 @@ Receipt Receipt::from_json(const json::Value& value, const std::string& document
           top.at("time").string(), top.at("proof").value()};
 }
 
-LogAnchor::LogAnchor(fs::Path folder, std::string name, const crypto::Signer& signer)
-    : m_name(std::move(name)), m_log(std::move(folder), m_name), m_signer(signer) {}
+LogAnchor::LogAnchor(fs::Path folder, std::string name, const crypto::Signer& signer, const fs::Path& state)
+    : m_name(std::move(name)), m_seen(state), m_log(std::move(folder), m_name, &m_seen), m_signer(signer) {}
 
 std::string LogAnchor::chain() const {
   return fmt::format("{}{}", log_scheme, m_name);

@@ -40,16 +40,17 @@ class Anchor {
   virtual Receipt anchor(const Digest& bundle_digest) = 0;
 };
 
-/// A transparency log in a folder (tile_log.hpp), signed by `signer`.
+/// A transparency log in a folder (tile_log.hpp), signed by `signer`; what it signed is remembered below `state`.
 class LogAnchor final : public Anchor {
  public:
-  LogAnchor(fs::Path folder, std::string name, const crypto::Signer& signer);
+  LogAnchor(fs::Path folder, std::string name, const crypto::Signer& signer, const fs::Path& state);
   [[nodiscard]] std::string chain() const override;
   void require_trusted(const attest::TrustPolicy& trust) const override;
   Receipt anchor(const Digest& bundle_digest) override;
 
  private:
   std::string m_name;
+  SeenCheckpoints m_seen;
   TileLog m_log;
   const crypto::Signer& m_signer;
 };

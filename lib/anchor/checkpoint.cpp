@@ -12,7 +12,6 @@ namespace capsule::anchor {
 
 namespace {
 
-constexpr std::size_t max_note_bytes = 16384;
 constexpr std::string_view signature_mark = "— ";
 
 [[noreturn]] void refuse(std::string_view reason) {

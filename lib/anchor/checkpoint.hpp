@@ -8,6 +8,9 @@
 
 namespace capsule::anchor {
 
+/// A signed note is no larger.
+inline constexpr std::size_t max_note_bytes = 16384;
+
 /// What a log commits to: its first `size` entries have the root `root` (C2SP tlog-checkpoint).
 struct Checkpoint {
   std::string origin;  ///< the log's name; no white space, no '+'

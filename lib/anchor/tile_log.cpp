@@ -20,6 +20,17 @@ constexpr unsigned tile_height = 8;
 constexpr std::size_t max_entry_bytes = 65535;
 constexpr std::size_t max_bundle_bytes = tile_width * (max_entry_bytes + 2);
 
+[[noreturn]] void damaged(const fs::Path& file, std::string_view how = "is too short") {
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("the log is damaged: {} {}: bring it back from a copy", printable(file.string(), 1024), how)};
+}
+
+/// A file that a checkpoint promises.
+std::string read_part(const fs::Path& file, std::size_t limit) {
+  if (!std::filesystem::exists(file)) damaged(file, "is missing");
+  return fs::read_file(file, limit);
+}
+
 /// C2SP tlog-tiles: the number in groups of three digits, all but the last with an 'x' in front: 1234067 →
 /// x001/x234/067.
 std::string tile_number(std::uint64_t number) {
@@ -48,7 +59,7 @@ void write_tile(const fs::Path& level_folder, std::uint64_t number, std::uint64_
 std::string append_item(const fs::Path& level_folder, std::uint64_t index, std::string_view item, std::size_t limit) {
   const auto number = index / tile_width;
   const auto width = index % tile_width;
-  std::string content = width == 0 ? std::string{} : fs::read_file(tile_file(level_folder, number, width), limit);
+  std::string content = width == 0 ? std::string{} : read_part(tile_file(level_folder, number, width), limit);
   content += item;
   write_tile(level_folder, number, width + 1, content);
   return content;
@@ -65,34 +76,52 @@ TreeHash hash_at(std::string_view tile, std::uint64_t index) {
   return out;
 }
 
-[[noreturn]] void damaged(const fs::Path& file) {
-  throw Error{ErrorKind::verification_failed,
-              fmt::format("the log is damaged: {} is too short", printable(file.string(), 1024))};
-}
-
 }  // namespace
 
-TileLog::TileLog(fs::Path folder, std::string name) : m_folder(std::move(folder)), m_name(std::move(name)) {
+TileLog::TileLog(fs::Path folder, std::string name, const SeenCheckpoints* seen)
+    : m_folder(std::move(folder)), m_name(std::move(name)), m_seen(seen) {
   if (!is_log_name(m_name)) {
     throw Error{ErrorKind::usage,
                 fmt::format("not a name for a log (letters, digits, '-', '.', '_', '/'): '{}'", printable(m_name))};
   }
 }
 
-std::uint64_t TileLog::size() const {
+std::optional<Checkpoint> TileLog::checkpoint(const crypto::PublicKey& key) const {
   const auto file = m_folder / "checkpoint";
-  if (!std::filesystem::exists(file)) return 0;
-  std::string_view rest;
-  const auto text = fs::read_file(file, 16384);
+  if (!std::filesystem::exists(file)) {
+    if (std::filesystem::exists(m_folder / "tile") || std::filesystem::exists(m_folder / "by-key"))
+      damaged(file, "is missing, and entries are there");
+    return std::nullopt;
+  }
+  const auto text = fs::read_file(file, max_note_bytes);
   const auto origin = claimed_origin(text);
   if (origin != m_name) {
     throw Error{ErrorKind::conflict, fmt::format("the folder {} holds the log '{}', not '{}'",
                                                  printable(m_folder.string(), 1024), printable(origin), m_name)};
   }
-  rest = std::string_view{text}.substr(origin.size() + 1);
-  std::uint64_t size = 0;
-  if (std::from_chars(rest.data(), rest.data() + rest.size(), size).ec != std::errc{}) damaged(file);
-  return size;
+  auto out = verify_checkpoint(text, key);
+  if (root_hash(out.size, hashes(out.size)) != out.root)
+    damaged(m_folder / "tile", "holds other hashes than the checkpoint signs");
+  return out;
+}
+
+/// The log's first entries must be those that were signed before.
+void TileLog::require_grown(std::uint64_t size, const crypto::PublicKey& key) const {
+  if (m_seen == nullptr) return;
+  const auto before = m_seen->of(m_name, key);
+  if (!before) return;
+  if (before->size <= size && root_hash(before->size, hashes(size)) == before->root) return;
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("the log '{}' in {} has {} entries that are not those {} that this key signed before "
+                          "(remembered in {}): bring that log back, or give this one another name",
+                          m_name, printable(m_folder.string(), 1024), size, before->size,
+                          printable(m_seen->file_of(m_name, key).string(), 1024))};
+}
+
+std::string TileLog::sign(std::uint64_t size, const crypto::Signer& signer) {
+  auto note = sign_checkpoint({m_name, size, root_hash(size, hashes(size))}, signer);
+  fs::write_file(m_folder / "checkpoint", note);
+  return note;
 }
 
 TreeHash TileLog::stored_hash(unsigned level, std::uint64_t index, std::uint64_t size) const {
@@ -102,7 +131,7 @@ TreeHash TileLog::stored_hash(unsigned level, std::uint64_t index, std::uint64_t
   const std::uint64_t count = size >> (tile_level * tile_height);  // hashes that this tile level has
   const auto number = first / tile_width;
   const auto file = tile_file(m_folder / "tile" / std::to_string(tile_level), number, width_of(number, count));
-  const auto tile = fs::read_file(file, tile_width * sizeof(TreeHash));
+  const auto tile = read_part(file, tile_width * sizeof(TreeHash));
   std::vector<TreeHash> row;
   for (std::uint64_t i = 0; i < (std::uint64_t{1} << rest); ++i) {
     const auto at = first % tile_width + i;
@@ -143,7 +172,7 @@ void TileLog::write_leaf(std::uint64_t index, std::string_view entry) {
 std::string TileLog::read_entry(std::uint64_t index, std::uint64_t size) const {
   const auto number = index / tile_width;
   const auto file = tile_file(m_folder / "tile" / "entries", number, width_of(number, size));
-  const auto bundle = fs::read_file(file, max_bundle_bytes);
+  const auto bundle = read_part(file, max_bundle_bytes);
   std::string_view rest = bundle;
   for (std::uint64_t i = number * tile_width;; ++i) {
     if (rest.size() < 2) damaged(file);
@@ -182,9 +211,12 @@ Inclusion TileLog::append_once(std::string_view key, std::string_view entry, con
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());
   const fs::FileLock lock{m_folder / ".lock", std::chrono::seconds{30}};
-  auto count = size();
-  if (count > 0) verify_checkpoint(fs::read_file(m_folder / "checkpoint", 16384), signer.public_key());
+  const auto key_of_log = signer.public_key();
+  const auto last = checkpoint(key_of_log);
+  auto count = last ? last->size : 0;
+  require_grown(count, key_of_log);
   Inclusion out;
+  out.checkpoint = last ? fs::read_file(m_folder / "checkpoint", max_note_bytes) : sign(0, signer);
   if (const auto present = find(key, count)) {
     out.index = *present;
   } else {
@@ -193,11 +225,10 @@ Inclusion TileLog::append_once(std::string_view key, std::string_view entry, con
     write_leaf(count, entry);
     fs::write_file(key_file(key), fmt::format("{} {}", count, to_hex(leaf_hash(as_bytes(entry)))));
     ++count;
-    const Checkpoint checkpoint{m_name, count, root_hash(count, hashes(count))};
-    fs::write_file(m_folder / "checkpoint", sign_checkpoint(checkpoint, signer));
+    out.checkpoint = sign(count, signer);
   }
+  if (m_seen != nullptr) m_seen->remember(m_name, key_of_log, out.checkpoint);
   out.entry = read_entry(out.index, count);
-  out.checkpoint = fs::read_file(m_folder / "checkpoint", 16384);
   out.path = inclusion_path(out.index, count, hashes(count));
   return out;
 }

@@ -6,6 +6,7 @@
 
 #include "anchor/checkpoint.hpp"
 #include "anchor/merkle.hpp"
+#include "anchor/seen_checkpoints.hpp"
 #include "fs/fd.hpp"
 
 namespace capsule::anchor {
@@ -24,18 +25,24 @@ struct Inclusion {
 class TileLog {
  public:
   /// `name` is the log's origin. A folder that holds a log of another name is Error conflict.
-  TileLog(fs::Path folder, std::string name);
+  /// `seen` may be null: then it is not noticed when an old copy is put back.
+  TileLog(fs::Path folder, std::string name, const SeenCheckpoints* seen);
 
   /// Appends `entry` (at most 65,535 bytes) unless one was logged under `key` before, and gives the proof of the one
-  /// that is there. The folder is made if it is missing. Before anything is written, Error usage for a key that is none
-  /// for logs, and verification_failed unless the signer's key signed the checkpoint that is there. Killed at any
-  /// moment, the next call completes: the checkpoint is written last.
+  /// that is there. The folder is made if it is missing. Before anything is written the log is checked: Error usage for
+  /// a key that is none for logs, those of checkpoint(), and verification_failed where the log is not what `seen`
+  /// remembers, or more. Killed at any moment, the next call completes: the checkpoint is written last, and a new log
+  /// begins with that of no entries.
   Inclusion append_once(std::string_view key, std::string_view entry, const crypto::Signer& signer);
 
-  /// How many entries the last checkpoint commits to; its signature is not checked.
-  [[nodiscard]] std::uint64_t size() const;
+  /// The last checkpoint, held against `key` and against the tiles; nothing in a folder without a log. Errors: conflict
+  /// for a log of another name; verification_failed for another signer, other tiles than were signed, or entries
+  /// without a checkpoint.
+  [[nodiscard]] std::optional<Checkpoint> checkpoint(const crypto::PublicKey& key) const;
 
  private:
+  void require_grown(std::uint64_t size, const crypto::PublicKey& key) const;
+  std::string sign(std::uint64_t size, const crypto::Signer& signer);
   [[nodiscard]] std::optional<std::uint64_t> find(std::string_view key, std::uint64_t size) const;
   [[nodiscard]] fs::Path key_file(std::string_view key) const;
   void write_leaf(std::uint64_t index, std::string_view entry);
@@ -46,6 +53,7 @@ class TileLog {
 
   fs::Path m_folder;
   std::string m_name;
+  const SeenCheckpoints* m_seen;
 };
 
 /// Throws Error verification_failed unless `inclusion` proves, under the log's `key`, that its entry is in the log

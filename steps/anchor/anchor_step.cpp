@@ -28,11 +28,11 @@ std::string find_bundle(oci::Store& store, const Digest& subject, const Digest& 
 
 /// The anchors of the deployer's configuration that are wanted; an anchor that the manifest wants and the configuration
 /// lacks is an error, never passed over.
-Anchors choose_anchors(const Options& options, const std::vector<std::string>& wanted,
+Anchors choose_anchors(const Options& options, const fs::Path& state, const std::vector<std::string>& wanted,
                        const crypto::Signer* log_signer) {
   Anchors anchors;
   if (log_signer != nullptr)
-    anchors.push_back(std::make_unique<anchor::LogAnchor>(options.log, options.log_name, *log_signer));
+    anchors.push_back(std::make_unique<anchor::LogAnchor>(options.log, options.log_name, *log_signer, state));
   if (wanted.empty()) return anchors;
   std::erase_if(anchors, [&](const auto& anchor) {
     return std::find(wanted.begin(), wanted.end(), anchor->chain()) == wanted.end();
@@ -121,7 +121,7 @@ void run(const Options& options, step::Context& step) {
     const auto key = options.log_key.empty() ? (state / "secrets/capsule-key-log/key.pem").string() : options.log_key;
     log_signer = crypto::open_signer(key, {});
   }
-  const auto anchors = choose_anchors(options, opened.policy.anchors, log_signer.get());
+  const auto anchors = choose_anchors(options, state, opened.policy.anchors, log_signer.get());
   const auto subject = image::find_index(*store, reference);
   report(anchor_bundle(*store, subject, bundle_digest, anchors, trust), step);
 }

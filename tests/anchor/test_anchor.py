@@ -105,6 +105,20 @@ class Anchor(unittest.TestCase):
         self.assertEqual(before, {path: path.read_bytes() for path in log.rglob("*") if path.is_file()})
         self.assertEqual(0, self.loop.step(*anchor, "--log", log, "--", self.loop.reference).code)
 
+    def test_an_old_copy_of_the_log_is_refused(self):
+        log, before_anchor = self.loop.folder / "seen-log", self.loop.folder / "registry-before-seen"
+        anchor = ("anchor", "--proof-bundle", self.bundle, "--log-name", "seen", "--log")
+        shutil.copytree(self.loop.registry, before_anchor)
+        self.assertEqual(0, self.loop.step(*anchor, log, "--", self.loop.reference).code)
+        shutil.rmtree(self.loop.registry)
+        before_anchor.rename(self.loop.registry)
+        self.refused(11, self.loop.step(*anchor, self.loop.folder / "fresh-log", "--", self.loop.reference), "remembered in")
+        self.assertFalse((self.loop.folder / "fresh-log/checkpoint").exists())
+        (log / "checkpoint").rename(self.loop.folder / "checkpoint-away")
+        self.refused(11, self.loop.step(*anchor, log, "--", self.loop.reference), "damaged")
+        (self.loop.folder / "checkpoint-away").rename(log / "checkpoint")
+        self.assertEqual(0, self.loop.step(*anchor, log, "--", self.loop.reference).code)
+
     def test_a_folder_that_holds_another_log(self):
         other = self.loop.folder / "other-log"
         done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--log", other, "--log-name", "first", "--", self.loop.reference)

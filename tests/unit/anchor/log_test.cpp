@@ -88,7 +88,7 @@ TEST_CASE("a checkpoint is a signed note that only its key and its text verify")
 TEST_CASE("a log over several tiles proves each of its entries") {
   const LogKey key;
   const fs::TemporaryFolder folder{fs::temporary_parent()};
-  TileLog log{folder.path() / "log", "local"};
+  TileLog log{folder.path() / "log", "local", nullptr};
   std::vector<Inclusion> early;
   for (int i = 0; i < 600; ++i) {
     const auto entry = fmt::format("entry {}", i);
@@ -96,7 +96,7 @@ TEST_CASE("a log over several tiles proves each of its entries") {
     REQUIRE(inclusion.index == static_cast<std::uint64_t>(i));
     if (i % 97 == 0) early.push_back(inclusion);
   }
-  CHECK(log.size() == 600);
+  CHECK(log.checkpoint(key.signer->public_key())->size == 600);
   CHECK(std::filesystem::exists(folder.path() / "log/tile/0/001"));
   CHECK(std::filesystem::exists(folder.path() / "log/tile/1/000.p/2"));
   for (auto& inclusion : early) verify_inclusion(inclusion, "local", key.signer->public_key());
@@ -105,20 +105,20 @@ TEST_CASE("a log over several tiles proves each of its entries") {
     CHECK(again.entry == fmt::format("entry {}", i));
     verify_inclusion(again, "local", key.signer->public_key());
   }
-  CHECK(log.size() == 600);
-  CHECK_THROWS_AS((TileLog{folder.path() / "log", "other"}.size()), Error);
+  CHECK(log.checkpoint(key.signer->public_key())->size == 600);
+  CHECK_THROWS_AS((TileLog{folder.path() / "log", "other", nullptr}.checkpoint(key.signer->public_key())), Error);
 }
 
 TEST_CASE("an append that was killed before its checkpoint is completed by the next") {
   const LogKey key;
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   const auto root = folder.path() / "log";
-  TileLog log{root, "local"};
+  TileLog log{root, "local", nullptr};
   log.append_once("a", "first", *key.signer);
   const auto before = fs::read_file(root / "checkpoint", 4096);
   log.append_once("b", "second", *key.signer);
   fs::write_file(root / "checkpoint", before);  // as if killed just before it was written
-  CHECK(log.size() == 1);
+  CHECK(log.checkpoint(key.signer->public_key())->size == 1);
   const auto third = log.append_once("c", "third", *key.signer);
   CHECK(third.index == 1);
   verify_inclusion(third, "local", key.signer->public_key());
@@ -132,7 +132,7 @@ TEST_CASE("a key that is not the log's appends nothing") {
   const LogKey stranger;
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   const auto root = folder.path() / "log";
-  TileLog log{root, "local"};
+  TileLog log{root, "local", nullptr};
   CHECK_FALSE(std::filesystem::exists(root));
   log.append_once("a", "first", *key.signer);
   const auto before = fs::read_file(root / "checkpoint", 4096);
@@ -142,11 +142,97 @@ TEST_CASE("a key that is not the log's appends nothing") {
   CHECK(log.append_once("b", "second", *key.signer).index == 1);
 }
 
+TEST_CASE("a log signs nothing that contradicts what it signed before") {
+  const LogKey key;
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto root = folder.path() / "log";
+  const SeenCheckpoints seen{folder.path() / "state"};
+  TileLog log{root, "local", &seen};
+  log.append_once("a", "first", *key.signer);
+  const auto old_copy = folder.path() / "old";
+  std::filesystem::copy(root, old_copy, std::filesystem::copy_options::recursive);
+  log.append_once("b", "second", *key.signer);
+  const auto before = fs::read_file(root / "checkpoint", max_note_bytes);
+  std::string word;
+  bool by_memory = false;  // whoever remembers nothing cannot notice
+  SECTION("a byte of a tile was changed") {
+    auto tile = fs::read_file(root / "tile/0/000.p/2", 64);
+    tile[40] = static_cast<char>(tile[40] ^ 1);
+    fs::write_file(root / "tile/0/000.p/2", tile);
+    word = "other hashes";
+  }
+  SECTION("a tile is missing") {
+    std::filesystem::remove(root / "tile/0/000.p/2");
+    word = "is missing";
+  }
+  SECTION("the checkpoint is missing") {
+    std::filesystem::remove(root / "checkpoint");
+    word = "checkpoint is missing";
+  }
+  SECTION("an old checkpoint was put back") {
+    fs::write_file(root / "checkpoint", fs::read_file(old_copy / "checkpoint", max_note_bytes));
+    word = "has 1 entries that are not those 2";
+    by_memory = true;
+  }
+  SECTION("all was removed") {
+    std::filesystem::remove_all(root);
+    word = "has 0 entries";
+    by_memory = true;
+  }
+  SECTION("other entries were appended to an old copy") {
+    std::filesystem::remove_all(root);
+    std::filesystem::rename(old_copy, root);
+    TileLog forgetful{root, "local", nullptr};
+    forgetful.append_once("x", "other", *key.signer);
+    word = "are not those 2";
+    by_memory = true;
+  }
+  const auto left =
+      std::filesystem::exists(root / "checkpoint") ? fs::read_file(root / "checkpoint", max_note_bytes) : "";
+  for (const std::string name : {"a", "c"}) {
+    CHECK_THROWS_WITH(log.append_once(name, "third", *key.signer), Catch::Contains(word));
+    CHECK((std::filesystem::exists(root / "checkpoint") ? fs::read_file(root / "checkpoint", max_note_bytes) : "") ==
+          left);
+    CHECK_FALSE(std::filesystem::exists(root / "tile/0/000.p/3"));
+  }
+  if (by_memory) CHECK_NOTHROW(TileLog{root, "local", nullptr}.append_once("c", "third", *key.signer));
+}
+
+TEST_CASE("a log that grew since it was remembered is taken as it is") {
+  const LogKey key;
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto root = folder.path() / "log";
+  const SeenCheckpoints seen{folder.path() / "state"};
+  TileLog log{root, "local", &seen};
+  for (int i = 0; i < 255; ++i) log.append_once(std::to_string(i), "entry", *key.signer);
+  const auto remembered = fs::read_file(seen.file_of("local", key.signer->public_key()), max_note_bytes);
+  log.append_once("255", "entry", *key.signer);
+  log.append_once("256", "entry", *key.signer);
+  fs::write_file(seen.file_of("local", key.signer->public_key()), remembered);  // as if killed before it was written
+  CHECK(log.append_once("257", "entry", *key.signer).index == 257);
+  CHECK(seen.of("local", key.signer->public_key())->size == 258);
+  fs::write_file(seen.file_of("local", key.signer->public_key()), "local\n1\n");
+  CHECK_THROWS_WITH(log.append_once("258", "entry", *key.signer), Catch::Contains("does not hold"));
+}
+
+TEST_CASE("the first append that was killed is completed by the next") {
+  const LogKey key;
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto root = folder.path() / "log";
+  const auto note = sign_checkpoint({"local", 0, root_hash(0, {})}, *key.signer);
+  std::filesystem::create_directories(root);
+  fs::write_file(root / "checkpoint", note);
+  std::filesystem::create_directories(root / "tile/entries/000.p");
+  fs::write_file(root / "tile/entries/000.p/1", std::string("\0\1x", 3));
+  TileLog log{root, "local", nullptr};
+  verify_inclusion(log.append_once("a", "first", *key.signer), "local", key.signer->public_key());
+}
+
 TEST_CASE("a receipt binds the digest, the time and the log") {
   const LogKey key;
   const LogKey stranger;
   const fs::TemporaryFolder folder{fs::temporary_parent()};
-  LogAnchor anchor{folder.path() / "log", "local", *key.signer};
+  LogAnchor anchor{folder.path() / "log", "local", *key.signer, folder.path() / "state"};
   const auto trust = attest::TrustPolicy::from_key(key.signer->public_key());
   anchor.anchor(digest_of(0));
   const auto receipt = anchor.anchor(digest_of(1));
