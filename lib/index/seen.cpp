@@ -5,10 +5,12 @@
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
+#include "fs/lock.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
+#include "oci/reference.hpp"
 
 namespace capsule::index {
 
@@ -24,12 +26,37 @@ std::optional<std::string> text_of(const fs::Path& file) {
   }
 }
 
+/// One text for a registry, however it was typed: of a layout the absolute path without links.
+std::string canonical(const std::string& registry) {
+  const auto location = oci::RegistryLocation::parse(registry);
+  if (!location.is_layout()) return location.text();
+  std::error_code error;
+  auto folder = std::filesystem::absolute(location.folder(), error);
+  if (!error) folder = std::filesystem::weakly_canonical(folder, error);
+  if (error) fs::throw_errno("find", location.folder(), error.value());
+  return oci::RegistryLocation::parse(fmt::format("oci-layout:{}", folder.string())).text();
+}
+
+/// Whether `now` is to be remembered after `before`.
+bool is_newer(const std::optional<Seen>& before, const std::string& name, const Seen& now, const fs::Path& folder) {
+  if (!before || now.sequence > before->sequence) return true;
+  if (now.sequence < before->sequence) {
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("rollback: the index of '{}' is at sequence {}, but {} was seen before (remembered in {})",
+                            name, now.sequence, before->sequence, printable(folder.string(), 1024))};
+  }
+  if (now.digest == before->digest) return false;
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("two different heads of the index of '{}' have the sequence {}: {} now, {} before", name,
+                          now.sequence, now.digest.brief(), before->digest.brief())};
+}
+
 }  // namespace
 
 SeenHeads::SeenHeads(const fs::Path& state_folder) : m_folder(state_folder / "index-seen") {}
 
 fs::Path SeenHeads::file_of(const std::string& registry, const std::string& name) const {
-  return m_folder / fmt::format("{}-{}.json", name, crypto::sha256(registry).brief());
+  return m_folder / fmt::format("{}-{}.json", name, crypto::sha256(canonical(registry)).brief());
 }
 
 std::optional<Seen> SeenHeads::of(const std::string& registry, const std::string& name) const {
@@ -42,20 +69,9 @@ std::optional<Seen> SeenHeads::of(const std::string& registry, const std::string
 }
 
 void SeenHeads::check_and_remember(const std::string& registry, const std::string& name, const Seen& now) {
-  const auto before = of(registry, name);
-  if (before && now.sequence < before->sequence) {
-    throw Error{ErrorKind::verification_failed,
-                fmt::format("rollback: the index of '{}' is at sequence {}, but {} was seen before (remembered in {})",
-                            name, now.sequence, before->sequence, printable(m_folder.string(), 1024))};
-  }
-  if (before && now.sequence == before->sequence && now.digest != before->digest) {
-    throw Error{ErrorKind::verification_failed,
-                fmt::format("two different heads of the index of '{}' have the sequence {}: {} now, {} before", name,
-                            now.sequence, now.digest.brief(), before->digest.brief())};
-  }
-  if (before && now.sequence == before->sequence) return;
+  if (!is_newer(of(registry, name), name, now, m_folder)) return;
   try {
-    remember(file_of(registry, name), now);
+    remember(registry, name, now);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::denied) throw;
     // Who may only read can still check the signature, the expiry, and what was remembered before.
@@ -64,11 +80,17 @@ void SeenHeads::check_and_remember(const std::string& registry, const std::strin
   }
 }
 
-void SeenHeads::remember(const fs::Path& file, const Seen& now) const {
+void SeenHeads::remember(const std::string& registry, const std::string& name, const Seen& now) const {
   std::error_code error;
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());
-  fs::write_file(file, json::canonical(json::Object{{"sequence", now.sequence}, {"digest", now.digest.text()}}));
+  const fs::FileLock lock{m_folder, std::chrono::seconds{30}};
+  const auto before = of(registry, name);
+  // Another reader may have seen a later head since ours was read.
+  if (before && before->sequence > now.sequence) return;
+  if (!is_newer(before, name, now, m_folder)) return;
+  fs::write_file(file_of(registry, name),
+                 json::canonical(json::Object{{"sequence", now.sequence}, {"digest", now.digest.text()}}));
 }
 
 }  // namespace capsule::index

@@ -216,6 +216,45 @@ TEST_CASE("a writer remembers its own head") {
   CHECK(f.seen.of(f.registry.text(), "metal")->sequence == 1);
 }
 
+TEST_CASE("what was seen of a layout is found again however its folder is typed") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  const auto root = std::filesystem::canonical(folder.path());
+  std::filesystem::create_directories(root / "one/registry");
+  std::filesystem::create_directories(root / "two/registry");
+  std::filesystem::create_directory_symlink(root / "one/registry", root / "link");
+  SeenHeads seen{root / "state"};
+  seen.check_and_remember("oci-layout:" + (root / "one/registry").string(), "metal", {2, crypto::sha256("2")});
+  const auto started_in = std::filesystem::current_path();
+  std::filesystem::current_path(root / "one");
+  for (const auto& typed : {root.string() + "/one/../one/registry", "/" + root.string() + "/one/registry",
+                                  root.string() + "/one/registry/", root.string() + "/one/./registry",
+                                  root.string() + "/link", std::string{"registry"}, std::string{"./registry"}}) {
+    CAPTURE(typed);
+    const auto back = [&] { seen.check_and_remember("oci-layout:" + typed, "metal", {1, crypto::sha256("1")}); };
+    CHECK(kind_of(back) == ErrorKind::verification_failed);
+  }
+  std::filesystem::current_path(root / "two");
+  CHECK_NOTHROW(seen.check_and_remember("oci-layout:registry", "metal", {1, crypto::sha256("1")}));
+  std::filesystem::current_path(started_in);
+}
+
+TEST_CASE("readers at once never set back what was seen") {
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  constexpr std::uint64_t readers = 8;
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    std::vector<std::thread> threads;
+    for (std::uint64_t i = 1; i <= readers; ++i) {
+      threads.emplace_back([&folder, sequence = round * readers + i] {
+        SeenHeads seen{folder.path()};
+        const Seen now{sequence, crypto::sha256(std::to_string(sequence))};
+        (void)kind_of([&] { seen.check_and_remember("oci://host.example/base", "metal", now); });
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    REQUIRE(SeenHeads{folder.path()}.of("oci://host.example/base", "metal")->sequence == (round + 1) * readers);
+  }
+}
+
 TEST_CASE("a head without page_bits has 256 pages, is read as it is, and brought to 64 when it is next written") {
   Fixture f;
   std::map<std::string, Page> pages;
