@@ -1,5 +1,7 @@
 #include "make_run.hpp"
 
+#include <fmt/format.h>
+
 #include "crypto/hash.hpp"
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
@@ -32,9 +34,15 @@ deploy::RunFacts warm_or_cold(const RunToMake& run, const deploy::RunRequest& re
   run.object.warm(readiness.ready, readiness.reason);
   if (readiness.ready > 0) {
     run.object.running();
-    if (auto facts = pool.run(request)) {
-      run.object.refilled(pool.refilled(refill_patience));
-      return std::move(*facts);
+    try {
+      if (auto facts = pool.run(request)) {
+        run.object.refilled(pool.refilled(refill_patience));
+        return std::move(*facts);
+      }
+    } catch (const Error&) {
+      const auto& name = run.capsule.manifest().name;
+      log::warning(fmt::format("the run failed, its warm pool goes on: capsule-deploy delete {} ends it", name));
+      throw;
     }
   }
   log::warning("a cold run: " + pool.cold_reason());

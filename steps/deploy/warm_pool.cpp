@@ -33,6 +33,8 @@ constexpr auto patience = 12s;
 /// An agent has its lock long before that, or will never have it.
 constexpr auto patience_for_agent = 3s;
 constexpr auto patience_for_end = 10s;
+/// An agent says at once how its pool is; one that is stopped says nothing.
+constexpr auto patience_for_answer = 3s;
 constexpr std::uint64_t max_reply_bytes = std::uint64_t{40} << 20U;
 
 fs::Path agent_program() {
@@ -77,16 +79,18 @@ struct WarmPool::State {
 
 WarmPool::WarmPool(Wish wish) : m_wish(std::move(wish)) {}
 
-http::Response WarmPool::send(http::Method method, const std::string& path, std::string body) {
+http::Response WarmPool::send(http::Method method, const std::string& path, std::string body,
+                              std::optional<std::chrono::milliseconds> time_limit) {
   http::Request request{.method = method, .url = Url::parse("http://localhost" + path), .body = std::move(body)};
   request.response_limit = max_reply_bytes;
+  if (time_limit) request.time_limit = *time_limit;
   return m_client->send(request);
 }
 
 WarmPool::State WarmPool::ask() {
   State state;
   try {
-    const auto reply = send(http::Method::get, "/v1/pool");
+    const auto reply = send(http::Method::get, "/v1/pool", {}, patience_for_answer);
     http::expect_success(reply, "the agent");
     const auto value = json::parse(reply.body, "the agent's answer");
     const json::Cursor top{value, "the agent's answer"};

@@ -51,7 +51,8 @@ class WarmPool {
   void start();
   Readiness wait_until_ready();
   std::optional<capsule::json::Value> outcome_of(const capsule::deploy::RunRequest& request);
-  capsule::http::Response send(capsule::http::Method method, const std::string& path, std::string body = {});
+  capsule::http::Response send(capsule::http::Method method, const std::string& path, std::string body = {},
+                               std::optional<std::chrono::milliseconds> time_limit = {});
 
   Wish m_wish;
   capsule::fs::Fd m_folder;

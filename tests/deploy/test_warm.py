@@ -88,6 +88,8 @@ class WarmPool(WarmCase):
         done = self.deploy()
         self.assertEqual(16, done.code, done)
         self.assertIn("no luck", done.stderr)
+        self.assertIn("capsule-deploy delete probe", done.stderr, "the pool goes on, and that is said")
+        self.assertEqual(1, len(self.agents()))
         status = json.loads((self.pool.parent / "proofeddeployment.json").read_text())["status"]
         self.assertEqual("Failed", status["phase"])
         self.assertIn("no luck", next(one["message"] for one in status["conditions"] if one["type"] == "Stalled"))
@@ -211,6 +213,20 @@ class Killed(WarmCase):
         self.assertTrue(when(lambda: not self.processes()), self.processes())
         self.assertTrue((self.pool / "agent.sock").exists(), "a stale socket")
         self.assertEqual("warm", self.record(self.deploy("--new-run"))["start"]["mode"])
+
+    def test_an_agent_that_is_stopped_costs_seconds_and_a_cold_run(self):
+        self.publish()
+        self.record(self.deploy())
+        agents = self.agents()
+        for pid in agents:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            self.assertEqual("cold", self.record(self.deploy("--new-run"))["start"]["mode"])
+            self.assertLess(time.monotonic() - began, 20)
+        finally:
+            for pid in agents:
+                os.kill(pid, signal.SIGCONT)
 
     def test_kill_9_of_the_agent_during_a_run_is_a_cold_run(self):
         self.publish(at_run="time.sleep(2 if warm else 0)")
