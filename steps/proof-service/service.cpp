@@ -123,7 +123,8 @@ serve::Response Service::generate_utid(const Request& request) const {
 
 serve::Response Service::generate(const Request& request) {
   auto proof = parse_generate(request.body);
-  if (!proof.utid) proof.utid = *request.header("x-utid");
+  proof.owner = *request.header("x-utid");
+  if (!proof.utid) proof.utid = proof.owner;
   if (proof.hash.empty()) proof.hash = crypto::sha256(json::canonical(proof.inputs)).text();
   const auto id = m_store.add(proof, m_draw);
   return reply(json::Object{{"proof_id", id},
@@ -202,6 +203,7 @@ serve::Response Service::set_status(const Request& request, const std::string& i
   const auto change = parse_status(request.body);
   const auto found = m_store.get(id);
   if (!found) return no_such_proof();
+  if (*request.header("x-utid") != found->owner) return serve::refusal(403, "The proof is of another UTID");
   const auto evidence = change.evidence.value_or(found->evidence);
   const auto assessment = assess(evidence, wanted_types(*found));
   Proof after;

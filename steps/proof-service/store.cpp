@@ -17,7 +17,7 @@ using namespace capsule;
 namespace {
 
 constexpr std::array<std::string_view, 4> state_names{"queued", "processing", "verified", "validated"};
-constexpr int schema_version = 2;
+constexpr int schema_version = 3;
 constexpr int max_draws = 1000;
 
 constexpr const char* schema = R"(
@@ -53,7 +53,13 @@ CREATE TRIGGER anchors_changed AFTER UPDATE OF anchors ON proofs WHEN new.anchor
   INSERT INTO anchored SELECT new.sequence, json_extract(value, '$.chain'), json_extract(value, '$.tx') FROM json_each(new.anchors);
 END;
 INSERT INTO anchored SELECT p.sequence, json_extract(value, '$.chain'), json_extract(value, '$.tx') FROM proofs p, json_each(p.anchors);
-PRAGMA user_version = 2;
+)";
+
+/// Since version 3. What stands in an older database is of the UTID that it names.
+constexpr const char* owners = R"(
+ALTER TABLE proofs ADD COLUMN owner TEXT;
+UPDATE proofs SET owner = utid;
+PRAGMA user_version = 3;
 )";
 
 /// Grows with every change of any proof.
@@ -192,8 +198,8 @@ json::Array array_of(const std::string& text) {
 
 constexpr std::string_view columns =
     "p.id, p.state, p.hash, p.utid, p.domain, p.parent, p.inputs, p.metadata, "
-    "p.anchors, p.score";
-constexpr int evidence_column = 10;
+    "p.anchors, p.score, p.owner";
+constexpr int evidence_column = 11;
 
 Proof read_proof(const Statement& row) {
   Proof proof;
@@ -208,6 +214,7 @@ Proof read_proof(const Statement& row) {
   proof.metadata = parse_stored(row.text(7));
   proof.anchors = array_of(row.text(8));
   proof.score = row.optional_number(9);
+  proof.owner = row.text(10);
   return proof;
 }
 
@@ -256,7 +263,8 @@ struct Store::Database {
     if (found > schema_version)
       throw Error{ErrorKind::usage, "the proof service's database was made by a newer version of it"};
     if (found == 0) execute(get(), schema);
-    if (found < schema_version) execute(get(), indexes);
+    if (found < 2) execute(get(), indexes);
+    if (found < 3) execute(get(), owners);
     transaction.commit();
   }
 };
@@ -292,11 +300,11 @@ std::string Store::add(const Proof& proof, const std::function<std::string()>& d
     auto id = draw();
     Statement insert{
         database, fmt::format("INSERT INTO proofs (id, state, hash, utid, domain, parent, inputs, metadata, anchors, "
-                              "score, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {})",
+                              "score, owner, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {})",
                               next_touch)};
     insert.bind(id).bind(name_of(proof.state)).bind(proof.hash).bind_optional(proof.utid).bind_optional(proof.domain);
     insert.bind_optional(proof.parent).bind(json::compact(proof.inputs)).bind(json::compact(proof.metadata));
-    insert.bind(json::compact(proof.anchors)).bind_optional(proof.score);
+    insert.bind(json::compact(proof.anchors)).bind_optional(proof.score).bind(proof.owner);
     if (insert.insert()) return id;
   }
   throw Error{ErrorKind::unavailable, "no free proof id was found"};

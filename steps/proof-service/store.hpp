@@ -24,6 +24,7 @@ struct Proof {
   std::string id;
   State state = State::queued;
   std::string hash;
+  std::string owner;  ///< the UTID that asked for it, and that alone may change it; `utid` may name another
   std::optional<std::string> utid;
   std::optional<std::string> domain;
   std::optional<std::string> parent;

@@ -189,22 +189,24 @@ class ProofService(unittest.TestCase):
         self.assertEqual(run("proof-service", "--database", text).code, 10)
 
     def test_a_database_of_an_older_version_is_taken_over(self):
-        """Version 1 had no table of anchors; what stands in it is found as before."""
+        """Version 1 had no table of anchors and no owners; what stands in it is found as before."""
         with Server(self.database) as server:
             server.login()
             asked = {**GENERATE, "anchors": [{"chain": "local", "tx": "0x1"}, {"chain": "local", "tx": "0x2"}]}
-            made = server.ask("POST", "/v1/proofs/generate", asked)[1]["proof_id"]
+            made, utid = server.ask("POST", "/v1/proofs/generate", asked)[1]["proof_id"], server.utid
             server.kill(signal.SIGTERM)
         with sqlite3.connect(self.database) as database:
             database.executescript("DROP TRIGGER anchors_made; DROP TRIGGER anchors_changed; DROP TABLE anchored; "
-                                   "DROP INDEX proofs_by_state; DROP INDEX proofs_by_domain; PRAGMA user_version = 1;")
+                                   "DROP INDEX proofs_by_state; DROP INDEX proofs_by_domain; ALTER TABLE proofs DROP COLUMN owner; PRAGMA user_version = 1;")
         with Server(self.database) as server:
             server.login()
             for query, count in (("anchor_chain=local", 1), ("anchor_tx=0x2", 1), ("anchor_chain=local&anchor_tx=0x1", 1), ("anchor_tx=0x3", 0),
                                  ("status=queued", 1), ("status=queued&anchor_chain=eth", 0)):
                 self.assertEqual([proof["proof_id"] for proof in server.ask("GET", f"/v1/proofs/?{query}")[1]], [made] * count, query)
-            status, _, _ = server.ask("POST", f"/v1/proofs/{made}/status", {"status": "processing", "anchors": [{"chain": "eth", "tx": "0x3"}]})
-            self.assertEqual(status, 200)
+            change = {"status": "processing", "anchors": [{"chain": "eth", "tx": "0x3"}]}
+            self.assertEqual(server.ask("POST", f"/v1/proofs/{made}/status", change)[0], 403)
+            server.utid = utid
+            self.assertEqual(server.ask("POST", f"/v1/proofs/{made}/status", change)[0], 200)
             self.assertEqual(server.ask("GET", "/v1/proofs/?anchor_chain=local")[1], [])
             self.assertEqual(len(server.ask("GET", "/v1/proofs/?anchor_chain=eth&anchor_tx=0x3")[1]), 1)
 

@@ -20,8 +20,15 @@ constexpr const char* good_evidence = R"([{"type":"mathematical_proof","variable
             {"name":"bounded","type":"forall","left":"f","relation":"<=","right":4}],
   "certificates":[{"claim":"bounded","type":"bisection","tree":"a.."}]}])";
 
+/// The temporary folder itself is locked, and a store locks the folder that it is in.
+fs::Path inside(const fs::TemporaryFolder& folder) {
+  auto place = folder.path() / "inside";
+  std::filesystem::create_directory(place);
+  return place;
+}
+
 struct Fixture {
-  Fixture() : store(folder.path() / "p.db"), service(store, secrets(), Secret{}) {
+  Fixture() : store(inside(folder) / "p.db"), service(store, secrets(), Secret{}) {
     utid = make_utid(secrets(), fresh_utid({}));
   }
   static UtidSecrets secrets() { return {Secret{"s"}, Secret{"a"}, "0123456789ab"}; }
@@ -138,6 +145,23 @@ TEST_CASE_METHOD(Fixture, "other evidence has to earn its state anew") {
   CHECK(text(good("POST", status, R"({"status":"queued"})"), "/status") == "validated");
   CHECK(text(good("POST", status, R"({"status":"validated","evidence":[{"type":"mathematical_proof"}]})"), "/status") ==
         "processing");
+}
+
+TEST_CASE_METHOD(Fixture, "only the UTID that asked for a proof changes it") {
+  const auto owner = utid;
+  const auto id = make("sha256:o");
+  const auto status = "/v1/proofs/" + id + "/status";
+  good("POST", status, std::string{R"({"status":"validated","evidence":)"} + good_evidence + "}");
+  utid = make_utid(secrets(), fresh_utid({}));
+  REQUIRE(utid != owner);
+  for (const char* body : {R"({"status":"queued","evidence":[]})", R"({"status":"queued","anchors":[]})"}) {
+    const auto refused = ask("POST", status, body);
+    CHECK(refused.status == 403);
+    CHECK(refused.body == R"({"detail":"The proof is of another UTID"})");
+  }
+  CHECK(text(good("GET", "/v1/proofs/" + id), "/status") == "validated");
+  utid = owner;
+  CHECK(text(good("POST", status, R"({"status":"queued","evidence":[]})"), "/status") == "queued");
 }
 
 TEST_CASE_METHOD(Fixture, "sim_alignment is not called checked here") {
@@ -299,15 +323,15 @@ TEST_CASE_METHOD(Fixture, "proof ids are drawn until one is free, and not for ev
 
 TEST_CASE_METHOD(Fixture, "what was answered is there when the file is opened again") {
   const auto id = make("sha256:z");
-  Store other{folder.path() / "p.db"};
+  Store other{inside(folder) / "p.db"};
   REQUIRE(other.get(id));
   CHECK(other.get(id)->hash == "sha256:z");
 }
 
 TEST_CASE("a file that is no database of ours is refused") {
   const fs::TemporaryFolder folder{fs::temporary_parent()};
-  fs::write_file(folder.path() / "text", std::string(5000, 'x'));
-  CHECK_THROWS_AS(Store{folder.path() / "text"}, Error);
-  CHECK_THROWS_AS(Store{folder.path() / "no folder" / "p.db"}, Error);
-  CHECK_THROWS_AS(Store{folder.path()}, Error);
+  fs::write_file(inside(folder) / "text", std::string(5000, 'x'));
+  CHECK_THROWS_AS(Store{inside(folder) / "text"}, Error);
+  CHECK_THROWS_AS(Store{inside(folder) / "no folder" / "p.db"}, Error);
+  CHECK_THROWS_AS(Store{inside(folder)}, Error);
 }
