@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <map>
@@ -146,6 +147,13 @@ bool LayoutStore::holds(const Digest& digest, std::uint64_t size) {
     return false;
   }
   return true;
+}
+
+void LayoutStore::require_writable() {
+  // Blobs get their names in the one folder, the new index in the other.
+  for (const auto& folder : {m_folder, m_folder / "blobs" / "sha256"}) {
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) fs::throw_errno("write into the registry", folder, errno);
+  }
 }
 
 std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {

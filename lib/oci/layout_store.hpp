@@ -20,6 +20,7 @@ class LayoutStore final : public Store {
   std::string manifest(const Digest& digest) override;
   std::optional<std::uint64_t> blob_size(const Digest& digest) override;
   bool holds(const Digest& digest, std::uint64_t size) override;
+  void require_writable() override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;

@@ -36,6 +36,9 @@ class Store {
   /// Whether a blob is there with the bytes that its digest and size promise. A layout reads all of it, for anybody can
   /// write into a folder; a registry vouches for what it holds.
   [[nodiscard]] virtual bool holds(const Digest& digest, std::uint64_t size) = 0;
+  /// For whoever has long work to do before there is something to store. Error denied, or what the store cannot be
+  /// written for.
+  virtual void require_writable() = 0;
   /// A blob to read from; a wrong size or digest is Error verification_failed before the end is reported. Error
   /// not_found. The source does not need the store any more.
   [[nodiscard]] virtual std::unique_ptr<Source> open_blob(const Descriptor& descriptor) = 0;

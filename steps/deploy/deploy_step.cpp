@@ -214,6 +214,7 @@ void run(const Options& options, step::Context& step) {
   const bool attached = entry.record && store->has_blob(*entry.record);
   const bool made = !attached && entry.text.empty();
   if (!attached) {
+    store->require_writable();  // a run whose record cannot be attached would be for nothing
     deploy::ProofedDeployment object{deploy::ProofedDeployment::file_of(state, reference.name)};
     object.begin(unpacked.capsule.manifest(), unpacked.capsule.capsule_digest(), options.reference,
                  entry.request.run_id());

@@ -1,14 +1,16 @@
 """What deploy promises: how a capsule's own code is called, one run however often it is tried, a record that says what held."""
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 from small_loop import SmallLoop
-from steps import start
+from steps import BIN, start
 
 RUN_RECORD = "application/vnd.industriverse.capsule.run-record.v1+json"
 NOTES = """#!/bin/sh
@@ -95,6 +97,29 @@ class Deploy(unittest.TestCase):
         self.assertEqual(["AlreadyDone", "Succeeded"], sorted(result["phase"] for result in results))
         self.assertEqual(1, len({result["run_record"] for result in results}))
         self.assertEqual(1, self.notes().count("run"))
+
+    def test_a_registry_that_may_only_be_read_is_refused_before_the_run(self):
+        self.publish()
+        registry = self.loop.registry / self.loop.name
+        command = [BIN / "capsule-deploy", "--", self.reference]
+        if os.geteuid() == 0:  # whom no mode keeps from writing
+            read_only = ["unshare", "--mount", "sh", "-ec", 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"', registry]
+            if subprocess.run([*read_only, "true"], capture_output=True).returncode != 0:
+                self.skipTest("nothing can be mounted")
+            command = read_only + command
+        else:
+            registry.chmod(0o555)
+            self.addCleanup(registry.chmod, 0o755)
+        call = lambda: subprocess.run([*map(str, command)], env=self.loop.environment, capture_output=True, text=True, timeout=60)
+        done = call()
+        self.assertEqual(13, done.returncode, done.stderr)
+        self.assertIn(str(registry), done.stderr.splitlines()[-1])
+        self.assertFalse((self.loop.state / "data").exists(), "nothing of the capsule ran")
+        if os.geteuid() != 0:
+            registry.chmod(0o755)
+        self.deploy()
+        self.assertEqual(["install", "health", "run"], self.notes())
+        self.assertEqual(0, call().returncode, "what is on record needs no right to write")
 
     def test_the_record_is_canonical_and_refers_to_the_version(self):
         self.publish()

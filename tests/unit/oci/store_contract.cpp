@@ -213,5 +213,6 @@ void check_store_contract(const std::function<std::unique_ptr<Store>()>& open) {
     });
     CHECK_THROWS(store->exclusively([] { throw Error{ErrorKind::conflict, "no"}; }));
     open()->exclusively([] {});
+    CHECK_NOTHROW(store->require_writable());
   }
 }
