@@ -89,7 +89,7 @@ void define_options(CLI::App& app, Options& options) {
       ->required();
   app.add_option("--key", options.key, "Private key (PEM) that signs the proof bundle")->type_name("KEY")->required();
   step::add_passphrase_option(app, options.passphrase_file);
-  app.add_option("--trust", options.trust, "Trust policy: whose capsules may run")->type_name("FILE");
+  app.add_option("--trust", options.trust, "Trust policy: whose capsules may run, who signs proofs")->type_name("FILE");
   app.add_option("--proof-service", options.proof_service, "Proof service [our own, started for this]")
       ->type_name("URL");
   app.add_option("--proof-api-key-file", options.api_key_file, "File with the X-API-Key of that service")

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "deploy/replay.hpp"
 #include "fs/temporary.hpp"
@@ -225,10 +226,16 @@ bool is_provable(const Subject& capsule) {
                   claims ? "no proof-hooks/generate_proof.py" : "no claims in proof-hooks/claims.json")};
 }
 
+/// Before the hook searches for what nobody would believe.
+void require_trusted_key(const Task& task, const proof::CapsuleFacts& facts) {
+  attest::require_own_key(task.trust, attest::Role::proof, facts.name, task.signer.public_key());
+}
+
 /// The bundle of an earlier call.
 std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const Digest& index) {
   if (!proof::has_bundles(store, index)) return std::nullopt;
   const auto facts = proof::verify_published_capsule(store, index, task.trust, &task.progress).facts;
+  require_trusted_key(task, facts);
   const std::vector keys{task.signer.public_key()};
   auto found = proof::find_proof(store, index, task.run_record, facts, keys, task.trust);
   if (!found) return std::nullopt;
@@ -248,6 +255,7 @@ std::optional<Proven> prove(const Task& task) {
   }
   const auto capsule = unpack(*store, index.digest, task);
   if (!is_provable(capsule)) return std::nullopt;
+  require_trusted_key(task, capsule.unpacked.facts);
   return Proof{task, *store, memory, capsule}.run();
 }
 

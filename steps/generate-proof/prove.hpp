@@ -20,7 +20,7 @@ namespace generate_proof {
 struct Task {
   capsule::oci::Reference reference;
   capsule::Digest run_record;
-  const capsule::attest::TrustPolicy& trust;  ///< whose capsules may run here
+  const capsule::attest::TrustPolicy& trust;  ///< whose capsules may run here, and whose proofs are believed
   const capsule::crypto::Signer& signer;      ///< signs the bundle
   std::optional<capsule::Url> service;        ///< nothing: our own, for as long as it takes
   std::optional<capsule::Secret> api_key;

@@ -95,6 +95,16 @@ class HonestRuns(Case):
         self.assertEqual(done.code, 0, done)
 
 
+class Keys(Case):
+    def test_a_key_that_nobody_trusts_is_refused_before_anything_runs(self):
+        reference, record = self.maker.publish(hook(before="sys.exit('the hook ran')")), self.maker.record()
+        self.maker.proof_key = self.maker.key
+        done = self.prove(reference, record)
+        self.refused(done, 11, "the trust policy does not accept the key .* for the proof of 'probe'")
+        self.assertNotIn("running the capsule", done.stderr)
+        self.assertEqual(self.platform.requests, [])
+
+
 class Revoked(Case):
     def test_a_revoked_bundle_is_not_what_an_earlier_call_found(self):
         reference, record = self.maker.publish(hook()), self.maker.record()
