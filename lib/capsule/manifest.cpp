@@ -244,6 +244,14 @@ std::string Manifest::architecture() const {
   return "amd64";
 }
 
+std::optional<std::uint64_t> Manifest::memory_bytes() const {
+  const auto it = resources.find("memory");
+  if (it == resources.end()) return std::nullopt;
+  const auto thousandths = parse_quantity_milli(it->second);
+  if (!thousandths) return std::nullopt;
+  return *thousandths / 1000;
+}
+
 std::string package_file_name(const Manifest& manifest) {
   return fmt::format("capsule_{}-{}.tar.gz", manifest.name, manifest.version);
 }

@@ -54,6 +54,8 @@ struct Manifest {
 
   /// The architecture for OCI: that of `arch:`, else amd64.
   [[nodiscard]] std::string architecture() const;
+  /// `resources.memory` in bytes.
+  [[nodiscard]] std::optional<std::uint64_t> memory_bytes() const;
 };
 
 /// Parses and checks capsule.json. Error invalid_input with the JSON pointer: unknown field, wrong type, duplicate key,

@@ -86,6 +86,12 @@ void make_folder_among_strangers(const fs::Path& above, const std::string& name)
   give_to_capsule(folder, above / name);
 }
 
+/// Over the limit of all its processes, or a process was refused more: that, only its own words say.
+bool was_short_of_memory(const process::Result& result, std::string_view last_line) {
+  if (result.end == process::End::memory_limit) return true;
+  return last_line.find("emory") != std::string_view::npos || last_line.find("bad_alloc") != std::string_view::npos;
+}
+
 }  // namespace
 
 void make_writable_folder(const fs::Path& folder) {
@@ -129,9 +135,22 @@ process::Command capsule_command(const CapsuleCall& call) {
   readable.push_back(call.root.string());
   auto writable = call.writable;
   writable.push_back(call.data.string());
-  command.confinement =
-      process::confine_strangers(std::move(readable), std::move(writable), call.network, call.way_out);
+  command.confinement = process::confine_strangers(std::move(readable), std::move(writable), call.network, call.way_out,
+                                                   process::usual_limits(call.memory));
   return command;
+}
+
+std::string describe_failure(const process::Result& result) {
+  std::string_view text = result.error_output;
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const auto line = text.substr(text.rfind('\n') + 1);
+  auto out =
+      fmt::format("{}: {}", result.describe(), line.empty() ? "it said nothing on stderr" : printable(line, 400));
+  if (result.memory_limit && was_short_of_memory(result, line)) {
+    out += fmt::format(" (it may take {} of memory; resources.memory in its capsule.json asks for more)",
+                       human_size(*result.memory_limit));
+  }
+  return out;
 }
 
 }  // namespace capsule::deploy

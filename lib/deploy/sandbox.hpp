@@ -21,11 +21,12 @@ void require_passable(const fs::Path& folder);
 
 /// A file of an unpacked capsule that is to run.
 struct CapsuleCall {
-  fs::Path root;                        ///< of the capsule; it may read, not write it
-  std::string file;                     ///< below root
-  fs::Path data;                        ///< its CAPSULE_DATA and HOME; it may write it
-  std::vector<std::string> readable{};  ///< what else it may read
-  std::vector<std::string> writable{};  ///< what else it may write
+  fs::Path root;                          ///< of the capsule; it may read, not write it
+  std::string file;                       ///< below root
+  fs::Path data;                          ///< its CAPSULE_DATA and HOME; it may write it
+  std::vector<std::string> readable{};    ///< what else it may read
+  std::vector<std::string> writable{};    ///< what else it may write
+  std::optional<std::uint64_t> memory{};  ///< bytes that it asks for: process::usual_limits()
   process::Network network = process::Network::none;
   std::optional<std::uint16_t> way_out{};  ///< without network: the one port of our loopback that it may reach
 };
@@ -34,5 +35,9 @@ struct CapsuleCall {
 /// working folder = the capsule's root; a clean environment with CAPSULE_ROOT, CAPSULE_DATA, HOME and TMPDIR; confined
 /// (process/confinement.hpp). Error unmet_requirement when the interpreter is missing.
 process::Command capsule_command(const CapsuleCall& call);
+
+/// How such a command failed, with its last words, the last line of its stderr: usually what went wrong. Where it was
+/// short of memory, also how much it may take, and the manifest's field that asks for more.
+std::string describe_failure(const process::Result& result);
 
 }  // namespace capsule::deploy

@@ -21,7 +21,8 @@ CapabilityReport ThisMachine::check(const Manifest& manifest, const std::vector<
 Workload ThisMachine::workload(const VerifiedCapsule& capsule, const fs::Path& root) const {
   const std::string digest{capsule.capsule_digest().hex()};
   const auto& state = m_options.state_folder;
-  return {root, capsule.manifest().entrypoint, state / "data" / digest, state / "installed" / digest};
+  return {root, capsule.manifest().entrypoint, state / "data" / digest, state / "installed" / digest,
+          capsule.manifest().memory_bytes()};
 }
 
 void ThisMachine::prepare(const VerifiedCapsule& capsule, const fs::Path& root) {

@@ -21,17 +21,9 @@ namespace {
 constexpr std::size_t max_result_bytes = std::size_t{16} << 20U;
 constexpr std::size_t max_logged_lines = 200;
 
-/// The last line of a program's stderr: usually what went wrong.
-std::string last_words(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  const auto line = text.substr(text.rfind('\n') + 1);
-  return line.empty() ? "it said nothing on stderr" : printable(line, 400);
-}
-
 [[noreturn]] void failed(std::string_view what, const process::Result& result) {
   const auto kind = result.end == process::End::timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed;
-  throw Error{kind,
-              fmt::format("the capsule's {} failed, {}: {}", what, result.describe(), last_words(result.error_output))};
+  throw Error{kind, fmt::format("the capsule's {} failed, {}", what, describe_failure(result))};
 }
 
 /// The result is the last line of stdout, one JSON object.
@@ -69,7 +61,9 @@ decltype(auto) starting(const std::string& file, Work&& work) {
 
 process::Command command_for(const Workload& workload, const std::string& file) {
   require_passable(workload.root);
-  return starting(file, [&] { return capsule_command({workload.root, file, workload.data}); });
+  return starting(file, [&] {
+    return capsule_command({.root = workload.root, .file = file, .data = workload.data, .memory = workload.memory});
+  });
 }
 
 void run_script(const Workload& workload, const std::string& script, std::chrono::milliseconds time_limit) {
@@ -87,9 +81,12 @@ json::Array strings(const std::vector<std::string>& list) {
   return out;
 }
 
-/// What held of the confinement, and what was not to be had: the record says both.
+/// What held of the confinement, and what was not to be had: the record says both. Nothing bounds what a run writes in
+/// sum.
 json::Value confinement_of(const process::Result& result) {
-  return json::Object{{"held", strings(result.held)}, {"missing", strings(result.missing)}};
+  auto missing = strings(result.missing);
+  missing.emplace_back("disk-sum: each file has a limit, all files together have none");
+  return json::Object{{"held", strings(result.held)}, {"missing", std::move(missing)}};
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct Workload {
   std::string entrypoint;  ///< below root
   fs::Path data;           ///< its CAPSULE_DATA
   fs::Path installed;      ///< a file that says that install.sh is done; not below data: the capsule cannot make it
+  std::optional<std::uint64_t> memory{};  ///< bytes that its manifest asks for
 };
 
 /// Runs scripts/install.sh, where there is one, unless it is done. Error capsule_failed with the script's last words;

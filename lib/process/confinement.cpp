@@ -2,13 +2,44 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+
 namespace capsule::process {
 
-Limits usual_limits() {
-  Limits out;
+namespace {
+
+struct MachineMemory {
+  std::uint64_t total = 0;
+  std::uint64_t available = 0;
+};
+
+/// By /proc/meminfo; without it, all of what the C library says.
+MachineMemory memory_of_machine() {
+  MachineMemory out;
+  std::ifstream file{"/proc/meminfo"};
+  std::string label;
+  std::uint64_t kib = 0;
+  for (std::string rest; file >> label >> kib && std::getline(file, rest);) {
+    if (label == "MemTotal:") out.total = kib * 1024;
+    if (label == "MemAvailable:") out.available = kib * 1024;
+  }
   const auto pages = ::sysconf(_SC_PHYS_PAGES);
   const auto page = ::sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page > 0) out.memory = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
+  if (out.total == 0 && pages > 0 && page > 0)
+    out.total = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
+  if (out.available == 0) out.available = out.total;
+  return out;
+}
+
+}  // namespace
+
+Limits usual_limits(std::optional<std::uint64_t> memory) {
+  Limits out;
+  const auto machine = memory_of_machine();
+  if (machine.total != 0)
+    out.memory = memory ? std::min(*memory, machine.available / 16 * 15)
+                        : std::min(machine.total / 2, machine.available / 4 * 3);
   out.processes = 1024;
   out.file_size = std::uint64_t{16} << 30U;
   out.open_files = 4096;

@@ -15,9 +15,10 @@ enum class Network { none, host };
 struct Limits {
   std::optional<std::uint64_t> cpu_seconds;
   std::optional<std::uint64_t> address_space;  ///< bytes; reservations count, so PyTorch or CUDA may need a lot
-  std::optional<std::uint64_t> memory;         ///< bytes of private writable memory
-  std::optional<std::uint64_t> processes;      ///< of the user as whom it runs, counted over the whole machine
-  std::optional<std::uint64_t> file_size;      ///< bytes
+  /// Bytes of private writable memory that a process may ask for, and of memory that all processes hold together.
+  std::optional<std::uint64_t> memory;
+  std::optional<std::uint64_t> processes;  ///< of the user as whom it runs, counted over the whole machine
+  std::optional<std::uint64_t> file_size;  ///< bytes
   std::optional<std::uint64_t> open_files;
 };
 
@@ -36,7 +37,8 @@ struct Limits {
 /// | pid-namespace      | sees and signals only its own processes, which all end with the first                 |
 /// | landlock           | can open only what is readable and writable here; no TCP, no signals to others        |
 /// | seccomp            | no socket but UNIX ones, or TCP for a way out; no ptrace, bpf, io_uring, namespace, … |
-/// | limits             | `limits`                                                                              |
+/// | limits             | `limits`, of each process                                                             |
+/// | memory-sum         | all of its processes together end when they hold more than `limits.memory`            |
 ///
 /// "landlock-scope" is missing where Landlock is older than signals (ABI 6).
 struct Confinement {
@@ -57,8 +59,10 @@ struct Confinement {
   Limits limits;
 };
 
-/// Enough for an honest capsule; a fork bomb or a full disk needs more.
-Limits usual_limits();
+/// Enough for an honest capsule; a fork bomb needs more. `memory`: what it asks for, in bytes, of which it gets at most
+/// 15/16 of what is available now; without, it gets half of the machine's memory, or 3/4 of what is available if that
+/// is less.
+Limits usual_limits(std::optional<std::uint64_t> memory = std::nullopt);
 
 /// The user as whom capsule code runs where we may choose: the one that images use.
 inline constexpr unsigned capsule_user = 65532;

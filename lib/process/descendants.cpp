@@ -111,16 +111,22 @@ void kill_surely(int proc, const Process& process) noexcept {
   ::close(fd);
 }
 
+/// Fills `processes`, with those below `top` marked.
+std::size_t look_below(int proc, pid_t top) noexcept {
+  const auto count = list_processes(proc);
+  // The kernel lists them in order; that is not promised.
+  std::sort(processes.begin(), processes.begin() + static_cast<std::ptrdiff_t>(count),
+            [](const Process& left, const Process& right) { return left.pid < right.pid; });
+  mark_descendants(count, top);
+  return count;
+}
+
 }  // namespace
 
 bool kill_descendants(int session) noexcept {
   const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0) return false;
-  const auto count = list_processes(proc);
-  // The kernel lists them in order; that is not promised.
-  std::sort(processes.begin(), processes.begin() + static_cast<std::ptrdiff_t>(count),
-            [](const Process& left, const Process& right) { return left.pid < right.pid; });
-  mark_descendants(count, ::getpid());
+  const auto count = look_below(proc, ::getpid());
   bool found = false;
   for (std::size_t i = 0; i < count; ++i) {
     if (!processes[i].is_ours || (session != 0 && ::getsid(processes[i].pid) != session)) continue;
@@ -129,6 +135,29 @@ bool kill_descendants(int session) noexcept {
   }
   ::close(proc);
   return found;
+}
+
+std::int64_t sum_over_descendants(std::int64_t (*measure)(int folder) noexcept) noexcept {
+  const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (proc < 0) return -1;
+  // Our number there: it is not getpid() where a PID namespace has no /proc of its own.
+  std::array<char, 16> name{};
+  if (::readlinkat(proc, "self", name.data(), name.size() - 1) <= 0) {
+    ::close(proc);
+    return -1;
+  }
+  const auto count = look_below(proc, number_in(name.data()));
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!processes[i].is_ours) continue;
+    number_to(processes[i].pid, name);
+    const int folder = ::openat(proc, name.data(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) continue;
+    sum += measure(folder);
+    ::close(folder);
+  }
+  ::close(proc);
+  return sum;
 }
 
 }  // namespace capsule::process

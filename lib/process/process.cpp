@@ -19,6 +19,8 @@ std::string Result::describe() const {
       return "over its time limit";
     case End::output_limit:
       return "wrote more than it may";
+    case End::memory_limit:
+      return "over its memory limit";
     case End::signalled:
       return fmt::format("signal {} ({})", signal, ::strsignal(signal));  // NOLINT(concurrency-mt-unsafe)
     case End::exited:

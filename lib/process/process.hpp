@@ -38,7 +38,7 @@ struct Command {
   bool spares_detached = false;
 };
 
-enum class End { exited, signalled, timed_out, output_limit };
+enum class End { exited, signalled, timed_out, output_limit, memory_limit };
 
 struct Usage {
   std::chrono::milliseconds cpu{};  ///< user + system, of the command and all its descendants
@@ -55,6 +55,7 @@ struct Result {
   Usage usage;
   std::chrono::steady_clock::time_point last_output_at;  ///< when the last of stdout came
   std::chrono::steady_clock::time_point ended_at;  ///< when nothing of it was left; tidying up namespaces comes after
+  std::optional<std::uint64_t> memory_limit;       ///< of the confinement: bytes
   std::vector<std::string> held;                   ///< the parts of the confinement that were in force, by name
   std::vector<std::string> missing;                ///< those that were not to be had: "name: reason"
 

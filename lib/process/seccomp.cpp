@@ -1,11 +1,13 @@
 #include "process/seccomp.hpp"
 
+#include <fcntl.h>
+#include <linux/bpf_common.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -63,9 +65,10 @@ constexpr std::array refused{
 };
 
 /// Refused as if the kernel did not have them: programs know how to go on without. clone3 hides its flags from a
-/// filter, io_uring opens sockets past it.
-constexpr std::array unknown{SCMP_SYS(clone3), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-                             SCMP_SYS(io_uring_register)};
+/// filter, io_uring opens sockets past it. Of memory that no process has mapped nobody would see that it is taken.
+constexpr std::array unknown{SCMP_SYS(clone3),         SCMP_SYS(io_uring_setup),
+                             SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
+                             SCMP_SYS(memfd_create),   SCMP_SYS(shmget)};
 
 constexpr std::array namespace_flags{CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,   CLONE_NEWUSER,
                                      CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWCGROUP};
@@ -111,12 +114,15 @@ bool add_rules(void* context, Sockets sockets) {
 std::vector<sock_filter> build(Sockets sockets) {
   const Context context{::seccomp_init(SCMP_ACT_ALLOW)};
   if (!context || !add_rules(context.get(), sockets)) return {};
-  const fs::Fd memory{::memfd_create("filter", MFD_CLOEXEC)};
-  if (!memory || ::seccomp_export_bpf(context.get(), memory.get()) != 0) return {};
-  const auto size = ::lseek(memory.get(), 0, SEEK_END);
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return {};
+  const fs::Fd read_end{ends[0]};
+  const fs::Fd write_end{ends[1]};
+  if (::seccomp_export_bpf(context.get(), write_end.get()) != 0) return {};  // one write, far below a pipe's 64 KiB
+  std::vector<sock_filter> out(BPF_MAXINSNS);
+  const auto size = ::read(read_end.get(), out.data(), out.size() * sizeof(sock_filter));
   if (size <= 0) return {};
-  std::vector<sock_filter> out(static_cast<std::size_t>(size) / sizeof(sock_filter));
-  if (::pread(memory.get(), out.data(), static_cast<std::size_t>(size), 0) != size) return {};
+  out.resize(static_cast<std::size_t>(size) / sizeof(sock_filter));
   return out;
 }
 

@@ -149,7 +149,10 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
       m_error{{}, &m_result.error_output, LineBuffer{command.on_error_line}},
       m_unfed(command.input),
       m_start(Clock::now()) {
-  if (command.confinement) m_setup = std::make_unique<ConfinedChild>(*command.confinement, real_path(command.program));
+  if (command.confinement) {
+    m_setup = std::make_unique<ConfinedChild>(*command.confinement, real_path(command.program));
+    m_result.memory_limit = command.confinement->limits.memory;
+  }
   registry::enter([this] {
     launch();
     return m_lifeline.get();
@@ -189,6 +192,7 @@ void Session::launch() {
   plan.folder = folder.empty() ? nullptr : folder.c_str();
   plan.setup = m_setup.get();
   plan.spares_detached = m_command.spares_detached;
+  plan.memory_limit = m_result.memory_limit.value_or(0);
   // _Fork: the child calls nothing but what is async-signal-safe, so no library's fork handler is wanted.
   const pid_t supervisor = ::_Fork();
   if (supervisor == 0) supervise(plan);
@@ -259,6 +263,9 @@ void Session::take(const Report& report, fs::Fd descriptor) {
     case Report::Kind::failed:
       m_failure = text;
       m_failure_errno = report.value;
+      break;
+    case Report::Kind::over_memory:
+      end_because(End::memory_limit);
       break;
     case Report::Kind::ended:
       m_ended = true;

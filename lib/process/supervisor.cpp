@@ -21,6 +21,7 @@
 #include <cstring>
 
 #include "process/descendants.hpp"
+#include "process/memory_sum.hpp"
 
 namespace capsule::process {
 
@@ -29,6 +30,9 @@ namespace {
 /// A process in the middle of broken input or output cannot be killed; nobody shall wait for ever.
 constexpr std::int64_t sweep_limit_ms = 30'000;
 constexpr std::int64_t kill_again_ms = 100;
+/// How often the memory of the program is looked at; seldomer where looking takes long.
+constexpr std::int64_t look_at_memory_ms = 50;
+constexpr std::int64_t times_as_long = 4;
 constexpr int failed_to_start = 127;
 
 std::int64_t now_ms() noexcept {
@@ -75,6 +79,7 @@ class Supervisor {
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGCHLD);
     m_signals = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (m_plan.memory_limit != 0) m_look_at = now_ms() + look_at_memory_ms;
   }
 
   [[noreturn]] void watch() noexcept {
@@ -82,12 +87,12 @@ class Supervisor {
     while (!m_ended) {
       std::array<pollfd, 2> polled{{{m_signals, POLLIN, 0}, {m_orphaned ? -1 : m_plan.lifeline, POLLIN, 0}}};
       // The time-out also covers a SIGCHLD that was merged with another one.
-      const auto wait = m_kill_at < 0 ? 1000 : std::clamp<std::int64_t>(m_kill_at - now_ms(), 0, 1000);
-      ::poll(polled.data(), polled.size(), static_cast<int>(wait));
+      ::poll(polled.data(), polled.size(), std::min(milliseconds_until(m_kill_at), milliseconds_until(m_look_at)));
       drain_signals();
       reap();
       if (m_ended) break;
       if (polled[1].revents != 0) obey();
+      look_at_memory();
       if (m_kill_at >= 0 && now_ms() >= m_kill_at) {
         kill_group(SIGKILL);
         m_kill_at = now_ms() + kill_again_ms;
@@ -108,6 +113,23 @@ class Supervisor {
   }
 
  private:
+  /// At most a second; `time` may be -1 for never.
+  static int milliseconds_until(std::int64_t time) noexcept {
+    return time < 0 ? 1000 : static_cast<int>(std::clamp<std::int64_t>(time - now_ms(), 0, 1000));
+  }
+
+  /// Over its limit the program gets no grace, in which it would take more.
+  void look_at_memory() noexcept {
+    const auto start = now_ms();
+    if (m_look_at < 0 || start < m_look_at) return;
+    const bool over = is_over_memory(m_plan.memory_limit);
+    const auto end = now_ms();
+    m_look_at = over ? -1 : end + std::max(look_at_memory_ms, times_as_long * (end - start));
+    if (!over) return;
+    send(m_plan.report, Report::Kind::over_memory, "");
+    m_kill_at = end;
+  }
+
   void drain_signals() const noexcept {
     signalfd_siginfo info{};
     while (::read(m_signals, &info, sizeof info) > 0) {
@@ -173,6 +195,7 @@ class Supervisor {
   bool m_orphaned = false;
   int m_status = 0;
   std::int64_t m_kill_at = -1;
+  std::int64_t m_look_at = -1;  ///< when to look at its memory
 };
 
 [[noreturn]] void fail(const ChildPlan& plan, const char* doing) noexcept {
@@ -312,6 +335,10 @@ void supervise(const ChildPlan& plan) noexcept {
   }
   if (::getpid() != 1) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (plan.setup != nullptr) plan.setup->prepare(plan.report);
+  if (plan.memory_limit != 0) {
+    const bool seen = can_see_memory();
+    send(plan.report, seen ? Report::Kind::held : Report::Kind::missing, "memory-sum", seen ? 0 : errno);
+  }
   std::array<int, 2> exec_pipe{};  // its end of file: exec has succeeded, or the program-to-be is gone
   if (::pipe2(exec_pipe.data(), O_CLOEXEC) != 0) fail(plan, "make a pipe for");
   origin.until_exec = above_standard(exec_pipe[1]);

@@ -47,6 +47,7 @@ int exit_code_of(const process::Result& result) {
     case process::End::timed_out:
       return 128 + SIGTERM;
     case process::End::output_limit:
+    case process::End::memory_limit:
       break;
   }
   return exit_code(ErrorKind::capsule_failed);

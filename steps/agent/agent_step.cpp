@@ -133,7 +133,7 @@ void run(const Options& options) {
   const auto capsule = crypto::sha256(fs::read_file(options.root / "checksum.sha256", max_head_file));
   auto installed = options.installed;
   if (installed.empty()) installed = options.data.string() + ".installed";
-  const deploy::Workload workload{options.root, manifest.entrypoint, options.data, installed};
+  const deploy::Workload workload{options.root, manifest.entrypoint, options.data, installed, manifest.memory_bytes()};
   const auto time_limit = parse_duration(options.timeout);
 
   serve::Listen listen;

@@ -21,13 +21,6 @@ namespace {
 
 constexpr std::size_t max_answer_bytes = proof::max_evidence_bytes;
 
-/// The last line of the hook's stderr: usually what went wrong.
-std::string last_words(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  const auto line = text.substr(text.rfind('\n') + 1);
-  return line.empty() ? "it said nothing on stderr" : printable(line, 600);
-}
-
 /// A file that the hook wrote: it may be a link, a FIFO, endless.
 std::string read_answer(const fs::Path& folder) {
   return fs::read_beneath(folder, fs::SafePath::parse("proof.json"), max_answer_bytes);
@@ -48,6 +41,7 @@ process::Command command_for(const HookCall& call, const fs::Path& out) {
                                           .data = call.folder / "data",
                                           .readable = {record.string()},
                                           .writable = {out.string()},
+                                          .memory = call.memory,
                                           .way_out = call.service.port()});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
                               {"CAPSULE_OUT", out.string()},
@@ -71,8 +65,8 @@ HookAnswer run_hook(const HookCall& call) {
     log::warning("the proof hook ran without a part of its confinement", {{"part", part}});
   if (!result.succeeded()) {
     const auto kind = result.end == process::End::timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed;
-    throw Error{kind, fmt::format("the capsule's proof hook {} failed, {}: {}", call.file, result.describe(),
-                                  last_words(result.error_output))};
+    throw Error{kind,
+                fmt::format("the capsule's proof hook {} failed, {}", call.file, deploy::describe_failure(result))};
   }
   try {
     return parse_answer(read_answer(out));

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/digest.hpp"
@@ -21,6 +23,7 @@ struct HookCall {
   capsule::Digest proof_hash;
   capsule::Digest claims_digest;
   std::chrono::milliseconds time_limit;
+  std::optional<std::uint64_t> memory;  ///< bytes that the capsule's manifest asks for
 };
 
 /// What the hook says: nothing of it is believed.

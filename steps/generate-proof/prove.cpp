@@ -160,7 +160,8 @@ class Proof {
                                        .utid = m_state.utid,
                                        .proof_hash = m_hash,
                                        .claims_digest = m_capsule.unpacked.facts.require_claims(),
-                                       .time_limit = m_task.hook_time});
+                                       .time_limit = m_task.hook_time,
+                                       .memory = m_capsule.unpacked.capsule.manifest().memory_bytes()});
     if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
     require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
     m_state.proof_id = answer.proof_id;

@@ -74,6 +74,7 @@ TEST_CASE("every optional field is read") {
   CHECK(manifest.prewarm_replicas == 3);
   CHECK(manifest.billing->price == "0.5");
   CHECK(manifest.resources.at("memory") == "1.5Gi");
+  CHECK(manifest.memory_bytes() == std::uint64_t{3} << 29U);
   CHECK(manifest.parameters.at("rate").max == 1.0);
   CHECK(manifest.annotations.at("a") == "b");
 }

@@ -128,6 +128,8 @@ for name, arguments in {'ptrace': (0, 0, 0, 0), 'unshare': (0x10000000,), 'mount
     if libc[name](*arguments) != -1 or ctypes.get_errno() != 1: print(name)
 number = 425  # io_uring_setup, on every machine
 if libc.syscall(number, 1, 0) != -1 or ctypes.get_errno() != 38: print('io_uring')
+if libc.memfd_create(b'x', 0) != -1 or ctypes.get_errno() != 38: print('memfd')
+if libc.shmget(0, 4096, 0o600) != -1 or ctypes.get_errno() != 38: print('shmget')
 )"));
   CHECK(result.output.empty());
   CHECK(result.error_output.empty());
@@ -193,7 +195,7 @@ TEST_CASE("a stranger's process id is the caller's") {
 TEST_CASE("what was had of the confinement is said, and what was not", "[as-user]") {
   const auto result = confined(shell(":"));
   for (const char* part : {"no-new-privileges", "network-namespace", "mount-namespace", "pid-namespace", "landlock",
-                           "seccomp", "limits", is_root() ? "user" : "user-namespace"}) {
+                           "seccomp", "limits", "memory-sum", is_root() ? "user" : "user-namespace"}) {
     const auto is_this = [&](const std::string& text) { return text.starts_with(std::string{part} + ": "); };
     CHECK(contains(result.held, part) != std::any_of(result.missing.begin(), result.missing.end(), is_this));
   }
