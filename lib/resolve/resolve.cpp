@@ -21,6 +21,20 @@ ProofRequest request_of(const index::Record& record) {
   return request;
 }
 
+/// What the record says of its proof and its anchors is what callers print: it must be what the bundle and the receipts
+/// say. Receipts stand in the order of the record's anchors.
+void check_same_proof(const index::Record& record, const ProvedCapsule& proved) {
+  const auto require = [&](std::string_view what, const std::string& said, const std::string& found) {
+    if (said == found) return;
+    throw Error{ErrorKind::verification_failed,
+                fmt::format("the index says that {} of {}:{} is '{}', but it is '{}'", what, record.name,
+                            record.version, printable(said, 80), printable(found, 80))};
+  };
+  require("the proof", record.proof->id, proved.proof->bundle.proof_id);
+  for (std::size_t i = 0; i < record.anchors.size(); ++i)
+    require("an anchor", record.anchors[i].chain, proved.receipts[i].receipt.chain);
+}
+
 ProvedCapsule prove(oci::Store& store, const index::Record& record, const Question& question) {
   if (!record.proof) {
     throw Error{
@@ -29,6 +43,7 @@ ProvedCapsule prove(oci::Store& store, const index::Record& record, const Questi
   }
   auto proved = check_proof(store, request_of(record), question.trust, question.progress);
   check_same_capsule(record, proved.published);
+  check_same_proof(record, proved);
   return proved;
 }
 

@@ -248,6 +248,17 @@ class ForgedIndexes(Case):
         self.liar.reindex(record=lambda record: record.pop("proof"))
         self.refused(self.liar.verify(), "without a proof")
 
+    def test_a_record_that_says_another_proof_id_or_chain_than_what_it_names(self):
+        resolve = ("register", "resolve", self.liar.uri, "--registry", f"oci-layout:{self.liar.registry}", "--trust", self.liar.trust)
+        for change, words in ((lambda record: record["proof"].update(id="proof_00000000"), "says that the proof of .* is 'proof_00000000'"),
+                              (lambda record: record["anchors"][0].update(chain="eth"), "says that an anchor of .* is 'eth', but it is 'log:local'")):
+            before = (self.liar.registry / "probe/index.json").read_text()
+            self.liar.reindex(record=change)
+            self.refused(self.liar.verify(), words)
+            self.refused(run(*resolve, "--state", self.folder / "stranger"), words)
+            (self.liar.registry / "probe/index.json").write_text(before)
+            shutil.rmtree(self.folder / "stranger", ignore_errors=True)
+
     def test_a_record_that_was_withdrawn(self):
         self.liar.reindex(record=lambda record: record.update(yanked=True))
         self.refused(self.liar.verify(), "withdrawn", 12)
