@@ -104,6 +104,11 @@ PublishedPackage read_published(oci::Store& store, const Digest& digest) {
   return out;
 }
 
+std::string published_version(oci::Store& store, const Digest& index) {
+  return note(oci::parse_manifest(store.manifest(index), oci::media_type::image_index, index.text()),
+              annotation::version, index);
+}
+
 std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published) {
   return std::make_unique<Concatenated>(store, published.layers);
 }

@@ -31,6 +31,9 @@ oci::Descriptor find_index(oci::Store& store, const oci::Reference& reference);
 /// Errors not_found, invalid_input (this is no capsule), verification_failed.
 PublishedPackage read_published(oci::Store& store, const Digest& index);
 
+/// The version that a version index names itself, a claim like the rest: reads that one document. Errors as above.
+std::string published_version(oci::Store& store, const Digest& index);
+
 /// The same by reference. What is found must call itself by the name and, where the tag is a version, by the version
 /// that were asked for: tags and folders are not signed. Error verification_failed.
 PublishedPackage read_published(oci::Store& store, const oci::Reference& reference);

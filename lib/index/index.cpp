@@ -99,24 +99,17 @@ Found Index::find(std::string_view version) {
   return found;
 }
 
-Found Index::find_digest(const Digest& index_digest) {
-  for (const auto& version : versions()) {
-    auto found = find(version);
-    if (found.record.index_digest == index_digest) return found;
-  }
-  throw Error{ErrorKind::not_found, fmt::format("no version of '{}' in the index of {} has the digest {}", m_name,
-                                                m_registry, index_digest.text())};
-}
-
-std::vector<std::string> Index::versions() {
+std::vector<Record> Index::records() {
   const auto loaded = load_head();
   if (!loaded) return {};
   check_freshness(loaded->head, m_clock());
-  std::vector<std::string> out;
-  for (const auto& [number, entry] : loaded->head.pages) {
-    for (const auto& [version, record] : load_page(loaded->head, number).records) out.push_back(version);
+  std::vector<Record> out;
+  for (const auto& [number, page] : loaded->head.pages) {
+    for (const auto& [version, entry] : load_page(loaded->head, number).records)
+      out.push_back(load_record(entry, version));
   }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return compare_versions(a, b) < 0; });
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return compare_versions(a.version, b.version) < 0; });
   return out;
 }
 

@@ -35,10 +35,9 @@ class Index {
   /// Errors: not_found; verification_failed for a signature, a rollback, an expired head, a record of another name or
   /// version.
   Found find(std::string_view version);
-  /// The record whose version index has this digest. Reads the pages one by one: for few versions, or a patient caller.
-  Found find_digest(const Digest& index_digest);
-  /// All versions, in the order of semver.
-  std::vector<std::string> versions();
+  /// The records of all versions, in the order of semver; none where there is no index. Reads the head and each page
+  /// once. Errors as those of find().
+  std::vector<Record> records();
 
   struct Written {
     Digest record_digest;

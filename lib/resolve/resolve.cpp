@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "image/published_package.hpp"
 
 namespace capsule::resolve {
 
@@ -47,6 +48,16 @@ ProvedCapsule prove(oci::Store& store, const index::Record& record, const Questi
   return proved;
 }
 
+/// A digest says no version, but the version index behind it does: so one record is read, however many there are.
+index::Found find(index::Index& index, oci::Store& store, const index::CapsuleUri& uri) {
+  if (!uri.digest) return index.find(uri.version);
+  auto found = index.find(image::published_version(store, *uri.digest));
+  if (found.record.index_digest == *uri.digest) return found;
+  throw Error{ErrorKind::not_found,
+              fmt::format("no version of '{}' in the index has the digest {}: {} is registered with {}", uri.name,
+                          uri.digest->text(), found.record.version, found.record.index_digest.text())};
+}
+
 }  // namespace
 
 void check_same_capsule(const index::Record& record, const image::PublishedPackage& published) {
@@ -71,7 +82,7 @@ Answer resolve(const Question& question) {
   const auto store = oci::open_store(registry, uri.name);
   index::SeenHeads seen{question.state};
   index::Index index{*store, registry.text(), uri.name, question.trust, &seen};
-  Answer answer{registry, uri.digest ? index.find_digest(*uri.digest) : index.find(uri.version), {}};
+  Answer answer{registry, find(index, *store, uri), {}};
   const auto& record = answer.found.record;
   if (record.yanked) throw Error{ErrorKind::not_found, fmt::format("{}:{} was withdrawn", record.name, record.version)};
   if (uri.proof == index::CapsuleUri::Proof::required) answer.proved = prove(*store, record, question);

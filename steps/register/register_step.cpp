@@ -139,13 +139,12 @@ void list(const Options& options, step::Context& step) {
   for (const auto& name : names) {
     const auto store = oci::open_store(registry, name);
     index::Index index{*store, registry.text(), name, trust, &seen};
-    for (const auto& version : index.versions()) {
-      const auto record = index.find(version).record;
+    for (const auto& record : index.records()) {
       entries.push_back(json::Object{{"name", name},
-                                     {"version", version},
+                                     {"version", record.version},
                                      {"capsule_digest", record.capsule_digest.text()},
                                      {"proved", record.proof.has_value()}});
-      text += fmt::format("capsule://{}:{}{}  {}\n", name, version, record.proof ? "?proof=true" : "",
+      text += fmt::format("capsule://{}:{}{}  {}\n", name, record.version, record.proof ? "?proof=true" : "",
                           record.capsule_digest.text());
     }
   }

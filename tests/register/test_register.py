@@ -36,6 +36,17 @@ class Register(unittest.TestCase):
                     "capsule://probe@" + self.loop.reference.split("@")[1]):
             self.assertEqual(result["capsule_digest"], self.loop.resolve(uri).result["capsule_digest"], uri)
 
+    def test_a_digest_is_found_by_its_own_record_alone(self):
+        many = SmallLoop(self.loop.folder / "many")
+        plain = {"claims": None, "name": "plain", "proof_policy": {"required": False, "types": []}}
+        references = [many.publish(None, version=version, **plain) for version in ("0.1.0", "0.2.0", "0.3.0")]
+        records = [many.step("register", "--", reference).result["record_digest"] for reference in references[:2]]
+        (many.registry / "plain/blobs/sha256" / records[0].split(":")[1]).unlink()
+        digests = [reference.split("@")[1] for reference in references]
+        self.assertEqual(records[1], many.resolve("capsule://plain@" + digests[1]).result["record_digest"])
+        self.refused(12, many.resolve("capsule://plain@" + digests[2]), "0.3.0")  # published, but not registered
+        self.refused(12, many.resolve("capsule://plain@" + DIGEST))
+
     def test_again_changes_nothing(self):
         before = (self.loop.registry / "probe/index.json").read_bytes()
         again = self.loop.register(self.bundle, self.receipts)
