@@ -59,7 +59,8 @@ TEST_CASE("a registry is a folder or a host and a base") {
   CHECK(RegistryLocation::parse("oci-layout:/srv/capsules/").text() == "oci-layout:/srv/capsules");
   CHECK(RegistryLocation::parse("oci-layout:/srv").is_layout());
   CHECK(RegistryLocation::parse("localhost:5000/team").text() == "oci://localhost:5000/team");
-  for (const std::string text : {"", "oci-layout:", "oci://", "oci://host.example//x", "host", "..", ".", "../x", ".hidden.example/x", "oci-layout:\x01"}) {
+  for (const std::string text : {"", "oci-layout:", "oci://", "oci://host.example//x", "host", "..", ".", "../x",
+                                 ".hidden.example/x", "oci-layout:\x01"}) {
     CAPTURE(text);
     CHECK(is_usage([&] { (void)RegistryLocation::parse(text); }));
   }
