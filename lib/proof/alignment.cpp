@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include "core/error.hpp"
@@ -33,7 +36,7 @@ Samples read_samples(const json::Value* found, const std::string& what) {
   return {std::move(values), crypto::sha256(json::canonical(*found))};
 }
 
-Samples read_reference(const Claim& claim, const Facts& facts) {
+Samples reference_of(const Claim& claim, const Facts& facts) {
   const auto file = facts.files.find(claim.reference);
   if (file == facts.files.end())
     throw Error{failed, fmt::format("claim '{}': the capsule has no file {}", claim.name, claim.reference)};
@@ -91,16 +94,16 @@ ClaimResult failing(const Claim& claim, std::string reason) {
   return {claim.name, std::string{sim_alignment}, ClaimResult::Verdict::fails, std::move(reason)};
 }
 
-/// What is computed of both sides; nothing, with the reason, where they cannot be compared.
 struct Comparison {
   double d = 0;
   KolmogorovSmirnov ks;
 };
-std::variant<Comparison, ClaimResult> compare(const Claim& claim, const Samples& run, const Samples& reference) {
-  if (is_copy(run, reference)) return failing(claim, "the run's samples are a copy of the reference samples");
+
+/// What is computed of both sides, or why they cannot be compared.
+std::variant<Comparison, std::string> compare(const Samples& run, const Samples& reference) {
+  if (is_copy(run, reference)) return "the run's samples are a copy of the reference samples";
   const auto d = cohens_d(run.values, reference.values);
-  if (!d || !std::isfinite(*d))
-    return failing(claim, "the samples do not vary, or leave the range of double: there is no effect size");
+  if (!d || !std::isfinite(*d)) return "the samples do not vary, or leave the range of double: there is no effect size";
   return Comparison{*d, kolmogorov_smirnov(run.values, reference.values)};
 }
 
@@ -111,39 +114,94 @@ ClaimResult verdict(const Claim& claim, const Comparison& found) {
                       claim.max_effect_size, found.ks.p, claim.min_p)};
 }
 
-Samples run_samples(const Claim& claim, const Facts& facts) {
-  return read_samples(facts.record.at_pointer(claim.samples), "run record" + claim.samples);
-}
-
 }  // namespace
 
-ClaimResult check_alignment(const Facts& facts, const json::Cursor& piece) {
+struct Alignments::Sides {
+  const Samples& run;
+  const Samples& reference;
+};
+
+struct Alignments::Pair {
+  std::variant<Comparison, std::string> compared;  ///< or why they cannot be
+  std::optional<BootstrapInterval> interval;
+};
+
+/// Each side is read once, each pair of sides (by their digests) is computed once.
+struct Alignments::Memory {
+  std::map<std::string, Samples> run;
+  std::map<std::pair<std::string, std::string>, Samples> reference;
+  std::map<std::pair<Digest, Digest>, Pair> pairs;
+  std::uint64_t left = max_alignment_cost;
+};
+
+Alignments::Alignments(const Facts& facts) : m_facts(facts), m_memory(std::make_unique<Memory>()) {}
+Alignments::~Alignments() = default;
+
+void Alignments::charge(std::uint64_t cost) {
+  if (cost > m_memory->left) {
+    throw Error{
+        ErrorKind::invalid_input,
+        fmt::format("the sim_alignment claims together take more than {} steps: make fewer of them, or of fewer "
+                    "samples",
+                    max_alignment_cost)};
+  }
+  m_memory->left -= cost;
+}
+
+Alignments::Sides Alignments::sides_of(const Claim& claim) {
+  auto& run = m_memory->run;
+  auto left = run.find(claim.samples);
+  if (left == run.end()) {
+    left =
+        run.emplace(claim.samples, read_samples(m_facts.record.at_pointer(claim.samples), "run record" + claim.samples))
+            .first;
+  }
+  auto& reference = m_memory->reference;
+  const auto key = std::pair{claim.reference, claim.reference_pointer};
+  auto right = reference.find(key);
+  if (right == reference.end()) right = reference.emplace(key, reference_of(claim, m_facts)).first;
+  return {left->second, right->second};
+}
+
+Alignments::Pair& Alignments::pair_of(const Sides& sides) {
+  const auto key = std::pair{sides.run.digest, sides.reference.digest};
+  auto found = m_memory->pairs.find(key);
+  if (found == m_memory->pairs.end()) {
+    charge(sides.run.values.size() * sides.reference.values.size());
+    found = m_memory->pairs.emplace(key, Pair{compare(sides.run, sides.reference), {}}).first;
+  }
+  return found->second;
+}
+
+ClaimResult Alignments::check(const json::Cursor& piece) {
   require_form(piece);
   const auto& name = piece.at("claim").string();
-  const auto* claim = facts.claims.find(name);
+  const auto* claim = m_facts.claims.find(name);
   if (claim == nullptr || claim->type != ClaimType::sim_alignment)
     piece.at("claim").fail(fmt::format("'{}' is no sim_alignment claim of this capsule", printable(name, 64)));
-  const auto run = run_samples(*claim, facts);
-  const auto reference = read_reference(*claim, facts);
-  require_digest(piece.at("samples_digest"), run.digest);
-  require_digest(piece.at("reference_digest"), reference.digest);
+  const auto sides = sides_of(*claim);
+  require_digest(piece.at("samples_digest"), sides.run.digest);
+  require_digest(piece.at("reference_digest"), sides.reference.digest);
   const auto bootstrap = piece.at("bootstrap");
-  const auto seed = require_bootstrap_setup(bootstrap, facts.record);
-  const auto compared = compare(*claim, run, reference);
-  if (const auto* fails = std::get_if<ClaimResult>(&compared)) return *fails;
-  const auto& found = std::get<Comparison>(compared);
-  const auto interval = bootstrap_mean_difference(run.values, reference.values, seed, bootstrap_draws);
+  const auto seed = require_bootstrap_setup(bootstrap, m_facts.record);
+  auto& pair = pair_of(sides);
+  if (const auto* reason = std::get_if<std::string>(&pair.compared)) return failing(*claim, *reason);
+  const auto& found = std::get<Comparison>(pair.compared);
+  if (!pair.interval) {
+    charge(bootstrap_draws * (sides.run.values.size() + sides.reference.values.size()));
+    pair.interval = bootstrap_mean_difference(sides.run.values, sides.reference.values, seed, bootstrap_draws);
+  }
   require_near(piece.at("ks").at("d"), found.ks.d);
   require_near(piece.at("ks").at("p"), found.ks.p);
   require_near(piece.at("cohens_d"), found.d);
-  require_near(bootstrap.at("low"), interval.low);
-  require_near(bootstrap.at("high"), interval.high);
+  require_near(bootstrap.at("low"), pair.interval->low);
+  require_near(bootstrap.at("high"), pair.interval->high);
   return verdict(*claim, found);
 }
 
-ClaimResult decide_alignment(const Facts& facts, const Claim& claim) {
-  const auto compared = compare(claim, run_samples(claim, facts), read_reference(claim, facts));
-  if (const auto* fails = std::get_if<ClaimResult>(&compared)) return *fails;
+ClaimResult Alignments::decide(const Claim& claim) {
+  const auto& compared = pair_of(sides_of(claim)).compared;
+  if (const auto* reason = std::get_if<std::string>(&compared)) return failing(claim, *reason);
   return verdict(claim, std::get<Comparison>(compared));
 }
 

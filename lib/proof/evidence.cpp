@@ -97,13 +97,13 @@ void require_rebuilt(const Facts& facts, const json::Cursor& piece) {
   if (next != stated.size()) stated[next].fail("a claim that the capsule does not make");
 }
 
-std::vector<ClaimResult> check_piece(const Facts& facts, const json::Cursor& piece) {
+std::vector<ClaimResult> check_piece(const Facts& facts, const json::Cursor& piece, Alignments& alignments) {
   const auto& type = piece.at("type").string();
   if (type == mathematical_proof) {
     require_rebuilt(facts, piece);
     return check_mathematical_alone(piece);
   }
-  if (type == sim_alignment) return {check_alignment(facts, piece)};
+  if (type == sim_alignment) return {alignments.check(piece)};
   piece.at("type").fail(fmt::format("unknown evidence type '{}'", printable(type, 64)));
 }
 
@@ -115,10 +115,11 @@ bool is_known_proof_type(std::string_view type) noexcept {
 
 std::vector<ClaimResult> check_evidence(const Facts& facts, const json::Value& evidence) {
   std::map<std::string, ClaimResult> by_claim;
+  Alignments alignments{facts};
   const json::Cursor top{evidence, "evidence", failed};
   top.require_exact_integers();
   for (const auto& piece : top.elements()) {
-    for (auto& result : check_piece(facts, piece)) {
+    for (auto& result : check_piece(facts, piece, alignments)) {
       const auto name = result.claim;
       if (!by_claim.emplace(name, std::move(result)).second) piece.fail(fmt::format("'{}' is proven twice", name));
     }

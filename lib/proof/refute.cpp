@@ -105,10 +105,10 @@ std::optional<std::string> counterexample(const Claim& claim, const Claims& clai
                      search.values().left().low, search.values().right().high, excess);
 }
 
-std::optional<std::string> reason_against(const Facts& facts, const Claim& claim) {
+std::optional<std::string> reason_against(const Facts& facts, const Claim& claim, Alignments& alignments) {
   if (claim.type == ClaimType::forall) return counterexample(claim, facts.claims, facts.record);
   if (claim.type == ClaimType::sim_alignment) {
-    const auto result = decide_alignment(facts, claim);
+    const auto result = alignments.decide(claim);
     return result.verdict == ClaimResult::Verdict::holds ? std::nullopt : std::optional{result.detail};
   }
   const auto decision = decide_compare(compile(claim, facts.claims, &facts.record), claim.relation, claim.tolerance);
@@ -119,9 +119,10 @@ std::optional<std::string> reason_against(const Facts& facts, const Claim& claim
 
 std::vector<ClaimResult> refuted_claims(const Facts& facts) {
   std::vector<ClaimResult> out;
+  Alignments alignments{facts};
   for (const auto& claim : facts.claims.claims) {
     const auto type = claim.type == ClaimType::sim_alignment ? sim_alignment : mathematical_proof;
-    if (auto reason = reason_against(facts, claim))
+    if (auto reason = reason_against(facts, claim, alignments))
       out.push_back({claim.name, std::string{type}, ClaimResult::Verdict::fails, std::move(*reason)});
   }
   return out;
