@@ -216,6 +216,16 @@ void TrustPolicy::check_revoked(const Digest& digest) const {
 
 namespace {
 
+constexpr std::string_view state_policy = "configmaps/capsule-trust/trust.yaml";
+
+[[noreturn]] void refuse_none(std::string_view tried) {
+  throw Error{
+      ErrorKind::usage,
+      fmt::format("no trust policy is found (looked at {}): nothing is accepted unverified; give --trust FILE or "
+                  "--key PUBLIC.pem, or make this machine's own keys and policy: capsule-sign keygen --state DIR",
+                  printable(tried, 4096))};
+}
+
 /// Where a policy may lie when none is named; in this order.
 std::vector<fs::Path> default_policies(const std::string& state_folder) {
   std::vector<fs::Path> paths;
@@ -230,7 +240,7 @@ std::vector<fs::Path> default_policies(const std::string& state_folder) {
   } else if (!home.empty()) {
     paths.push_back(home / ".config/capsule-loop/trust.yaml");
   }
-  if (!state_folder.empty()) paths.push_back(fs::Path{state_folder} / "configmaps/capsule-trust/trust.yaml");
+  if (!state_folder.empty()) paths.push_back(fs::Path{state_folder} / state_policy);
   return paths;
 }
 
@@ -242,18 +252,20 @@ TrustPolicy find_trust(const std::string& trust_option, const std::string& key_o
     throw Error{ErrorKind::usage, "--trust and --key cannot both be given: choose one"};
   }
   if (!key_option.empty()) return TrustPolicy::from_key(crypto::PublicKey::from_file(key_option));
-  if (!trust_option.empty()) return TrustPolicy::from_file(trust_option);
+  if (!trust_option.empty()) {
+    // The workflows name this file always, whether there are keys or not.
+    std::error_code error;
+    if (trust_option.ends_with(state_policy) && !std::filesystem::exists(trust_option, error))
+      refuse_none(trust_option);
+    return TrustPolicy::from_file(trust_option);
+  }
   std::string tried;
   for (const auto& path : default_policies(state_folder)) {
     std::error_code error;
     if (std::filesystem::exists(path, error)) return TrustPolicy::from_file(path.string());
     tried += fmt::format("{}{}", tried.empty() ? "" : ", ", printable(path.string(), 1024));
   }
-  throw Error{
-      ErrorKind::usage,
-      fmt::format("no trust policy is found (looked at {}): nothing is accepted unverified; give --trust FILE or "
-                  "--key PUBLIC.pem",
-                  tried)};
+  refuse_none(tried);
 }
 
 }  // namespace capsule::attest

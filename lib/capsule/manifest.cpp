@@ -203,7 +203,8 @@ void read_names(const json::Cursor& top, Manifest& out) {
   const auto version = top.at("version");
   out.version = version.string();
   if (!is_version(out.version)) {
-    version.fail(fmt::format("'{}' is no version: semver 2.0 without '+', such as 1.2.3", printable(out.version)));
+    version.fail(fmt::format("'{}' is no version: semver 2.0 without '+', at most 100 bytes, such as 1.2.3",
+                             printable(out.version)));
   }
   const auto entrypoint = top.at("entrypoint");
   out.entrypoint = entrypoint.string();

@@ -186,6 +186,11 @@ PackResult write_new(const fs::Path& package, const Folder& folder, const PackRe
 }  // namespace
 
 PackResult pack_folder(const PackRequest& request) {
+  std::error_code ignored;
+  if (const auto status = std::filesystem::status(request.folder, ignored); exists(status) && !is_directory(status)) {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} is no folder: give the one in which capsule.json lies",
+                                                      printable(request.folder.string(), 1024))};
+  }
   const auto folder = read_folder(request);
   const auto package = package_path(request, folder.manifest);
   refuse_inside(package, request.folder);

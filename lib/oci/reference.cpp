@@ -62,10 +62,10 @@ RegistryLocation RegistryLocation::parse(std::string_view text) {
   else if (place.starts_with(registry_scheme))
     place.remove_prefix(registry_scheme.size());
   while (place.size() > 1 && place.ends_with('/')) place.remove_suffix(1);
-  if (place.empty() || has_control(place))
-    refuse(text, "names no registry: oci-layout:DIR or oci://HOST/BASE is wanted");
+  if (place.empty() || has_control(place)) refuse(text, "names no registry: oci-layout:DIR is wanted");
   if (!out.m_layout && !is_host_and_base(place)) {
-    refuse(text, "is no registry: oci-layout:DIR or oci://HOST[:PORT]/BASE is wanted");
+    refuse(text,
+           "is no registry: oci-layout:DIR is wanted (oci://HOST[:PORT]/BASE, a registry over HTTP, is not there yet)");
   }
   out.m_place = place;
   return out;

@@ -163,6 +163,8 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   add_common_options(app, common);
   add_environment_names(app);
   app.footer([&manual] { return footer_of(manual); });
+  for (const auto& [name, example] : manual.subcommands)
+    app.get_subcommand(name)->footer(footer_of({{}, example, manual.exit_codes}));
   Context context;
   context.m_outputs = manual.outputs;
   OutputFolder outputs;

@@ -24,6 +24,7 @@ struct Manual {
   std::vector<Output> outputs;
   std::string example;          ///< one worked example, as typed
   std::vector<int> exit_codes;  ///< those beside 0, 1 and 2 that this step can end with
+  std::vector<std::pair<std::string, std::string>> subcommands{};  ///< name, and one worked example
 };
 
 /// What a running step gives back, and where.

@@ -171,7 +171,8 @@ const step::Manual& manual() {
        {"waived", "requirements that were waived, separated by commas"}},
       "capsule-deploy oci-layout:/srv/capsules/m2n2-metal@sha256:… --trust trust.yaml --allow-unmet "
       "gpu:true,utid:hardware-bound",
-      {10, 11, 12, 13, 15, 16, 40, 41, 42}};
+      {10, 11, 12, 13, 15, 16, 40, 41, 42},
+      {{"delete", "capsule-deploy delete m2n2-metal"}}};
   return instance;
 }
 

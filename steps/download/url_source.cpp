@@ -104,6 +104,12 @@ Sink& Transfer::open_sink(const http::Head& head) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("{} answers {} to a plain request", m_url.loggable(), head.status)};
   }
+  if (const auto* encoding = head.headers.find("Content-Encoding"); encoding != nullptr && *encoding != "identity") {
+    // None was asked for: what would be kept is not what the server has.
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} answers with Content-Encoding '{}', which was not asked for: have it served as it is",
+                            m_url.loggable(), printable(*encoding))};
+  }
   if (judge(head, offset, m_partial.validators()) == Verdict::start_over) throw StartOver{};
   auto validators = validators_of(head);
   if (head.status == 200) {

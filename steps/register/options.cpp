@@ -55,21 +55,25 @@ void define_options(CLI::App& app, Options& options) {
 }
 
 const step::Manual& manual() {
-  static const step::Manual instance{{{"uri", "register: the URI under which the capsule is found"},
-                                      {"index-sequence", "sequence number of the signed head of the index"},
-                                      {"record-digest", "digest of the signed record"},
-                                      {"name", "resolve: the capsule's name"},
-                                      {"version", "resolve: its version"},
-                                      {"reference", "resolve: what to deploy or download"},
-                                      {"capsule-digest", "resolve: SHA-256 of its checksum list"},
-                                      {"package-digest", "resolve: SHA-256 of its package"},
-                                      {"index-digest", "resolve: digest of its OCI version index"},
-                                      {"proof-id", "resolve: of its proof, empty without one"},
-                                      {"proof-digest", "resolve: digest of the proof bundle, empty without one"},
-                                      {"anchors", "resolve: chains that hold the proof's digest, separated by commas"}},
-                                     "capsule-register resolve 'capsule://m2n2-metal:0.1.0?proof=true' --registry "
-                                     "oci-layout:/srv/capsules --trust trust.yaml",
-                                     {10, 11, 12, 13, 14, 40, 42}};
+  static const step::Manual instance{
+      {{"uri", "register: the URI under which the capsule is found"},
+       {"index-sequence", "sequence number of the signed head of the index"},
+       {"record-digest", "digest of the signed record"},
+       {"name", "resolve: the capsule's name"},
+       {"version", "resolve: its version"},
+       {"reference", "resolve: what to deploy or download"},
+       {"capsule-digest", "resolve: SHA-256 of its checksum list"},
+       {"package-digest", "resolve: SHA-256 of its package"},
+       {"index-digest", "resolve: digest of its OCI version index"},
+       {"proof-id", "resolve: of its proof, empty without one"},
+       {"proof-digest", "resolve: digest of the proof bundle, empty without one"},
+       {"anchors", "resolve: chains that hold the proof's digest, separated by commas"}},
+      "capsule-register resolve 'capsule://m2n2-metal:0.1.0?proof=true' --registry "
+      "oci-layout:/srv/capsules --trust trust.yaml",
+      {10, 11, 12, 13, 14, 40, 42},
+      {{"resolve",
+        "capsule-register resolve 'capsule://m2n2-metal:0.1.0?proof=true' --registry oci-layout:/srv/capsules"},
+       {"list", "capsule-register list m2n2-metal --registry oci-layout:/srv/capsules"}}};
   return instance;
 }
 

@@ -51,6 +51,16 @@ void report_state(const StateKeys& made, capsule::step::Context& step) {
   }
 }
 
+/// `kk/` would make `kk/.pem`, which nobody sees.
+void refuse_folder(const std::string& prefix) {
+  const auto name = std::filesystem::path{prefix}.filename();
+  if (!name.empty() && name != "." && name != "..") return;
+  throw Error{ErrorKind::usage,
+              fmt::format("--out {}: a name is wanted, not a folder; {} makes key.pem and key.pub.pem",
+                          capsule::printable(prefix, 1024),
+                          capsule::printable((std::filesystem::path{prefix} / "key").string(), 1024))};
+}
+
 }  // namespace
 
 CLI::App* define_options(CLI::App& app, Options& options) {
@@ -87,7 +97,8 @@ capsule::step::Manual manual() {
                       {"capsule-digest", "SHA-256 of checksum.sha256: what the capsule is, whoever signed it"},
                       {"index-digest", "Digest of the OCI version index that publish will write"}},
           .example = "capsule-sign capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pem",
-          .exit_codes = {10, 11, 12, 13, 14, 40, 42}};
+          .exit_codes = {10, 11, 12, 13, 14, 40, 42},
+          .subcommands = {{"keygen", "capsule-sign keygen --out my-key"}}};
 }
 
 void run_sign(const Options& options, capsule::step::Context& step) {
@@ -110,6 +121,7 @@ void run_sign(const Options& options, capsule::step::Context& step) {
 
 void run_keygen(const KeygenOptions& options, capsule::step::Context& step) {
   if (!options.out.empty()) {
+    refuse_folder(options.out);
     const auto passphrase = capsule::step::read_passphrase(options.passphrase_file);
     report_pair(generate_key_files(key_files_of_prefix(options.out), options.type, passphrase), step);
     return;

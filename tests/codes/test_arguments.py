@@ -158,6 +158,25 @@ class Values(Case):
                 done = self.run_step("sign", "keygen", "--out", f"k{text.encode().hex()}", "--passphrase-file", "file")
                 self.assertEqual(code, done.code, done)
 
+    def test_a_key_prefix_is_no_folder(self):
+        (self.folder / "kk").mkdir()
+        for prefix in (".", "..", "/", "kk/", "kk/.", str(self.folder) + "/"):
+            with self.subTest(prefix):
+                self.assertIn("a name is wanted, not a folder", self.refused("sign", "keygen", "--out", prefix))
+        self.assertEqual(["kk"], [path.name for path in self.folder.rglob("*")])
+        self.assertEqual(0, self.run_step("sign", "keygen", "--out", "kk/x.y").code)
+
+    def test_what_is_not_there_yet_or_not_made_yet_is_said(self):
+        line = self.refused("verify", "--trust", "s/configmaps/capsule-trust/trust.yaml", "package.tar.gz")
+        self.assertIn("capsule-sign keygen --state", line)
+        self.assertIn("capsule-sign keygen --state", self.refused("verify", "package.tar.gz"))
+        self.refused("verify", "--trust", "s/trust.yaml", "package.tar.gz", code=12)
+        self.assertIn("not there yet", self.refused("deploy", "oci://x/y@sha256:" + "0" * 64, "--trust", "s/trust.yaml"))
+
+    def test_a_file_where_the_folder_of_a_capsule_is_wanted(self):
+        (self.folder / "capsule.json").write_text("{}")
+        self.assertIn("is no folder: give the one", self.refused("pack", "capsule.json", "--out", "x.tar.gz", code=10))
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv)

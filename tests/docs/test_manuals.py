@@ -68,6 +68,15 @@ class Manuals(unittest.TestCase):
                 self.assertIn(f"\nExample:\n  capsule-{step}", help_text)
                 self.assertGreater(len(help_text.splitlines()[0]), 20)
 
+    def test_so_has_the_help_of_a_subcommand(self):
+        for step, words in (("deploy", ["delete"]), ("register", ["resolve", "list"]), ("sign", ["keygen"])):
+            for word in words:
+                with self.subTest(step=step, word=word):
+                    text = help_of(step, word)
+                    self.assertEqual(listed(help_of(step), "Exit codes"), listed(text, "Exit codes"))
+                    example = text.split(f"\nExample:\n  capsule-{step} {word} ", 1)[1]
+                    self.assertEqual(options_in(example) - options_in(text), set())
+
     def test_every_example_in_a_help_uses_options_that_exist(self):
         for step in STEPS:
             with self.subTest(step=step):

@@ -41,6 +41,15 @@ class Http(unittest.TestCase):
     def assert_nothing_kept(self):
         self.assertEqual([path for path in self.store.rglob("*") if path.is_file()], [])
 
+    def test_an_encoding_that_was_not_asked_for_is_refused(self):
+        self.server.faults.append(Fault(headers={"Content-Encoding": "gzip"}))
+        done = self.download()
+        self.assertEqual(10, done.code, done)
+        self.assertIn("Content-Encoding 'gzip'", done.stderr)
+        self.assert_nothing_kept()
+        self.server.faults.append(Fault(headers={"Content-Encoding": "identity"}))
+        self.assert_whole(self.download())
+
     # -- the plain way
 
     def test_package_and_siblings(self):
