@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "core/error.hpp"
 #include "fs/temporary.hpp"
@@ -21,6 +24,16 @@ Path folder_of(const Path& target) {
 /// A name beside the target that nobody else uses.
 Path temporary_name(const Path& target) {
   return folder_of(target) / fmt::format(".{}.{}.tmp", target.filename().string().substr(0, 200), random_name());
+}
+
+/// Removes a file that a killed writer left under this name. Writers hold a lock on theirs.
+void remove_dead(const Path& name) {
+  const Fd fd{::open(name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return;
+  struct stat ours {};
+  struct stat there {};
+  if (::fstat(fd.get(), &ours) != 0 || ::lstat(name.c_str(), &there) != 0) return;
+  if (ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) ::unlink(name.c_str());
 }
 
 void sync_folder(const Path& folder) {
@@ -65,6 +78,21 @@ void AtomicFile::write_at(std::uint64_t offset, ByteView bytes) {
   }
 }
 
+/// Gives our nameless file a name for the moment until it is renamed. It is the same one for every writer of this
+/// target, so that the next one removes what a kill at that moment left.
+Path AtomicFile::name_beside(const std::string& self) const {
+  ::flock(m_fd.get(), LOCK_EX | LOCK_NB);
+  auto name = folder_of(m_target) / fmt::format(".{}.tmp", m_target.filename().string().substr(0, 200));
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::milliseconds{500};
+  while (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno != EEXIST) throw_errno("create", m_target, errno);
+    remove_dead(name);
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    if (std::chrono::steady_clock::now() > give_up) name = temporary_name(m_target);  // it is somebody else's
+  }
+  return name;
+}
+
 void AtomicFile::commit(Overwrite overwrite) {
   if (::fsync(m_fd.get()) != 0) throw_errno("write", m_target, errno);
   const auto self = fmt::format("/proc/self/fd/{}", m_fd.get());
@@ -79,12 +107,7 @@ void AtomicFile::commit(Overwrite overwrite) {
     sync_folder(folder_of(m_target));
     return;  // the destructor removes the temporary name, if there is one
   }
-  if (m_temporary.empty()) {
-    auto name = temporary_name(m_target);
-    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
-      throw_errno("create", m_target, errno);
-    m_temporary = std::move(name);
-  }
+  if (m_temporary.empty()) m_temporary = name_beside(self);
   if (::rename(m_temporary.c_str(), m_target.c_str()) != 0) throw_errno("create", m_target, errno);
   forget_temporary(m_temporary);
   m_committed = true;

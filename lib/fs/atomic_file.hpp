@@ -8,7 +8,8 @@ namespace capsule::fs {
 
 /// A file that appears whole or not at all: written beside its target without a name (O_TMPFILE, so that not even kill
 /// -9 leaves anything; a named temporary file where the file system lacks that), made durable with fsync, then renamed
-/// over the target. The destructor never commits: an exception on the way must not publish half a file.
+/// over the target; what a kill between naming and renaming leaves, the next writer of that target removes. The
+/// destructor never commits: an exception on the way must not publish half a file.
 class AtomicFile final : public Sink {
  public:
   /// The target's folder must exist.
@@ -29,6 +30,8 @@ class AtomicFile final : public Sink {
   void commit(Overwrite overwrite = Overwrite::yes);
 
  private:
+  [[nodiscard]] Path name_beside(const std::string& self) const;
+
   Path m_target;
   Path m_temporary;  ///< empty while the file has no name
   Fd m_fd;

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +69,31 @@ TEST_CASE("a temporary folder goes with its owner, and one of a dead owner with 
     CHECK(stdfs::exists(inner_path));  // a living owner's folder is left alone
   }
   CHECK_FALSE(stdfs::exists(inner_path));
+}
+
+TEST_CASE("what a killed writer left beside a target goes with the next write, a live writer's stays") {
+  const TemporaryFolder folder{temporary_parent()};
+  const auto target = folder.path() / "target";
+  const auto left = folder.path() / ".target.tmp";
+  std::ofstream{left} << "half";
+  write_file(target, "whole");
+  CHECK(read_file(target, 10) == "whole");
+  CHECK_FALSE(stdfs::exists(left));
+
+  std::ofstream{left} << "of another";
+  const Fd other{::open(left.c_str(), O_RDONLY | O_CLOEXEC)};
+  REQUIRE(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+  write_file(target, "again");
+  CHECK(read_file(target, 10) == "again");
+  CHECK(read_file(left, 20) == "of another");
+
+  const auto write_many = [&] {
+    for (int i = 0; i < 100; ++i) write_file(folder.path() / "shared", "one of many");
+  };
+  std::vector<std::future<void>> writers;
+  for (int i = 0; i < 4; ++i) writers.push_back(std::async(std::launch::async, write_many));
+  for (auto& writer : writers) CHECK_NOTHROW(writer.get());
+  CHECK(std::distance(stdfs::directory_iterator{folder.path()}, stdfs::directory_iterator{}) == 3);
 }
 
 TEST_CASE("a new temporary folder is never taken for a dead one's") {
