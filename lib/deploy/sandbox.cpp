@@ -20,7 +20,7 @@ constexpr std::string_view temporary_folder = "tmp";
 fs::Path find_program(std::string_view name) {
   for (auto rest = search_path; !rest.empty();) {
     const auto folder = rest.substr(0, rest.find(':'));
-    const auto candidate = fs::Path{folder} / name;
+    auto candidate = fs::Path{folder} / name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
   }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "http/address.hpp"
 #include "http/proxy.hpp"
@@ -309,7 +310,7 @@ struct CurlClient::Handle {
   }
 };
 
-CurlClient::CurlClient(CurlLimits limits) : m_limits(limits) {}
+CurlClient::CurlClient(CurlLimits limits) : m_limits(std::move(limits)) {}
 CurlClient::~CurlClient() = default;
 
 Response CurlClient::send(const Request& request) {

@@ -30,7 +30,7 @@ std::string make_utid(const UtidSecrets& secrets, const UtidParts& parts);
 /// Whether `text` has that form and both signatures are ours.
 bool is_own_utid(const UtidSecrets& secrets, std::string_view text);
 
-/// A fresh one, for now.
+/// Of a UTID that is issued now, with a random nonce.
 UtidParts fresh_utid(std::map<std::string, std::string> context);
 
 /// From `file`, which is made (mode 0600) with fresh random secrets where it is missing. What UTID_SECRET,

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from small_loop import SmallLoop
+from small_loop import LoopCase, SmallLoop
 from steps import run
 
 DIGEST = "sha256:" + "0" * 64
@@ -30,20 +30,12 @@ def root_of(leaf, index, size, path):
     return node if sn == 0 else None
 
 
-class Anchor(unittest.TestCase):
+class Anchor(LoopCase):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        Path(temporary.name).chmod(0o755)
-        cls.loop = SmallLoop(temporary.name)
+        super().setUpClass()
         cls.loop.publish_proved()
         cls.bundle = cls.loop.until("generate-proof")["generate-proof"]["proof_bundle"]
-
-    def refused(self, code, done, word):
-        self.assertEqual(code, done.code, done)
-        self.assertEqual(1, len(done.stderr.splitlines()), done)
-        self.assertIn(word, done.stderr)
 
     def test_a_digest_is_logged_once_and_its_receipt_proves_itself(self):
         first = self.loop.anchor(self.bundle)

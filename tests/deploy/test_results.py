@@ -1,10 +1,8 @@
 """What counts as a run's result: one JSON object, the last line of stdout, that every reader reads alike."""
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-from small_loop import SmallLoop
+from small_loop import LoopCase
 
 RUNNER = """#!/usr/bin/env python3
 import sys
@@ -13,13 +11,10 @@ sys.stdout.buffer.write({output!r})
 """
 
 
-class Results(unittest.TestCase):
+class Results(LoopCase):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        Path(temporary.name).chmod(0o755)
-        cls.loop = SmallLoop(temporary.name)
+        super().setUpClass()
         cls.count = 0
 
     def deploy(self, output):

@@ -1,19 +1,15 @@
 """capsule-download of a capsule that must be proved: capsule://NAME:VERSION?proof=true."""
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
-from small_loop import SmallLoop
+from small_loop import LoopCase
 
 
-class Proved(unittest.TestCase):
+class Proved(LoopCase):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        Path(temporary.name).chmod(0o755)
-        cls.loop = SmallLoop(temporary.name)
+        super().setUpClass()
         cls.loop.publish_proved()
         cls.results = cls.loop.until("register")
 

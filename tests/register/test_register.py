@@ -1,31 +1,21 @@
 """What register, resolve and list promise, as a user calls them; the index's own rules are in tests/unit/index."""
 import shutil
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-from small_loop import SmallLoop
+from small_loop import LoopCase, SmallLoop
 
 DIGEST = "sha256:" + "0" * 64
 
 
-class Register(unittest.TestCase):
+class Register(LoopCase):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        Path(temporary.name).chmod(0o755)
-        cls.loop = SmallLoop(temporary.name)
+        super().setUpClass()
         cls.loop.publish_proved()
         cls.results = cls.loop.until("register")
         cls.bundle = cls.results["generate-proof"]["proof_bundle"]
         cls.receipts = cls.results["anchor"]["receipts"]
-
-    def refused(self, code, done, word=""):
-        self.assertEqual(code, done.code, done)
-        self.assertEqual(1, len(done.stderr.splitlines()), done)
-        self.assertIn(word, done.stderr)
 
     def test_what_is_registered_resolves_to_all_its_digests(self):
         result = self.loop.resolve("capsule://probe:1.0.0?proof=true").result

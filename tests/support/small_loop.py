@@ -1,5 +1,7 @@
 """A small capsule with claims and a proof hook, taken step by step from its package to the index, in seconds."""
 import hashlib
+import tempfile
+import unittest
 from pathlib import Path
 
 from proof_maker import ProofMaker, hook
@@ -62,3 +64,20 @@ class SmallLoop(ProofMaker):
 
     def resolve(self, uri, *more):
         return self.step("register", "resolve", uri, "--registry", f"oci-layout:{self.registry}", *more)
+
+
+class LoopCase(unittest.TestCase):
+    """One SmallLoop, `loop`, for all tests of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        Path(temporary.name).chmod(0o755)
+        cls.loop = SmallLoop(temporary.name)
+
+    def refused(self, code, done, word=""):
+        """Ended by `code` with one line, which has `word` in it."""
+        self.assertEqual(code, done.code, done)
+        self.assertEqual(1, len(done.stderr.splitlines()), done)
+        self.assertIn(word, done.stderr)
