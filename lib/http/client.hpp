@@ -11,6 +11,7 @@
 #include "core/secret.hpp"
 #include "core/stream.hpp"
 #include "core/url.hpp"
+#include "http/address.hpp"
 #include "http/headers.hpp"
 
 namespace capsule::http {
@@ -51,6 +52,9 @@ struct Request {
   std::optional<StreamedBody> streamed_body{};  ///< instead of `body`
   std::optional<Credentials> credentials{};
   Redirects redirects = Redirects::follow;
+  /// Where the server is that named this URL, when another one did (an upload's Location, a token realm): that it may
+  /// lead to the address behind the URL (may_lead_to) is asked after name resolution, as of a redirect.
+  std::optional<AddressClass> led_from{};
   /// From the first byte sent to the last one received; 0: none but those on connecting and on a stalled transfer.
   std::chrono::milliseconds time_limit{30'000};
   /// Bytes of the response's body; more is Error invalid_input.
@@ -65,6 +69,7 @@ struct Response {
   Headers headers;
   std::string body;  ///< empty where a sink took it; that of an error status is cut at 64 KiB
   Url url;           ///< the one that answered, after redirects
+  AddressClass address_class = AddressClass::public_internet;  ///< of the server that answered, or of none: a proxy
 };
 
 /// The request got no whole response: name resolution, refused, reset, cut short (unavailable), or a limit on time
@@ -82,11 +87,11 @@ class TransportError : public Error {
 
 /// Sends one request and waits for its response. Not for several threads at once.
 ///
-/// What every client keeps to (README.md, "Network"): https, and plain http on loopback alone (Error usage); TLS is
-/// always verified (Error verification_failed). Redirects: at most 5; never from https to http; another origin gets
-/// neither credentials nor a body, and of the headers only those that say what is asked for; it may be at a private or
-/// loopback address only if the first origin is at one (Error denied). Any status comes back as a Response (see
-/// expect_success). Error messages hold no query, no header and no secret.
+/// What every client keeps to (README.md, "Network"): https, and plain http on loopback alone, or where the user named
+/// the host for it (Error usage); TLS is always verified (Error verification_failed). Redirects: at most 5; never from
+/// https to http; another origin gets neither credentials nor a body, and of the headers only those that say what is
+/// asked for; it may be at a private or loopback address only if the first origin is at one (Error denied). Any status
+/// comes back as a Response (see expect_success). Error messages hold no query, no header and no secret.
 class Client {
  public:
   Client() = default;

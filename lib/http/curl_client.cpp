@@ -67,7 +67,8 @@ const char* environment(const char* name) {
 struct Exchange {
   const Request& request;
   Receiver receiver;
-  std::optional<AddressClass> led_from;  ///< the class of the first origin, when a redirect led here
+  std::optional<AddressClass> led_from;  ///< where the server is that led here, when another one did
+  bool plain_http = false;               ///< whether the host was named for plain http
   bool proxied = false;
   bool address_refused = false;
   std::unique_ptr<Source> upload;
@@ -102,8 +103,9 @@ curl_socket_t on_open_socket(void* user, curlsocktype, curl_sockaddr* address) {
   auto& exchange = *static_cast<Exchange*>(user);
   if (!exchange.proxied) {
     const auto target = classify(address->addr);
-    const bool refused = (exchange.led_from && !may_lead_to(*exchange.led_from, target)) ||
-                         (exchange.request.url.scheme() == "http" && target != AddressClass::loopback);
+    const bool refused =
+        (exchange.led_from && !may_lead_to(*exchange.led_from, target)) ||
+        (exchange.request.url.scheme() == "http" && target != AddressClass::loopback && !exchange.plain_http);
     if (refused) {
       exchange.address_refused = true;
       return CURL_SOCKET_BAD;
@@ -155,7 +157,7 @@ List header_list(const Request& request) {
   return list;
 }
 
-void set_trust(CURL* easy) {
+void set_trust(CURL* easy, const std::string& ca_file) {
   set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   set(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -163,9 +165,11 @@ void set_trust(CURL* easy) {
   const char* folder = environment("SSL_CERT_DIR");
   const bool has_file = file != nullptr && *file != '\0';
   const bool has_folder = folder != nullptr && *folder != '\0';
-  if (!has_file && !has_folder) return;
-  set(easy, CURLOPT_CAINFO, has_file ? file : static_cast<const char*>(nullptr));
-  set(easy, CURLOPT_CAPATH, has_folder ? folder : static_cast<const char*>(nullptr));
+  if (has_file || has_folder) {
+    set(easy, CURLOPT_CAINFO, has_file ? file : static_cast<const char*>(nullptr));
+    set(easy, CURLOPT_CAPATH, has_folder ? folder : static_cast<const char*>(nullptr));
+  }
+  if (!ca_file.empty()) set(easy, CURLOPT_CAINFO, ca_file.c_str());
 }
 
 void set_limits(CURL* easy, const Request& request, const CurlLimits& limits) {
@@ -204,6 +208,9 @@ void set_proxy(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_NOPROXY, "");
 }
 
+constexpr std::string_view about_trust =
+    " (SSL_CERT_FILE, for a registry --registry-ca, names the certificates to trust)";
+
 struct Failure {
   ErrorKind kind;
   std::string_view advice;
@@ -216,11 +223,11 @@ Failure failure_of(CURLcode code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-      return {ErrorKind::verification_failed, " (SSL_CERT_FILE names the certificates to trust)"};
+      return {ErrorKind::verification_failed, about_trust};
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:
-      return {ErrorKind::usage, " (SSL_CERT_FILE names the certificates to trust)"};
+      return {ErrorKind::usage, about_trust};
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
@@ -270,17 +277,17 @@ void redact(std::string& text, const std::optional<Credentials>& credentials) {
 struct CurlClient::Handle {
   Easy easy;
   std::array<char, CURL_ERROR_SIZE> detail{};
-  AddressClass last_class = AddressClass::public_internet;  ///< where the last exchange went
 
   Response exchange(const Request& request, const CurlLimits& limits, std::optional<AddressClass> led_from) {
     curl_easy_reset(easy.get());
-    Exchange state{request, Receiver{request, limits.header_bytes}, led_from, false, false, nullptr, nullptr};
+    const bool plain_http = limits.plain_http.names(request.url);
+    Exchange state{request, Receiver{request, limits.header_bytes}, led_from, plain_http, false, false, {}, {}};
     const auto headers = header_list(request);
     detail.front() = '\0';
     set(easy.get(), CURLOPT_ERRORBUFFER, detail.data());
     set_basics(easy.get(), state);
     set_proxy(easy.get(), state);
-    set_trust(easy.get());
+    set_trust(easy.get(), limits.ca_file);
     set_limits(easy.get(), request, limits);
     set_method(easy.get(), state);
     set(easy.get(), CURLOPT_HTTPHEADER, headers.get());
@@ -290,21 +297,21 @@ struct CurlClient::Handle {
     if (code != CURLE_OK && !state.receiver.enough()) throw_failure(easy.get(), state, code, detail.data());
     const char* address = nullptr;
     curl_easy_getinfo(easy.get(), CURLINFO_PRIMARY_IP, &address);
-    last_class = state.proxied || address == nullptr ? AddressClass::public_internet : classify(address);
     auto response = state.receiver.finish();
+    response.address_class = state.proxied || address == nullptr ? AddressClass::public_internet : classify(address);
     if (response.status >= 300) redact(response.body, request.credentials);
     return response;
   }
 
   Response follow(const Request& request, const CurlLimits& limits) {
-    auto response = exchange(request, limits, std::nullopt);
+    auto response = exchange(request, limits, request.led_from);
     if (request.redirects == Redirects::give_back) return response;
-    const auto origin_class = last_class;
+    const auto origin_class = request.led_from.value_or(response.address_class);
     Request next = request;
     for (int followed = 0; is_redirect(response.status); ++followed) {
-      next = redirected(next, response, followed);
+      next = redirected(next, response, followed, limits.plain_http);
       const bool same_origin = next.url.same_origin(request.url);
-      response = exchange(next, limits, same_origin ? std::nullopt : std::optional<AddressClass>{origin_class});
+      response = exchange(next, limits, same_origin ? request.led_from : std::optional{origin_class});
     }
     return response;
   }
@@ -314,7 +321,7 @@ CurlClient::CurlClient(CurlLimits limits) : m_limits(std::move(limits)) {}
 CurlClient::~CurlClient() = default;
 
 Response CurlClient::send(const Request& request) {
-  check_scheme(request.url);
+  check_scheme(request.url, m_limits.plain_http);
   if (!m_handle) {
     initialize_once();
     m_handle = std::make_unique<Handle>();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "http/client.hpp"
+#include "http/host_list.hpp"
 
 namespace capsule::http {
 
@@ -14,9 +15,14 @@ struct CurlLimits {
   long stall_rate = 512;
   std::size_t header_bytes = std::size_t{64} << 10U;  ///< of one response
   std::string unix_socket{};                          ///< all requests go to this UNIX socket, whatever their host
+  HostList plain_http{};                              ///< plain http is for these too, not for loopback alone
+  /// PEM certificates to trust, in place of the system's file and of SSL_CERT_FILE; those of SSL_CERT_DIR, else of the
+  /// system's folder, stay.
+  std::string ca_file{};
 };
 
-/// The real client: HTTP/1.1 over libcurl. Trust anchors are the system's, or `SSL_CERT_FILE` / `SSL_CERT_DIR`. The
+/// The real client: HTTP/1.1 over libcurl. Trust anchors are the system's, or `SSL_CERT_FILE` / `SSL_CERT_DIR`, or
+/// CurlLimits::ca_file. The
 /// proxies of the environment (https_proxy, all_proxy, no_proxy) are used, but never for loopback. Connections are kept
 /// for the next request. Nothing of libcurl is set up before the first request.
 class CurlClient final : public Client {

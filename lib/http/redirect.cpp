@@ -28,23 +28,28 @@ Url location_of(const Request& request, const Response& response) {
   }
 }
 
+/// Whether plain http may be spoken with the host of `url`.
+bool may_be_plain(const Url& url, const HostList& plain_http) noexcept {
+  return url.is_loopback() || plain_http.names(url);
+}
+
 }  // namespace
 
 bool is_redirect(int status) noexcept {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-void check_scheme(const Url& url) {
-  if (url.scheme() == "https" || url.is_loopback()) return;
+void check_scheme(const Url& url, const HostList& plain_http) {
+  if (url.scheme() == "https" || may_be_plain(url, plain_http)) return;
   throw Error{ErrorKind::usage, fmt::format("{}: plain http is for loopback only, use https", url.loggable())};
 }
 
-Request redirected(const Request& request, const Response& response, int followed) {
+Request redirected(const Request& request, const Response& response, int followed, const HostList& plain_http) {
   const auto from = request.url.loggable();
   if (followed >= max_redirects)
     throw Error{ErrorKind::invalid_input, fmt::format("{}: more than {} redirects", from, max_redirects)};
   const auto target = location_of(request, response);
-  if (target.scheme() == "http" && (request.url.scheme() == "https" || !target.is_loopback())) {
+  if (target.scheme() == "http" && (request.url.scheme() == "https" || !may_be_plain(target, plain_http))) {
     throw Error{ErrorKind::denied, fmt::format("{} redirects to plain http ({})", from, target.loggable())};
   }
   const bool same_origin = target.same_origin(request.url);

@@ -11,6 +11,7 @@ SOURCE = Path(os.environ.get("CAPSULE_SOURCE", Path(__file__).resolve().parents[
 FOREIGN = {
     r"openssl/": ["lib/crypto/"],
     r"curl/": ["lib/http/"],
+    r"libpsl\.h": ["lib/http/"],
     r"archive(_entry)?\.h": ["lib/archive/"],
     r"(zlib|libdeflate)\.h": ["lib/archive/"],
     r"boost/process": [],
