@@ -56,7 +56,7 @@ Digest digest_of(const crypto::PublicKey& key) {
 
 /// Packages, capsules and keys are all named by their SHA-256: another digest would revoke nothing.
 Digest read_digest(const json::Cursor& entry) {
-  const auto text = entry.string();
+  const auto& text = entry.string();
   if (!text.starts_with("sha256:")) entry.fail(fmt::format("sha256:<64 hex> is wanted, this is '{}'", printable(text)));
   try {
     return Digest::parse(text);

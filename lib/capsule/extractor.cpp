@@ -28,7 +28,7 @@ void Extractor::end_file() {
 }
 
 fs::Path Extractor::keep(const VerifiedCapsule& capsule) {
-  const auto destination = m_folder / std::string{capsule.capsule_digest().hex()};
+  auto destination = m_folder / std::string{capsule.capsule_digest().hex()};
   const fs::Fd folder{::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!folder || ::syncfs(folder.get()) != 0) fs::throw_errno("write", root(), errno);
   std::error_code error;

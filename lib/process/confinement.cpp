@@ -42,6 +42,7 @@ Limits usual_limits(std::optional<std::uint64_t> memory) {
                         : std::min(machine.total / 2, machine.available / 4 * 3);
   out.processes = 1024;
   out.file_size = std::uint64_t{16} << 30U;
+  out.disk_reserve = std::uint64_t{1} << 30U;
   out.open_files = 4096;
   return out;
 }

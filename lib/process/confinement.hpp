@@ -19,6 +19,9 @@ struct Limits {
   std::optional<std::uint64_t> memory;
   std::optional<std::uint64_t> processes;  ///< of the user as whom it runs, counted over the whole machine
   std::optional<std::uint64_t> file_size;  ///< bytes
+  /// Bytes that stay free of each file system that it can write into (of a small one a sixteenth): with less the
+  /// command is not started, or ended.
+  std::optional<std::uint64_t> disk_reserve;
   std::optional<std::uint64_t> open_files;
 };
 
@@ -39,6 +42,7 @@ struct Limits {
 /// | seccomp            | no socket but UNIX ones, or TCP for a way out; no ptrace, bpf, io_uring, namespace, … |
 /// | limits             | `limits`, of each process                                                             |
 /// | memory-sum         | all of its processes together end when they hold more than `limits.memory`            |
+/// | disk-reserve       | they end when less than `limits.disk_reserve` is free where they write                |
 ///
 /// "landlock-scope" is missing where Landlock is older than signals (ABI 6).
 struct Confinement {

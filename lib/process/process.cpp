@@ -21,6 +21,8 @@ std::string Result::describe() const {
       return "wrote more than it may";
     case End::memory_limit:
       return "over its memory limit";
+    case End::disk_limit:
+      return "the disk that it writes to is nearly full";
     case End::signalled:
       return fmt::format("signal {} ({})", signal, ::strsignal(signal));  // NOLINT(concurrency-mt-unsafe)
     case End::exited:

@@ -17,6 +17,7 @@
 #include "core/error.hpp"
 #include "process/confined_child.hpp"
 #include "process/exec_texts.hpp"
+#include "process/pipes.hpp"
 #include "process/registry.hpp"
 
 namespace capsule::process {
@@ -29,64 +30,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds patience_after_end{1000};
 /// How long the supervisor may take for an end that was asked for, beside the grace.
 constexpr milliseconds patience_with_supervisor{35'000};
-
-struct Pair {
-  fs::Fd ours;
-  fs::Fd childs;
-};
-
-[[noreturn]] void fail_to_start(std::string_view doing, const std::string& program, int error) {
-  if (error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE) {
-    throw Error{ErrorKind::unavailable, fmt::format("{} {}: {}", doing, printable(program, 1024),
-                                                    std::strerror(error))};  // NOLINT(concurrency-mt-unsafe)
-  }
-  fs::throw_errno(doing, program, error);
-}
-
-/// Above 2, so that no dup2 in the child overwrites another one.
-fs::Fd above_standard(int fd) {
-  if (fd < 0 || fd > 2) return fs::Fd{fd};
-  const fs::Fd low{fd};
-  return fs::Fd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
-}
-
-enum class Direction { from_child, to_child };
-
-Pair make_pipe(const Command& command, Direction direction) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail_to_start("make a pipe for", command.program, errno);
-  Pair out{above_standard(ends[0]), above_standard(ends[1])};
-  if (!out.ours || !out.childs) fail_to_start("make a pipe for", command.program, errno);
-  if (direction == Direction::to_child) std::swap(out.ours, out.childs);
-  return out;
-}
-
-Pair make_socket(const Command& command, int type) {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0)
-    fail_to_start("make a socket for", command.program, errno);
-  Pair out{above_standard(ends[0]), above_standard(ends[1])};
-  if (!out.ours || !out.childs) fail_to_start("make a socket for", command.program, errno);
-  return out;
-}
-
-Pair make_input(const Command& command) {
-  if (!command.input.empty() || command.input_later) {
-    auto out = make_pipe(command, Direction::to_child);
-    ::fcntl(out.ours.get(), F_SETFL, O_NONBLOCK);
-    return out;
-  }
-  Pair out{{}, above_standard(::open("/dev/null", O_RDONLY | O_CLOEXEC))};
-  // A root without /dev: a pipe without a writer is at its end as well.
-  if (!out.childs) out.childs = std::move(make_pipe(command, Direction::to_child).childs);
-  return out;
-}
-
-Pair make_output(const Command& command) {
-  auto out = make_pipe(command, Direction::from_child);
-  ::fcntl(out.ours.get(), F_SETFL, O_NONBLOCK);
-  return out;
-}
+/// How often the room on the disk is looked at.
+constexpr milliseconds look_at_disk{50};
 
 std::string real_path(const std::string& path) {
   std::error_code error;
@@ -152,6 +97,7 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
   if (command.confinement) {
     m_setup = std::make_unique<ConfinedChild>(*command.confinement, real_path(command.program));
     m_result.memory_limit = command.confinement->limits.memory;
+    watch_disk();
   }
   registry::enter([this] {
     launch();
@@ -163,6 +109,18 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
   } catch (...) {
     shut();  // no destructor runs after a constructor that throws
     throw;
+  }
+}
+
+void Session::watch_disk() {
+  const auto& confinement = *m_command.confinement;
+  if (!confinement.limits.disk_reserve || confinement.writable.empty()) return;
+  m_disk.emplace(confinement.writable, *confinement.limits.disk_reserve);
+  m_result.held.emplace_back("disk-reserve");
+  if (const auto folder = m_disk->short_of_room(); !folder.empty()) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("the disk of {} is nearly full, so that {} is not started: make room",
+                            printable(folder, 1024), printable(m_command.program, 1024))};
   }
 }
 
@@ -334,8 +292,10 @@ int Session::milliseconds_to_wait() const {
   const auto now = Clock::now();
   if (m_ended) return whole_milliseconds(m_ended_at + patience_after_end - now);
   if (m_ending) return whole_milliseconds(m_end_asked_at + m_command.grace + patience_with_supervisor - now);
-  if (m_command.time_limit) return whole_milliseconds(m_start + *m_command.time_limit - now);
-  return -1;
+  auto next = Clock::time_point::max();
+  if (m_command.time_limit) next = m_start + *m_command.time_limit;
+  if (m_disk) next = std::min(next, m_disk_seen_at + look_at_disk);
+  return next == Clock::time_point::max() ? -1 : whole_milliseconds(next - now);
 }
 
 void Session::check_time() {
@@ -344,6 +304,15 @@ void Session::check_time() {
   if (m_command.time_limit && now >= m_start + *m_command.time_limit) end_because(End::timed_out);
   // The program dies with its supervisor.
   if (m_ending && now >= m_end_asked_at + m_command.grace + patience_with_supervisor) ::kill(m_supervisor, SIGKILL);
+}
+
+void Session::check_disk() {
+  const auto now = Clock::now();
+  if (!m_disk || m_ending || m_ended || now < m_disk_seen_at + look_at_disk) return;
+  m_disk_seen_at = now;
+  if (m_disk->short_of_room().empty()) return;
+  end_because(End::disk_limit);
+  send_order(m_lifeline.get(), Order::kill);  // no grace, in which it would take the rest
 }
 
 void Session::poll_once() {
@@ -363,6 +332,7 @@ Result Session::wait() {
   while (!is_over()) {
     poll_once();
     check_time();
+    check_disk();
   }
   return finish();
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fs/fd.hpp"
+#include "process/disk_watch.hpp"
 #include "process/line_buffer.hpp"
 #include "process/process.hpp"
 #include "process/supervisor.hpp"
@@ -40,14 +41,15 @@ class Session {
     LineBuffer lines;
   };
 
+  void watch_disk();
   void launch();
-  void start();
   void shut() noexcept;
   void end_because(End reason);
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] int milliseconds_to_wait() const;
   void poll_once();
   void check_time();
+  void check_disk();
   void feed_input();
   void drain(Stream& stream);
   void keep(Stream& stream, std::string_view text);
@@ -59,6 +61,8 @@ class Session {
   const Command& m_command;
   BeyondLimit m_beyond_limit;
   std::unique_ptr<const ChildSetup> m_setup;
+  std::optional<DiskWatch> m_disk;
+  Clock::time_point m_disk_seen_at;
   fs::Fd m_input;
   fs::Fd m_later_input;  ///< instead of m_input: wait() leaves it alone
   fs::Fd m_report;

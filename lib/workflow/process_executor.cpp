@@ -48,6 +48,7 @@ int exit_code_of(const process::Result& result) {
       return 128 + SIGTERM;
     case process::End::output_limit:
     case process::End::memory_limit:
+    case process::End::disk_limit:
       break;
   }
   return exit_code(ErrorKind::capsule_failed);

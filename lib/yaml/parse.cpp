@@ -64,7 +64,7 @@ class Builder final : public YAML::EventHandler {
   void OnAnchor(const YAML::Mark& mark, const std::string&) override { fail(mark, "anchors are not accepted"); }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
-    if (tag != "?" && tag != "!" && tag != "") fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
+    if (tag != "?" && tag != "!" && !tag.empty()) fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
     if (awaits_key()) {
       auto& frame = m_stack.back();
       frame.key = value;
@@ -122,7 +122,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, json::Value value) {
-    if (tag != "?" && tag != "!" && tag != "") fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
+    if (tag != "?" && tag != "!" && !tag.empty()) fail(mark, fmt::format("the tag {} is not accepted", printable(tag)));
     if (awaits_key()) fail(mark, "a key must be a string");
     if (m_stack.size() >= m_limits.depth) fail(mark, fmt::format("nested deeper than {} levels", m_limits.depth));
     m_mark = mark;

@@ -31,13 +31,15 @@ void check_target(const Options& options, const attest::TrustPolicy& trust, cons
   report.require_all_met();
 }
 
-/// Makes the proven run again; gives the digest of its output, which is that of the record.
-Digest run_again(const Subject& subject, const proof::CheckedProof& proof, const Options& options,
-                 const attest::TrustPolicy& trust, log::Progress& progress) {
+/// Makes the proven run again, and says what that showed of its seed.
+std::string run_again(const Subject& subject, const proof::CheckedProof& proof, const Options& options,
+                      const attest::TrustPolicy& trust, log::Progress& progress) {
   step::on_termination([] { process::kill_all(); });
   const auto unpacked = replay::unpack(*subject.input, trust, options.state_folder() / "replays", progress);
   const auto record = proof::read_run_record(proof.run_record, unpacked.facts);
-  return replay::run_again({unpacked, record, parse_duration(options.timeout)});
+  const auto output = replay::run_again({unpacked, record, parse_duration(options.timeout)});
+  return fmt::format("checked again, a second run gave the same output {}{}", output.text(),
+                     replay::needs_second_run(unpacked.facts) ? ", and one with another seed gave other samples" : "");
 }
 
 std::vector<std::string> checks_of(const Subject& subject, const Verified& verified) {
@@ -52,15 +54,6 @@ std::vector<std::string> checks_of(const Subject& subject, const Verified& verif
   return out;
 }
 
-/// What is known of the seed: only a second run shows that the samples are those of the recorded one.
-struct Seed {
-  std::optional<Digest> output;  ///< of the second run, which is that of the first
-  [[nodiscard]] std::string text() const {
-    return output ? fmt::format("checked again, a second run gave the same output {}", output->text())
-                  : "not checked again (--replay runs the capsule once more and compares)";
-  }
-};
-
 std::string summary_of(const VerifiedCapsule& capsule) {
   const auto& manifest = capsule.manifest();
   return fmt::format(
@@ -70,7 +63,7 @@ std::string summary_of(const VerifiedCapsule& capsule) {
       capsule.capsule_digest().text(), capsule.package_digest().text(), capsule.signed_by().id());
 }
 
-void report(const Subject& subject, const Verified& verified, const Seed& seed, step::Context& step) {
+void report(const Subject& subject, const Verified& verified, const std::string& seed, step::Context& step) {
   const auto& capsule = verified.capsule;
   step.output("capsule-digest", capsule.capsule_digest().text());
   step.output("package-digest", capsule.package_digest().text());
@@ -89,8 +82,8 @@ void report(const Subject& subject, const Verified& verified, const Seed& seed, 
   if (verified.proof) {
     step.result("proof_id", verified.proof->bundle.proof_id);
     step.result("proof_digest", verified.proof->digest.text());
-    step.result("seed", seed.text());
-    summary += fmt::format("  seed: {}\n", seed.text());
+    step.result("seed", seed);
+    summary += fmt::format("  seed: {}\n", seed);
   }
   step.summary(std::move(summary));
 }
@@ -102,8 +95,9 @@ void run(const Options& options, step::Context& step) {
   const auto trust = attest::find_trust(options.trust, options.key, options.state_folder().string());
   const auto subject = find_subject(options, trust, step.progress());
   const auto verified = verify(subject, options, trust, step.progress());
-  Seed seed;
-  if (options.replay) seed.output = run_again(subject, *verified.proof, options, trust, step.progress());
+  // Only a second run shows that the samples are those of the recorded seed.
+  std::string seed = "not checked again (--replay runs the capsule once more and compares)";
+  if (options.replay) seed = run_again(subject, *verified.proof, options, trust, step.progress());
   report(subject, verified, seed, step);
   check_target(options, trust, verified.capsule.manifest(), step);
 }

@@ -42,7 +42,7 @@ class Memory(WarmCase):
         confinement = self.record(self.deploy())["confinement"]
         self.assertIn("memory-sum", confinement["held"])
         self.assertIn("limits", confinement["held"])
-        self.assertIn("disk-sum", [part.partition(":")[0] for part in confinement["missing"]])
+        self.assertIn("disk-reserve", confinement["held"])
 
 
 if __name__ == "__main__":
