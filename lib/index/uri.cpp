@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "core/error.hpp"
 #include "core/semver.hpp"
+#include "oci/reference.hpp"
 
 namespace capsule::index {
 
@@ -13,45 +12,10 @@ namespace {
 
 constexpr std::string_view scheme = "capsule://";
 constexpr std::string_view latest = "latest";
-constexpr std::string_view lower_alnum = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 [[noreturn]] void refuse(std::string_view text, std::string_view reason) {
   throw Error{ErrorKind::usage, fmt::format("not a capsule URI (capsule://<name>:<version>[?proof=true]), {}: '{}'",
                                             reason, printable(text))};
-}
-
-bool consists_of(std::string_view text, std::string_view letters, std::string_view more) {
-  return std::all_of(text.begin(), text.end(), [&](char c) {
-    return letters.find(c) != std::string_view::npos || more.find(c) != std::string_view::npos;
-  });
-}
-
-bool is_path_component(std::string_view text) {
-  return !text.empty() && consists_of(text, lower_alnum, "._-") &&
-         lower_alnum.find(text.front()) != std::string_view::npos &&
-         lower_alnum.find(text.back()) != std::string_view::npos && text.find("..") == std::string_view::npos;
-}
-
-bool is_host(std::string_view text) {
-  const auto colon = text.find(':');
-  const auto host = text.substr(0, colon);
-  if (!is_path_component(host)) return false;
-  if (colon == std::string_view::npos) return true;
-  const auto port = text.substr(colon + 1);
-  return !port.empty() && port.size() <= 5 && consists_of(port, "0123456789", "") && port.front() != '0';
-}
-
-void check_registry(std::string_view registry, std::string_view whole) {
-  bool first = true;
-  for (auto rest = registry;;) {
-    const auto slash = rest.find('/');
-    const auto component = rest.substr(0, slash);
-    if (first ? !is_host(component) : !is_path_component(component))
-      refuse(whole, "its registry is not <host>[:<port>]/<base>");
-    first = false;
-    if (slash == std::string_view::npos) return;
-    rest.remove_prefix(slash + 1);
-  }
 }
 
 }  // namespace
@@ -75,7 +39,7 @@ CapsuleUri CapsuleUri::parse(std::string_view text) {
     rest = rest.substr(0, at);
   }
   if (const auto slash = rest.rfind('/'); slash != std::string_view::npos) {
-    check_registry(rest.substr(0, slash), text);
+    if (!oci::is_registry_place(rest.substr(0, slash))) refuse(text, "its registry is not <host>[:<port>]/<base>");
     uri.registry = std::string{rest.substr(0, slash)};
     rest.remove_prefix(slash + 1);
   }

@@ -57,7 +57,8 @@ std::vector<Attached> attached(Store& store, const Digest& subject, std::string_
     try {
       out.push_back(read_attached(store, referrer, artifact_type, limit));
     } catch (const Error& error) {
-      // One that cannot be read must not hide a good one.
+      // One that cannot be read must not hide a good one; one that cannot be read at the moment may be the good one.
+      if (retry_helps(error.kind())) throw;
       log::warning("a referrer is left out", {{"digest", referrer.digest.text()}, {"reason", error.message()}});
     }
   }

@@ -26,10 +26,13 @@ std::size_t CheckedSource::read(MutableBytes buffer) {
   if (count > m_size - m_count) fail(fmt::format("has more than its {} bytes", m_size));
   m_hasher.update(ByteView{buffer.data(), count});
   m_count += count;
+  if (m_count == m_size) check_end();
   return count;
 }
 
 void CheckedSource::check_end() {
+  std::byte more{};
+  if (m_count == m_size && m_content.read({&more, 1}) != 0) fail(fmt::format("has more than its {} bytes", m_size));
   if (m_count != m_size) fail(fmt::format("has {} bytes, {} are promised", m_count, m_size));
   if (m_hasher.finish() != m_digest) fail("has another content");
   m_at_end = true;

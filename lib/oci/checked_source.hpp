@@ -6,7 +6,7 @@
 namespace capsule::oci {
 
 /// Passes on what `digest` and `size` promise: too many bytes, too few, or another content is Error verification_failed
-/// before the end is reported, so that nobody takes a wrong blob for a whole one.
+/// before the last byte is given out, so that nobody takes a wrong blob for a whole one, not even who knows the size.
 class CheckedSource final : public Source {
  public:
   /// `content` must outlive it.

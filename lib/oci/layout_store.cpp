@@ -20,14 +20,14 @@
 #include "oci/layout_index.hpp"
 #include "oci/manifest.hpp"
 #include "oci/media_types.hpp"
+#include "oci/referrers_index.hpp"
 
 namespace capsule::oci {
 
 namespace {
 
 constexpr auto lock_patience = std::chrono::seconds{30};
-constexpr std::size_t max_unmarked = 256;                           // entries of other tools that are looked into
-constexpr std::size_t max_referrer_bytes = std::size_t{16} << 20U;  // of manifests read for one list of referrers
+constexpr std::size_t max_unmarked = 256;  // entries of other tools that are looked into
 constexpr std::string_view layout_file = R"({"imageLayoutVersion":"1.0.0"})";
 
 /// The writer's lock of one layout, shared by all stores of this process: flock alone would let a second store of the
@@ -252,36 +252,10 @@ void LayoutStore::check_children(const Manifest& manifest) {
 
 std::vector<Descriptor> LayoutStore::referrers(const Digest& subject, std::string_view artifact_type) {
   const LayoutIndex index{index_text(), (m_folder / "index.json").string()};
-  auto candidates = index.referrers(subject);
-  if (!artifact_type.empty()) {
-    std::erase_if(candidates, [&](const Descriptor& entry) {
-      return !entry.artifact_type.empty() && entry.artifact_type != artifact_type;
-    });
-  }
-  if (candidates.size() > max_referrers) {
-    constexpr auto half = static_cast<std::ptrdiff_t>(max_referrers / 2);
-    candidates.erase(candidates.begin() + half, candidates.end() - half);
-  }
+  auto candidates = worth_reading(index.referrers(subject), artifact_type);
   for (auto& other : index.unmarked(max_unmarked)) candidates.push_back(std::move(other));
-  std::vector<Descriptor> out;
-  std::size_t bytes = 0;
-  for (auto& candidate : candidates) {
-    if (out.size() == max_referrers || bytes > max_referrer_bytes) break;
-    try {
-      const auto text = manifest(candidate.digest);
-      bytes += text.size();
-      auto parsed = oci::parse_manifest(text, candidate.media_type, candidate.digest.text());
-      if (!parsed.subject || parsed.subject->digest != subject) continue;
-      if (!artifact_type.empty() && parsed.artifact_type != artifact_type) continue;
-      candidate.artifact_type = std::move(parsed.artifact_type);
-      candidate.annotations = std::move(parsed.annotations);
-      out.push_back(std::move(candidate));
-    } catch (const Error& error) {
-      // One that cannot be read must not hide a good one.
-      log::warning("a referrer is left out", {{"digest", candidate.digest.text()}, {"reason", error.message()}});
-    }
-  }
-  return out;
+  return checked_referrers(std::move(candidates), subject, artifact_type,
+                           [this](const Digest& digest) { return manifest(digest); });
 }
 
 void LayoutStore::exclusively(const std::function<void()>& work) {

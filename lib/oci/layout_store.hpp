@@ -20,6 +20,7 @@ class LayoutStore final : public Store {
   std::string manifest(const Digest& digest) override;
   std::optional<std::uint64_t> blob_size(const Digest& digest) override;
   bool holds(const Digest& digest, std::uint64_t size) override;
+  bool holds_manifest(const Digest& digest, std::uint64_t size) override { return holds(digest, size); }
   void require_writable() override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
@@ -29,6 +30,7 @@ class LayoutStore final : public Store {
   std::vector<Descriptor> referrers(const Digest& subject, std::string_view artifact_type) override;
   std::vector<std::string> tags(std::string_view prefix) override;
   void exclusively(const std::function<void()>& work) override;
+  void settle() override {}
 
  private:
   [[nodiscard]] fs::Path blob_path(const Digest& digest) const;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 
 #include "core/error.hpp"
 #include "core/semver.hpp"
@@ -31,19 +33,40 @@ bool has_control(std::string_view text) noexcept {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-/// HOST[:PORT]/BASE: one canonical spelling, so that the same place is never two.
-bool is_host_and_base(std::string_view text) noexcept {
-  const auto slash = text.find('/');
-  const auto host = text.substr(0, slash);
-  if (host.empty() || !is_lower_or_digit(host.front())) return false;  // "..": a path
-  if (host.find('.') == std::string_view::npos) {
-    if (!host.starts_with("localhost") && host.find(':') == std::string_view::npos) return false;
+/// alpha-numeric runs joined by one '.', one or two '_', or any number of '-' (distribution-spec 1.1, "Pulling
+/// manifests").
+bool is_path_component(std::string_view text) noexcept {
+  if (text.empty() || !is_lower_or_digit(text.front()) || !is_lower_or_digit(text.back())) return false;
+  for (std::size_t i = 0; i < text.size();) {
+    if (is_lower_or_digit(text[i])) {
+      ++i;
+      continue;
+    }
+    const auto end = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(), is_lower_or_digit);
+    const auto joint = text.substr(i, static_cast<std::size_t>(end - text.begin()) - i);
+    if (joint != "." && joint != "_" && joint != "__" && joint.find_first_not_of('-') != std::string_view::npos)
+      return false;
+    i += joint.size();
   }
-  const auto fits = [](char c) {
-    return is_lower_or_digit(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '/';
-  };
-  return std::all_of(text.begin(), text.end(), fits) && text.find("//") == std::string_view::npos &&
-         text.find("/.") == std::string_view::npos;
+  return true;
+}
+
+bool is_port(std::string_view text) noexcept {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc{} && end == text.data() + text.size() && port != 0 && text.front() != '0';
+}
+
+bool is_host(std::string_view text) noexcept {
+  const auto colon = text.find(':');
+  const auto host = text.substr(0, colon);
+  if (colon != std::string_view::npos && !is_port(text.substr(colon + 1))) return false;
+  return is_path_component(host) && host.find('_') == std::string_view::npos;
+}
+
+/// What is no folder's name by mistake: a host has a dot or a port, or is localhost.
+bool looks_like_host(std::string_view text) noexcept {
+  return text.find_first_of(".:") != std::string_view::npos || text == "localhost";
 }
 
 }  // namespace
@@ -53,7 +76,19 @@ bool is_tag(std::string_view tag) noexcept {
   return std::all_of(tag.begin(), tag.end(), [](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
-RegistryLocation RegistryLocation::parse(std::string_view text) {
+bool is_registry_place(std::string_view text) noexcept {
+  const auto slash = text.find('/');
+  if (!is_host(text.substr(0, slash))) return false;
+  while (!text.empty()) {
+    const auto next = text.find('/');
+    if (next == std::string_view::npos) return true;
+    text.remove_prefix(next + 1);
+    if (!is_path_component(text.substr(0, text.find('/')))) return false;
+  }
+  return false;
+}
+
+RegistryLocation RegistryLocation::parse(std::string_view text, std::shared_ptr<const Access> access) {
   RegistryLocation out;
   auto place = text;
   out.m_layout = place.starts_with(layout_scheme);
@@ -62,13 +97,33 @@ RegistryLocation RegistryLocation::parse(std::string_view text) {
   else if (place.starts_with(registry_scheme))
     place.remove_prefix(registry_scheme.size());
   while (place.size() > 1 && place.ends_with('/')) place.remove_suffix(1);
-  if (place.empty() || has_control(place)) refuse(text, "names no registry: oci-layout:DIR is wanted");
-  if (!out.m_layout && !is_host_and_base(place)) {
-    refuse(text,
-           "is no registry: oci-layout:DIR is wanted (oci://HOST[:PORT]/BASE, a registry over HTTP, is not there yet)");
+  if (place.empty() || has_control(place))
+    refuse(text, "names no registry: oci-layout:DIR or oci://HOST[:PORT]/BASE is wanted");
+  if (!out.m_layout) {
+    const bool named = text.starts_with(registry_scheme) || looks_like_host(place.substr(0, place.find('/')));
+    if (!named || !is_registry_place(place)) {
+      refuse(text,
+             "is no registry: oci-layout:DIR or oci://HOST[:PORT]/BASE is wanted, in lower case, no component empty or "
+             "of dots");
+    }
   }
   out.m_place = place;
+  out.m_access = std::move(access);
   return out;
+}
+
+std::string RegistryLocation::host() const {
+  return m_place.substr(0, m_place.find('/'));
+}
+
+std::string RegistryLocation::repository(std::string_view name) const {
+  const auto slash = m_place.find('/');
+  return slash == std::string::npos ? std::string{name} : fmt::format("{}/{}", m_place.substr(slash + 1), name);
+}
+
+const Access& RegistryLocation::access() const noexcept {
+  static const Access defaults;
+  return m_access ? *m_access : defaults;
 }
 
 std::string RegistryLocation::text() const {
@@ -79,7 +134,7 @@ bool Reference::looks_like(std::string_view text) noexcept {
   return text.starts_with(layout_scheme) || text.starts_with(registry_scheme);
 }
 
-Reference Reference::parse(std::string_view text) {
+Reference Reference::parse(std::string_view text, std::shared_ptr<const Access> access) {
   const auto slash = text.rfind('/');
   if (slash == std::string_view::npos)
     refuse(text, "is no reference: <registry>/<name>[:<tag>][@sha256:<hex>] is wanted");
@@ -101,7 +156,8 @@ Reference Reference::parse(std::string_view text) {
   }
   out.registry = RegistryLocation::parse(slash == layout_scheme.size() && text.starts_with(layout_scheme)
                                              ? text.substr(0, slash + 1)
-                                             : text.substr(0, slash));
+                                             : text.substr(0, slash),
+                                         std::move(access));
   return out;
 }
 

@@ -8,17 +8,9 @@
 #include "core/semver.hpp"
 #include "oci/layout_store.hpp"
 #include "oci/manifest.hpp"
+#include "oci/registry_store.hpp"
 
 namespace capsule::oci {
-
-namespace {
-
-[[noreturn]] void refuse_http(const RegistryLocation& registry) {
-  throw Error{ErrorKind::usage,
-              fmt::format("{}: a registry over HTTP is not there yet; use oci-layout:DIR", registry.text())};
-}
-
-}  // namespace
 
 void Store::read_blob(const Descriptor& descriptor, Sink& sink) {
   const auto source = open_blob(descriptor);
@@ -30,14 +22,15 @@ std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_
   if (!is_name(name)) {
     throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no capsule's name", printable(name))};
   }
-  if (!registry.is_layout()) refuse_http(registry);
+  if (!registry.is_layout())
+    return std::make_unique<RegistryStore>(reach(registry), registry.repository(name), registry.access());
   const auto folder = fs::Path{registry.folder()} / name;
   if (create == Create::yes) LayoutStore::create(folder);
   return std::make_unique<LayoutStore>(folder);
 }
 
 std::vector<std::string> repository_names(const RegistryLocation& registry) {
-  if (!registry.is_layout()) refuse_http(registry);
+  if (!registry.is_layout()) return registry_names(reach(registry), registry.repository(""));
   std::vector<std::string> out;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator{registry.folder(), error}) {

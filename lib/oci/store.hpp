@@ -14,8 +14,8 @@
 
 namespace capsule::oci {
 
-/// One repository of a registry, wherever it is (distribution-spec 1.1): an OCI layout in a folder, later a registry
-/// over HTTP. Contract tests run against every kind.
+/// One repository of a registry, wherever it is (distribution-spec 1.1): an OCI layout in a folder, or a registry over
+/// HTTP. Contract tests run against every kind.
 class Store {
  public:
   static constexpr std::size_t max_manifest_bytes = std::size_t{4} << 20U;
@@ -36,6 +36,8 @@ class Store {
   /// Whether a blob is there with the bytes that its digest and size promise. A layout reads all of it, for anybody can
   /// write into a folder; a registry vouches for what it holds.
   [[nodiscard]] virtual bool holds(const Digest& digest, std::uint64_t size) = 0;
+  /// The same of a manifest or index: registries keep those apart from blobs.
+  [[nodiscard]] virtual bool holds_manifest(const Digest& digest, std::uint64_t size) = 0;
   /// For whoever has long work to do before there is something to store. Error denied, or what the store cannot be
   /// written for.
   virtual void require_writable() = 0;
@@ -64,14 +66,19 @@ class Store {
   /// Runs `work` while no other writer of this repository does (layout: flock, Error busy after half a minute;
   /// registry: no lock is to be had, so callers write, read again and repeat). Within a thread calls may nest.
   virtual void exclusively(const std::function<void()>& work) = 0;
+  /// After a tag was put: waits until what another writer put at the same moment shows, so that whoever reads the tag
+  /// now and finds his own is the last (layout: nothing to wait for; registry: a random 0.2 to 0.6 s).
+  virtual void settle() = 0;
 };
 
 enum class Create { no, yes };
 
-/// Opens the repository `<registry>/<name>`. With Create::no a layout that is not there is Error not_found.
+/// Opens the repository `<registry>/<name>`. With Create::no a layout that is not there is Error not_found. Of a
+/// registry over HTTP nothing is asked yet.
 std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_view name, Create create = Create::no);
 
-/// Names of the repositories of a registry, sorted.
+/// Names of the repositories of a registry, sorted: of one over HTTP those right below its base, if it lists any
+/// (Error denied, not_found or invalid_input where it does not).
 std::vector<std::string> repository_names(const RegistryLocation& registry);
 
 /// What a tag names, with its bytes. What a registry says of it is a word, the bytes are the thing: another size or

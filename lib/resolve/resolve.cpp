@@ -10,9 +10,9 @@ namespace capsule::resolve {
 namespace {
 
 oci::RegistryLocation registry_of(const Question& question) {
-  const auto& place = question.uri.registry.empty() ? question.registry : question.uri.registry;
-  if (place.empty()) throw Error{ErrorKind::usage, "the URI names no registry: give --registry oci-layout:DIR"};
-  return oci::RegistryLocation::parse(place);
+  if (!question.uri.registry.empty()) return oci::RegistryLocation::parse("oci://" + question.uri.registry);
+  if (question.registry.empty()) throw Error{ErrorKind::usage, "the URI names no registry: give --registry"};
+  return oci::RegistryLocation::parse(question.registry);
 }
 
 ProofRequest request_of(const index::Record& record) {

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "attest/statement.hpp"
 #include "capsule/canonical_package.hpp"
@@ -126,9 +128,12 @@ class Publisher {
     const auto need = [&](const oci::Descriptor& descriptor) { needed.emplace(descriptor.digest.text(), descriptor); };
     for (const auto& segment : m_checked.facts->segments) need(layer_of(segment));
     for (const auto& layer : m_checked.facts->base.layers) need(layer.descriptor);
-    for (const auto* document : {&m_form.package_config, &m_form.package_manifest, &m_form.image_config,
-                                 &m_form.image_manifest, &m_form.index})
-      need(document->descriptor);
+    for (const auto* config : {&m_form.package_config, &m_form.image_config}) need(config->descriptor);
+    const std::array manifests{&m_form.package_manifest, &m_form.image_manifest, &m_form.index};
+    for (const auto* document : manifests) {
+      const auto& [digest, size] = std::tie(document->descriptor.digest, document->descriptor.size);
+      if (!m_store->holds_manifest(digest, size)) m_missing.insert(digest.text());
+    }
     std::uint64_t bytes = 0;
     for (const auto& [text, descriptor] : needed) bytes += descriptor.size;
     m_request.progress.begin("looking", bytes);
@@ -260,7 +265,6 @@ std::string_view name_of(Signature signature) noexcept {
 }
 
 Published publish(const Request& request) {
-  if (!request.registry.is_layout()) oci::open_store(request.registry, "any");  // refused before a long read
   const auto checked = check(request.input, request);
   if (checked.facts) return Publisher{request, request.input, checked}.run();
   const fs::TemporaryFolder folder{fs::temporary_parent()};

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/client.hpp"
+#include "oci/descriptor.hpp"
+#include "oci/registry_url.hpp"
+
+namespace capsule::oci {
+
+/// A manifest as a registry gave it: its bytes are what was asked for, its media type is the registry's word.
+struct FetchedManifest {
+  Descriptor descriptor;
+  std::string bytes;
+  std::string etag;  ///< empty where the registry gives none
+};
+
+/// The manifests of one repository of a registry (distribution-spec 1.1). Digests are those of the bytes; what headers
+/// say must agree with them. The last manifests are remembered, for their content cannot change.
+class RegistryManifests {
+ public:
+  RegistryManifests(const RegistryUrls& urls, http::Client& client) : m_urls(urls), m_client(client) {}
+
+  /// Nothing where there is no such tag. Always asks the registry.
+  std::optional<FetchedManifest> tagged(std::string_view tag);
+  /// Error not_found; verification_failed for other bytes than the digest promises.
+  const std::string& by_digest(const Digest& digest);
+  /// Bytes of a manifest, or nothing where it is not there.
+  std::optional<std::uint64_t> size_of(const Digest& digest);
+  /// Stores it under a tag or its digest. `if_match`: the entity tag that must still be there (a registry may ignore
+  /// it); another one is Error conflict. Returns the headers of the answer.
+  http::Headers put(std::string_view name, std::string_view media_type, std::string_view bytes,
+                    const std::string& if_match = {});
+
+ private:
+  std::optional<FetchedManifest> fetch(std::string_view name, const std::optional<Digest>& wanted);
+  const std::string& remember(const Digest& digest, std::string bytes);
+  const RegistryUrls& m_urls;
+  http::Client& m_client;
+  std::deque<std::pair<Digest, std::string>> m_known;
+};
+
+}  // namespace capsule::oci

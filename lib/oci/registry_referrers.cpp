@@ -1,0 +1,92 @@
+#include "oci/registry_referrers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.hpp"
+#include "log/log.hpp"
+#include "oci/media_types.hpp"
+#include "oci/referrers_index.hpp"
+#include "oci/registry_error.hpp"
+#include "oci/store.hpp"
+
+namespace capsule::oci {
+
+namespace {
+
+constexpr std::size_t max_page_bytes = std::size_t{16} << 20U;  // of all pages of one list
+constexpr std::chrono::seconds longest_list{60};
+constexpr int max_rounds = 10;
+
+bool contains(const std::vector<Descriptor>& entries, const Digest& digest) {
+  return std::any_of(entries.begin(), entries.end(), [&](const Descriptor& entry) { return entry.digest == digest; });
+}
+
+}  // namespace
+
+std::optional<std::vector<Descriptor>> RegistryReferrers::by_api(const Digest& subject,
+                                                                 std::string_view artifact_type) {
+  std::vector<Descriptor> out;
+  std::set<Digest> known;
+  const auto deadline = m_timer.now() + longest_list;
+  std::size_t bytes = 0;
+  for (auto page = std::optional{m_urls.referrers(subject, artifact_type)}; page;) {
+    http::Request request{http::Method::get, *page};
+    request.headers.add("Accept", media_type::image_index);
+    const auto response = m_client.send(request);
+    if (response.status == 404) return std::nullopt;
+    expect_registry_success(response, "the referrers cannot be listed");
+    for (auto& entry : parse_referrers(response.body, response.url.loggable())) {
+      if (known.insert(entry.digest).second) out.push_back(std::move(entry));
+    }
+    out = worth_reading(std::move(out), artifact_type);
+    bytes += response.body.size();
+    page = next_page(response.headers, response.url);
+    if (page && (bytes > max_page_bytes || m_timer.now() > deadline)) {
+      log::warning("a registry's list of referrers does not end; the rest is left out", {{"subject", subject.text()}});
+      break;
+    }
+  }
+  return out;
+}
+
+std::vector<Descriptor> RegistryReferrers::by_tag(const Digest& subject, std::string* etag) {
+  const auto found = m_manifests.tagged(referrers_tag(subject));
+  if (!found) return {};
+  if (etag != nullptr) *etag = found->etag;
+  return parse_referrers(found->bytes, fmt::format("the referrers of {}", subject.text()));
+}
+
+std::vector<Descriptor> RegistryReferrers::of(const Digest& subject, std::string_view artifact_type) {
+  auto candidates = by_api(subject, artifact_type);
+  if (!candidates) candidates = worth_reading(by_tag(subject), artifact_type);
+  return checked_referrers(*std::move(candidates), subject, artifact_type,
+                           [this](const Digest& digest) { return m_manifests.by_digest(digest); });
+}
+
+void RegistryReferrers::add_to_tag(const Digest& subject, const Descriptor& referrer) {
+  for (int round = 0; round < max_rounds; ++round) {
+    std::string etag;
+    auto entries = by_tag(subject, &etag);
+    if (contains(entries, referrer.digest)) return;
+    entries.push_back(referrer);
+    try {
+      m_manifests.put(referrers_tag(subject), media_type::image_index, referrers_text(entries), etag);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::conflict) throw;  // another writer was faster, and the registry says so
+    }
+    settle();
+  }
+  throw Error{ErrorKind::busy,
+              fmt::format("other writers keep replacing the referrers of {}: try again", subject.text())};
+}
+
+void RegistryReferrers::settle() {
+  constexpr double shortest = 200;  // ms
+  constexpr double spread = 400;
+  m_timer.sleep(std::chrono::milliseconds{static_cast<long>(shortest + spread * m_timer.random())});
+}
+
+}  // namespace capsule::oci
