@@ -38,4 +38,11 @@ Secret::~Secret() {
   wipe();
 }
 
+void redact(std::string& text, std::string_view secret) {
+  constexpr std::string_view mark = "…";
+  if (secret.empty()) return;
+  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + mark.size()))
+    text.replace(at, secret.size(), mark);
+}
+
 }  // namespace capsule

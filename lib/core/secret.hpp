@@ -26,4 +26,7 @@ class Secret {
   std::string m_value;
 };
 
+/// Puts "…" in place of a secret wherever it stands in `text`: what a server sends back must not get into a message.
+void redact(std::string& text, std::string_view secret);
+
 }  // namespace capsule

@@ -262,14 +262,12 @@ Failure failure_of(CURLcode code) {
 }
 
 /// A server that echoes our key must not get it into a message.
-void redact(std::string& text, const std::optional<Credentials>& credentials) {
-  if (!credentials || credentials->value.empty()) return;
+void redact_credentials(std::string& text, const std::optional<Credentials>& credentials) {
+  if (!credentials) return;
   auto secret = credentials->value.reveal();
   const auto space = secret.find(' ');  // "Bearer …", "Basic …"
   if (space != std::string_view::npos) secret.remove_prefix(space + 1);
-  if (secret.empty()) return;
-  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-    text.replace(at, secret.size(), "…");
+  redact(text, secret);
 }
 
 }  // namespace
@@ -299,7 +297,7 @@ struct CurlClient::Handle {
     curl_easy_getinfo(easy.get(), CURLINFO_PRIMARY_IP, &address);
     auto response = state.receiver.finish();
     response.address_class = state.proxied || address == nullptr ? AddressClass::public_internet : classify(address);
-    if (response.status >= 300) redact(response.body, request.credentials);
+    if (response.status >= 300) redact_credentials(response.body, request.credentials);
     return response;
   }
 

@@ -1,0 +1,49 @@
+#include "oci/registry_origin.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <optional>
+
+#include "core/error.hpp"
+#include "log/log.hpp"
+
+namespace capsule::oci {
+
+namespace {
+
+constexpr int bad_request = 400;
+
+Url origin_of(std::string_view scheme, std::string_view host) {
+  if (host.find_first_of("/?#") != std::string_view::npos)
+    throw Error{ErrorKind::usage, fmt::format("'{}' is no HOST or HOST:PORT", printable(host))};
+  return Url::parse(fmt::format("{}://{}/", scheme, host));
+}
+
+/// Whether a server speaks there; a server of https answers plain http with 400.
+bool is_spoken(http::Client& client, const Url& origin) {
+  return client.send({.url = origin.with_path("/v2/"), .redirects = http::Redirects::give_back}).status != bad_request;
+}
+
+}  // namespace
+
+Url find_registry(http::Client& client, std::string_view host, const http::HostList& plain_http) {
+  if (host == "docker.io" || host == "index.docker.io") host = "registry-1.docker.io";
+  auto secure = origin_of("https", host);
+  auto plain = origin_of("http", host);
+  if (plain_http.names(plain)) return plain;
+  if (!secure.is_loopback()) return secure;
+  std::exception_ptr failure;
+  try {
+    is_spoken(client, secure);
+    log::info(fmt::format("the registry {} speaks https", host));
+    return secure;
+  } catch (const http::TransportError&) {
+    failure = std::current_exception();
+  }
+  if (!is_spoken(client, plain)) std::rethrow_exception(failure);
+  log::info(fmt::format("the registry {} speaks plain http", host));
+  return plain;
+}
+
+}  // namespace capsule::oci
