@@ -44,13 +44,6 @@ bool takes_document(const CLI::App& app, const std::string& name) {
   return option != nullptr && option->get_type_name() == document_type;
 }
 
-/// What is good behind and before a subcommand: the rest of the program's options is not the subcommand's.
-bool is_common(const CLI::Option& option) {
-  const auto& names = option.get_lnames();
-  constexpr std::array<std::string_view, 5> common{"help", "version", "output", "outputs", "state"};
-  return !names.empty() && std::find(common.begin(), common.end(), names.front()) != common.end();
-}
-
 std::string text_of(const CLI::Option& option) {
   std::string text = option.get_positional() ? "" : option.get_name();
   if (option.get_items_expected_min() == 0) return text;  // a flag
@@ -76,11 +69,16 @@ bool is_typed(const CLI::Option& option, const std::vector<std::string>& reverse
 
 }  // namespace
 
+bool is_common(const CLI::Option& option) {
+  const auto& names = option.get_lnames();
+  constexpr std::array<std::string_view, 5> common{"help", "version", "output", "outputs", "state"};
+  return !names.empty() && std::find(common.begin(), common.end(), names.front()) != common.end();
+}
+
 void add_environment_names(CLI::App& app) {
   for (auto* option : app.get_options()) {
     const auto& names = option->get_lnames();
-    if (names.empty() || !option->get_envname().empty() || names.front() == "help" || names.front() == "version")
-      continue;
+    if (names.empty() || !option->get_envname().empty() || !option->get_configurable()) continue;
     option->envname(environment_name(names.front()));
   }
   for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) {

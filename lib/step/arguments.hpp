@@ -7,6 +7,9 @@
 
 namespace capsule::step {
 
+/// Whether an option of the program is also good behind a subcommand: --help, --version, --output, --outputs, --state.
+bool is_common(const CLI::Option& option);
+
 /// Gives each long option without one the environment variable CAPSULE_<OPTION> ("--proof-service" →
 /// CAPSULE_PROOF_SERVICE); flags win. Subcommands too: one that is used reads it for itself, and of
 /// the program's own options only --output, --outputs and --state still do.

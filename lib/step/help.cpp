@@ -43,6 +43,13 @@ std::string_view meaning_of(int code) {
 
 }  // namespace
 
+std::vector<std::pair<int, std::string_view>> exit_codes_of(const Manual& manual) {
+  std::vector<std::pair<int, std::string_view>> out;
+  for (const int code : {0, 1, 2}) out.emplace_back(code, meaning_of(code));
+  for (const int code : manual.exit_codes) out.emplace_back(code, meaning_of(code));
+  return out;
+}
+
 std::string footer_of(const Manual& manual) {
   std::string out;
   if (!manual.outputs.empty()) {
@@ -53,9 +60,7 @@ std::string footer_of(const Manual& manual) {
     out += "\n";
   }
   out += "Exit codes:\n";
-  std::vector<int> codes{0, 1, 2};
-  codes.insert(codes.end(), manual.exit_codes.begin(), manual.exit_codes.end());
-  for (const int code : codes) out += fmt::format("  {:>2}  {}\n", code, meaning_of(code));
+  for (const auto& [code, meaning] : exit_codes_of(manual)) out += fmt::format("  {:>2}  {}\n", code, meaning);
   if (!manual.example.empty()) out += fmt::format("\nExample:\n  {}\n", manual.example);
   return out;
 }

@@ -17,6 +17,7 @@
 #include "log/log.hpp"
 #include "step/arguments.hpp"
 #include "step/boundary.hpp"
+#include "step/description.hpp"
 #include "step/help.hpp"
 #include "step/output_folder.hpp"
 #include "step/signals.hpp"
@@ -89,7 +90,7 @@ void print(std::string_view text) {
   }
 }
 
-/// --help or --version.
+/// --help, --version, or a description.
 int print_information(const CLI::App& app, const CLI::Success& wanted) {
   std::ostringstream text;
   app.exit(wanted, text, text);
@@ -161,6 +162,7 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   }
   CommonOptions common;
   add_common_options(app, common);
+  add_descriptions(app, manual);
   add_environment_names(app);
   app.footer([&manual] { return footer_of(manual); });
   for (const auto& [name, example] : manual.subcommands)
