@@ -12,13 +12,15 @@ namespace capsule::oci {
 /// Makes a client; each is for one thread at a time.
 using Connect = std::function<std::unique_ptr<http::Client>()>;
 
-/// A registry over HTTP: where its API is, and clients that speak to it by the rules of its Access (retries included).
+/// A registry over HTTP: where its API is, and clients that speak to it by the rules of its Access: they log in where
+/// they are asked to (AuthorizingClient), and try again.
 struct Registry {
   Url base;
   Connect connect;
 };
 
-/// The registry that `location`, no layout, names. Nothing is sent yet.
-Registry reach(const RegistryLocation& location);
+/// The registry that `location`, no layout, names; `repository` is the one there (or the part of its name that is
+/// known) for which credentials are looked up. On loopback it is asked whether it speaks https (find_registry).
+Registry reach(const RegistryLocation& location, std::string_view repository);
 
 }  // namespace capsule::oci

@@ -3,22 +3,15 @@
 #include <fmt/format.h>
 
 #include <exception>
-#include <optional>
 
-#include "core/error.hpp"
 #include "log/log.hpp"
+#include "oci/registry_url.hpp"
 
 namespace capsule::oci {
 
 namespace {
 
 constexpr int bad_request = 400;
-
-Url origin_of(std::string_view scheme, std::string_view host) {
-  if (host.find_first_of("/?#") != std::string_view::npos)
-    throw Error{ErrorKind::usage, fmt::format("'{}' is no HOST or HOST:PORT", printable(host))};
-  return Url::parse(fmt::format("{}://{}/", scheme, host));
-}
 
 /// Whether a server speaks there; a server of https answers plain http with 400.
 bool is_spoken(http::Client& client, const Url& origin) {
@@ -28,9 +21,8 @@ bool is_spoken(http::Client& client, const Url& origin) {
 }  // namespace
 
 Url find_registry(http::Client& client, std::string_view host, const http::HostList& plain_http) {
-  if (host == "docker.io" || host == "index.docker.io") host = "registry-1.docker.io";
-  auto secure = origin_of("https", host);
-  auto plain = origin_of("http", host);
+  auto secure = registry_base("https", host);
+  auto plain = registry_base("http", host);
   if (plain_http.names(plain)) return plain;
   if (!secure.is_loopback()) return secure;
   std::exception_ptr failure;

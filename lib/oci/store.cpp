@@ -22,15 +22,20 @@ std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_
   if (!is_name(name)) {
     throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no capsule's name", printable(name))};
   }
-  if (!registry.is_layout())
-    return std::make_unique<RegistryStore>(reach(registry), registry.repository(name), registry.access());
+  if (!registry.is_layout()) {
+    const auto repository = registry.repository(name);
+    return std::make_unique<RegistryStore>(reach(registry, repository), repository, registry.access());
+  }
   const auto folder = fs::Path{registry.folder()} / name;
   if (create == Create::yes) LayoutStore::create(folder);
   return std::make_unique<LayoutStore>(folder);
 }
 
 std::vector<std::string> repository_names(const RegistryLocation& registry) {
-  if (!registry.is_layout()) return registry_names(reach(registry), registry.repository(""));
+  if (!registry.is_layout()) {
+    const auto prefix = registry.repository("");
+    return registry_names(reach(registry, prefix), prefix);
+  }
   std::vector<std::string> out;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator{registry.folder(), error}) {
