@@ -123,7 +123,8 @@ std::unique_ptr<CapsuleInput> published_package(oci::Store& store, PublishedPack
   return std::make_unique<PublishedInput>(store, std::move(published));
 }
 
-std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const WorkingStore& store) {
+std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const WorkingStore& store,
+                                             std::shared_ptr<const oci::Access> access) {
   if (text.starts_with("sha256:")) {
     const auto digest = as_usage("", [&] { return Digest::parse(text); });
     return std::make_unique<FileInput>(store.find(digest), digest);
@@ -134,7 +135,7 @@ std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const Workin
       throw Error{ErrorKind::usage, "that is an address, a file is wanted: capsule-download brings it into the store"};
     return package_file(fs::Path{text});
   }
-  const auto reference = oci::Reference::parse(text);
+  const auto reference = oci::Reference::parse(text, std::move(access));
   auto repository = oci::open_store(reference.registry, reference.name);
   auto published = read_published(*repository, reference);
   return std::make_unique<PublishedInput>(std::move(repository), std::move(published));

@@ -9,6 +9,7 @@
 #include "capsule/verified_capsule.hpp"
 #include "image/published_package.hpp"
 #include "image/working_store.hpp"
+#include "oci/access.hpp"
 
 namespace capsule::image {
 
@@ -31,8 +32,9 @@ class CapsuleInput {
   virtual void check(const VerifiedCapsule& capsule) const = 0;
 };
 
-/// Errors usage (no reference), not_found.
-std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const WorkingStore& store);
+/// `access`: how a registry over HTTP is reached. Errors usage (no reference), not_found.
+std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const WorkingStore& store,
+                                             std::shared_ptr<const oci::Access> access = {});
 std::unique_ptr<CapsuleInput> package_file(fs::Path path);
 /// `store` must outlive it.
 std::unique_ptr<CapsuleInput> published_package(oci::Store& store, PublishedPackage published);

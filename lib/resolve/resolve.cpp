@@ -10,9 +10,10 @@ namespace capsule::resolve {
 namespace {
 
 oci::RegistryLocation registry_of(const Question& question) {
-  if (!question.uri.registry.empty()) return oci::RegistryLocation::parse("oci://" + question.uri.registry);
+  if (!question.uri.registry.empty())
+    return oci::RegistryLocation::parse("oci://" + question.uri.registry, question.access);
   if (question.registry.empty()) throw Error{ErrorKind::usage, "the URI names no registry: give --registry"};
-  return oci::RegistryLocation::parse(question.registry);
+  return oci::RegistryLocation::parse(question.registry, question.access);
 }
 
 ProofRequest request_of(const index::Record& record) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,7 @@ namespace capsule::resolve {
 struct Question {
   index::CapsuleUri uri;
   std::string registry;  ///< where the URI names none; may be empty
+  std::shared_ptr<const oci::Access> access;
   const attest::TrustPolicy& trust;
   fs::Path state;  ///< remembers the heads that were seen
   log::Progress& progress;

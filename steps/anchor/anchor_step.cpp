@@ -70,7 +70,7 @@ void report(const std::vector<Anchored>& anchored, step::Context& step) {
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
-                 "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
+                 "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it")
       ->required()
       ->type_name("REFERENCE");
   app.add_option("--proof-bundle", options.proof_bundle,
@@ -85,6 +85,7 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--log-name", options.log_name, "Name of that log in its checkpoints and in log:<name>")
       ->capture_default_str()
       ->type_name("NAME");
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
 
@@ -98,7 +99,7 @@ const step::Manual& manual() {
 }
 
 void run(const Options& options, step::Context& step) {
-  const auto reference = oci::Reference::parse(options.reference);
+  const auto reference = oci::Reference::parse(options.reference, options.registries.access());
   if (!reference.digest)
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "step/registry_options.hpp"
 #include "step/run.hpp"
 
 namespace anchor_step {
@@ -13,6 +14,7 @@ struct Options {
   std::string log;
   std::string log_key;
   std::string log_name = "local";
+  capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
 };
 

@@ -112,7 +112,7 @@ std::string start_in(const std::string& record) {
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
-                 "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
+                 "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it")
       ->type_name("REFERENCE");
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
   app.add_option("--key", options.key,
@@ -151,6 +151,7 @@ void define_options(CLI::App& app, Options& options) {
          "This machine's UTID and the certificate that binds it; trusted by the role utid of the trust policy "
          "[STATE/host-identity.json]")
       ->type_name("FILE");
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 
   auto* end = app.add_subcommand("delete", "End what a deployment keeps running: its warm pool. Runs stay on record");
@@ -179,7 +180,7 @@ const step::Manual& manual() {
 void run(const Options& options, step::Context& step) {
   if (options.reference.empty())
     throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or: delete REFERENCE (see --help)"};
-  const auto reference = oci::Reference::parse(options.reference);
+  const auto reference = oci::Reference::parse(options.reference, options.registries.access());
   if (!reference.digest)
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "

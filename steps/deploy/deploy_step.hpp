@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "deploy/target.hpp"
+#include "step/registry_options.hpp"
 #include "step/run.hpp"
 
 namespace deploy_step {
@@ -22,6 +23,7 @@ struct Options {
   std::string timeout = "10m";
   double watts = 15;
   capsule::fs::Path host_identity;
+  capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
 };
 

@@ -59,7 +59,8 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     order.wanted = resolved.package_digest;
     return fetch_published(resolved.reference, order, surroundings);
   }
-  if (oci::Reference::looks_like(source)) return fetch_published(oci::Reference::parse(source), order, surroundings);
+  if (oci::Reference::looks_like(source))
+    return fetch_published(oci::Reference::parse(source, options.registries.access()), order, surroundings);
   const auto scheme = scheme_of(source);
   if (scheme == "https" || scheme == "http") return fetch_url(Url::parse(source), order, surroundings);
   if (!scheme.empty())

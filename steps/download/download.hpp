@@ -10,6 +10,7 @@
 #include "http/retry.hpp"
 #include "image/working_store.hpp"
 #include "log/progress.hpp"
+#include "step/registry_options.hpp"
 
 namespace download {
 
@@ -20,6 +21,7 @@ struct Options {
   std::string registry;
   std::string trust;
   std::string key;
+  capsule::step::RegistryOptions registries;
   std::string patience;  ///< longest silence of a server, a duration; empty: 30 s
   capsule::fs::Path state;
   std::uint64_t max_bytes = std::uint64_t{64} << 30U;

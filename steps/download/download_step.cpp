@@ -28,7 +28,7 @@ http::CurlLimits limits_from(const std::string& patience) {
 void define_options(CLI::App& app, Options& options) {
   app.add_option("source", options.source,
                  "Path of a package (a link is followed), https:// URL (http:// on loopback only), "
-                 "oci-layout:DIR/NAME:TAG or …@sha256:…, or capsule:// URI")
+                 "oci://HOST/BASE/NAME:TAG, oci-layout:DIR/NAME:TAG or …@sha256:…, or capsule:// URI")
       ->required()
       ->type_name("SOURCE");
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
@@ -47,6 +47,7 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--timeout", options.patience, "Longest silence of a server before the transfer is tried again [30s]")
       ->type_name("DURATION")
       ->check(step::duration());
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
 

@@ -61,7 +61,7 @@ void report_nothing(step::Context& step) {
 
 Task task_of(const Options& options, const attest::TrustPolicy& trust, const crypto::Signer& signer,
              log::Progress& progress) {
-  Task task{.reference = oci::Reference::parse(options.reference),
+  Task task{.reference = oci::Reference::parse(options.reference, options.registries.access()),
             .run_record = as_usage("--run-record", [&] { return Digest::parse(options.run_record); }),
             .trust = trust,
             .signer = signer,
@@ -101,6 +101,7 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--service-time", options.service_time, "Limit for the service to reach a final state [60s]")
       ->type_name("DURATION")
       ->check(step::duration());
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
 

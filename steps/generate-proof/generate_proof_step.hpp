@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fs/fd.hpp"
+#include "step/registry_options.hpp"
 #include "step/run.hpp"
 
 namespace generate_proof {
@@ -21,6 +22,7 @@ struct Options {
   std::string api_key_file;
   std::string hook_time = "30m";
   std::string service_time = "60s";
+  capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
 };
 

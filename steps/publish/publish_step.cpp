@@ -36,7 +36,8 @@ void define_options(CLI::App& app, Options& options) {
                  "The package: a file, sha256:<package digest> in the store, or a reference")
       ->required()
       ->type_name("CAPSULE");
-  app.add_option("--registry", options.registry, "Where to: oci-layout:DIR, one OCI layout per name at DIR/<name>/")
+  app.add_option("--registry", options.registry,
+                 "Where to: oci://HOST[:PORT]/BASE, or oci-layout:DIR, one OCI layout per name at DIR/<name>/")
       ->type_name("REGISTRY")
       ->required();
   app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
@@ -44,6 +45,7 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("FILE")
       ->excludes("--key");
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
 
@@ -60,10 +62,10 @@ const step::Manual& manual() {
 
 void run(const Options& options, step::Context& step) {
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
-  const auto registry = oci::RegistryLocation::parse(options.registry);
+  const auto registry = oci::RegistryLocation::parse(options.registry, options.registries.access());
   const auto policy = attest::find_trust(options.trust, options.key, state.string());
   const image::WorkingStore store{options.store.empty() ? state / "store" : options.store};
-  const auto input = image::locate_capsule(options.capsule, store);
+  const auto input = image::locate_capsule(options.capsule, store, registry.shared_access());
   const auto done = publish({*input, policy, registry, step.progress()});
   report(done, {registry, done.name, std::nullopt, done.index}, step);
 }

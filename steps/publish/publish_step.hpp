@@ -3,6 +3,7 @@
 #include <string>
 
 #include "fs/fd.hpp"
+#include "step/registry_options.hpp"
 #include "step/run.hpp"
 
 namespace publish {
@@ -13,6 +14,7 @@ struct Options {
   std::string key;
   std::string trust;
   capsule::fs::Path store;  ///< empty: STATE/store
+  capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
 };
 

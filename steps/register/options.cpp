@@ -13,6 +13,7 @@ void add_shared(CLI::App& app, Options& options) {
          "--trust", options.trust,
          "Trust policy with the roles capsule, proof, log and index [STATE/configmaps/capsule-trust/trust.yaml]")
       ->type_name("FILE");
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
 
@@ -20,7 +21,7 @@ void add_shared(CLI::App& app, Options& options) {
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
-                 "The published capsule: oci-layout:DIR/<name>@sha256:… of its version index")
+                 "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it")
       ->type_name("REFERENCE");
   app.add_option("--proof-bundle", options.proof_bundle,
                  "Digest of the proof bundle that generate-proof attached [none: only for a capsule whose policy "
@@ -40,14 +41,16 @@ void define_options(CLI::App& app, Options& options) {
   resolve->add_option("uri", options.uri, "capsule://<name>:<version>[?proof=true], version may be latest")
       ->required()
       ->type_name("URI");
-  resolve->add_option("--registry", options.registry, "Registry to look in, oci-layout:DIR [the URI's own]")
+  resolve
+      ->add_option("--registry", options.registry,
+                   "Registry to look in, oci://HOST[:PORT]/BASE or oci-layout:DIR [the URI's own]")
       ->type_name("REGISTRY");
   add_shared(*resolve, options);
 
   auto* list = app.add_subcommand("list", "List the names of a registry, or the versions of one name");
   list->add_option("name,--name", options.name, "Only this name, with its versions and their digests")
       ->type_name("NAME");
-  list->add_option("--registry", options.registry, "Registry to look in, oci-layout:DIR")
+  list->add_option("--registry", options.registry, "Registry to look in, oci://HOST[:PORT]/BASE or oci-layout:DIR")
       ->required()
       ->type_name("REGISTRY");
   add_shared(*list, options);

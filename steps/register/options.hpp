@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "step/registry_options.hpp"
 #include "step/run.hpp"
 
 namespace register_step {
@@ -17,6 +18,7 @@ struct Options {
   std::string trust;
   std::string uri;
   std::string name;
+  capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
 
   [[nodiscard]] capsule::fs::Path state_folder() const {

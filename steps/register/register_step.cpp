@@ -75,7 +75,7 @@ void note_in_deployment(const fs::Path& state, const index::Record& record,
 void register_capsule(const Options& options, step::Context& step) {
   if (options.reference.empty())
     throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or one of: resolve, list (see --help)"};
-  const auto reference = oci::Reference::parse(options.reference);
+  const auto reference = oci::Reference::parse(options.reference, options.registries.access());
   if (!reference.digest)
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
@@ -122,15 +122,16 @@ void register_capsule(const Options& options, step::Context& step) {
 
 void resolve(const Options& options, step::Context& step) {
   const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
-  const auto answer = capsule::resolve::resolve(
-      {index::CapsuleUri::parse(options.uri), options.registry, trust, options.state_folder(), step.progress()});
+  const auto answer =
+      capsule::resolve::resolve({index::CapsuleUri::parse(options.uri), options.registry, options.registries.access(),
+                                 trust, options.state_folder(), step.progress()});
   const auto reference = answer.reference().text();
   put_outputs(answer.found, reference, step);
   step.summary(summary_of(answer.found, reference, answer.proved));
 }
 
 void list(const Options& options, step::Context& step) {
-  const auto registry = oci::RegistryLocation::parse(options.registry);
+  const auto registry = oci::RegistryLocation::parse(options.registry, options.registries.access());
   const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
   index::SeenHeads seen{options.state_folder()};
   const auto names = options.name.empty() ? oci::repository_names(registry) : std::vector{options.name};

@@ -14,7 +14,7 @@ namespace {
 
 void add_proof_options(CLI::App& app, Options& options) {
   app.add_option("--registry", options.registry,
-                 "Registry to look in, oci-layout:DIR, for a capsule:// URI without one")
+                 "Registry to look in, oci://HOST[:PORT]/BASE or oci-layout:DIR, for a capsule:// URI without one")
       ->type_name("REGISTRY");
   app.add_option("--proof", options.proof,
                  "Also check this proof bundle: a file, or its sha256:… beside a published capsule")
@@ -34,7 +34,8 @@ void add_proof_options(CLI::App& app, Options& options) {
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("capsule", options.capsule,
-                 "A package file, sha256:<package digest> in the store, oci-layout:DIR/<name>:<version>, or "
+                 "A package file, sha256:<package digest> in the store, oci://HOST/BASE/<name>:<version>, "
+                 "oci-layout:DIR/<name>:<version>, or "
                  "capsule://<name>:<version>[?proof=true]")
       ->required()
       ->type_name("CAPSULE");
@@ -54,6 +55,7 @@ void define_options(CLI::App& app, Options& options) {
          "With --target: this machine's UTID and the certificate that binds it [STATE/host-identity.json]")
       ->type_name("FILE");
   add_proof_options(app, options);
+  step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "step/registry_options.hpp"
 #include "step/run.hpp"
 
 namespace verify_step {
@@ -18,6 +19,7 @@ struct Options {
   std::string registry;             ///< for a capsule:// URI that names none
   std::string proof;                ///< a proof bundle: a file, or its digest in the registry; empty: none
   std::string run_record;           ///< a file; empty: the registry has it
+  capsule::step::RegistryOptions registries;
   bool replay = false;
   std::string timeout = "10m";
   capsule::fs::Path state;

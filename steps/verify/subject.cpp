@@ -25,8 +25,8 @@ Subject published_subject(std::unique_ptr<oci::Store> store, image::PublishedPac
 }
 
 Subject registered_subject(const Options& options, const attest::TrustPolicy& trust, log::Progress& progress) {
-  auto answer = resolve::resolve(
-      {index::CapsuleUri::parse(options.capsule), options.registry, trust, options.state_folder(), progress});
+  auto answer = resolve::resolve({index::CapsuleUri::parse(options.capsule), options.registry,
+                                  options.registries.access(), trust, options.state_folder(), progress});
   auto store = oci::open_store(answer.registry, answer.found.record.name);
   auto published = image::read_published(*store, answer.found.record.index_digest);
   // What the registry claims is compared with the record here, and with the verified package by the input.
@@ -74,7 +74,7 @@ proof::CheckedProof check_bundle(const Subject& subject, const Options& options,
 Subject find_subject(const Options& options, const attest::TrustPolicy& trust, log::Progress& progress) {
   if (index::CapsuleUri::looks_like(options.capsule)) return registered_subject(options, trust, progress);
   if (oci::Reference::looks_like(options.capsule)) {
-    const auto reference = oci::Reference::parse(options.capsule);
+    const auto reference = oci::Reference::parse(options.capsule, options.registries.access());
     auto store = oci::open_store(reference.registry, reference.name);
     auto published = image::read_published(*store, reference);
     return published_subject(std::move(store), std::move(published));

@@ -1,0 +1,45 @@
+#include "step/registry_options.hpp"
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "step/values.hpp"
+
+namespace capsule::step {
+
+namespace {
+
+http::HostList hosts_of(std::string_view option, const std::vector<std::string>& typed) {
+  return with_trace(option, [&] { return http::HostList{typed}; });
+}
+
+}  // namespace
+
+std::shared_ptr<const oci::Access> RegistryOptions::access() const {
+  auto out = std::make_shared<oci::Access>();
+  out->insecure_registries = hosts_of("--insecure-registry", insecure_registries);
+  out->auth_hosts = hosts_of("--auth-host", auth_hosts);
+  out->ca_file = ca_file;
+  if (!time_limit.empty()) out->time_limit = parse_duration(time_limit);
+  return out;
+}
+
+void add_registry_options(CLI::App& app, RegistryOptions& options) {
+  app.add_option(
+         "--insecure-registry", options.insecure_registries,
+         "A registry that may be spoken to over plain http; repeatable, or separated by commas [loopback alone]")
+      ->delimiter(',')
+      ->type_name("HOST[:PORT]");
+  app.add_option("--auth-host", options.auth_hosts,
+                 "A host beyond the registry's own domain that its tokens may come from and uploads go to; repeatable, "
+                 "or separated by commas")
+      ->delimiter(',')
+      ->type_name("HOST[:PORT]");
+  app.add_option("--registry-ca", options.ca_file, "Certificates (PEM) to trust for registries [the system's]")
+      ->type_name("FILE");
+  app.add_option("--registry-timeout", options.time_limit,
+                 "How long a registry may be silent or unavailable before a transfer is given up [30s]")
+      ->type_name("DURATION")
+      ->check(step::duration());
+}
+
+}  // namespace capsule::step

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "oci/access.hpp"
+
+namespace capsule::step {
+
+/// How registries over HTTP may be reached, as typed: the same in every step that takes a registry.
+struct RegistryOptions {
+  std::vector<std::string> insecure_registries;
+  std::vector<std::string> auth_hosts;
+  std::string ca_file;
+  std::string time_limit;  ///< a duration; empty: that of oci::Access
+
+  /// Error usage for what is no HOST[:PORT].
+  [[nodiscard]] std::shared_ptr<const oci::Access> access() const;
+};
+
+/// Adds --insecure-registry, --auth-host, --registry-ca and --registry-timeout.
+void add_registry_options(CLI::App& app, RegistryOptions& options);
+
+}  // namespace capsule::step
