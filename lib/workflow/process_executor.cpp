@@ -14,9 +14,10 @@ namespace capsule::workflow {
 
 namespace {
 
-/// What of our environment a step may see: where its user's configuration is, and nothing that is secret.
-constexpr std::array passed_on{"PATH",           "HOME",          "LANG",    "XDG_CONFIG_HOME",
-                               "XDG_STATE_HOME", "SSL_CERT_FILE", "NO_COLOR"};
+/// What of our environment a step may see: where its user's configuration and credentials are, and nothing that is
+/// secret itself.
+constexpr std::array passed_on{"PATH",          "HOME",     "LANG",          "XDG_CONFIG_HOME",    "XDG_STATE_HOME",
+                               "SSL_CERT_FILE", "NO_COLOR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"};
 
 std::map<std::string, std::string> environment_of(const StepCommand& command) {
   std::map<std::string, std::string> out;
