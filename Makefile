@@ -7,12 +7,12 @@ BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev
   libarchive-dev libboost1.81-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libdeflate-dev libseccomp-dev libcli11-dev \
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev libpsl-dev python3
 TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace \
-  bash-completion zsh fish man-db mandoc
+  bash-completion zsh fish man-db mandoc podman buildah runc
 
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run test release sanitized lint bench fuzz clean capsule
+.PHONY: all build deps test-deps run images test release sanitized lint bench fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -80,6 +80,12 @@ run: build capsule
 	next $(BIN)/capsule-register list --registry "$$registry" --state '$(STATE)'; \
 	next $(BIN)/capsule-deploy "$$(cat "$$out/loop/reference")" --state '$(STATE)' --allow-unmet "$$unmet" --new-run; \
 	next $(BIN)/capsule-deploy delete m2n2-metal --state '$(STATE)' | sed 's/$$/   # ends the warm pool that a deploy leaves/'
+
+# The container images of the steps, from this tree's programs and from Debian's packages as they are installed here.
+ARCH := $(shell dpkg --print-architecture)
+images: build
+	@bash tests/support/install_packages.sh ca-certificates
+	$(PYTHON) -B images/build.py --out build/images --build $(ARCH) / $(BIN)
 
 test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure
