@@ -5,9 +5,9 @@
 #include <thread>
 
 #include "archive/image_tar.hpp"
+#include "core/pushed_source.hpp"
 #include "image/base_config.hpp"
 #include "image/base_image.hpp"
-#include "image/pushed_source.hpp"
 
 namespace capsule::image {
 

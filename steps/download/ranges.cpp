@@ -1,19 +1,10 @@
 #include "ranges.hpp"
 
-#include <charconv>
-
 namespace download {
 
 using namespace capsule;
 
 namespace {
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 std::string value_of(const http::Headers& headers, std::string_view name) {
   const auto* value = headers.find(name);
@@ -32,32 +23,11 @@ bool may_be_same(const Validators& known, const Validators& now) {
 
 }  // namespace
 
-std::optional<ContentRange> parse_content_range(std::string_view text) {
-  if (!text.starts_with("bytes ")) return std::nullopt;
-  text.remove_prefix(6);
-  const auto slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  ContentRange range;
-  const auto total = text.substr(slash + 1);
-  if (total != "*") {
-    range.total = parse_number(total);
-    if (!range.total) return std::nullopt;
-  }
-  const auto span = text.substr(0, slash);
-  if (span == "*") return range.total ? std::optional{range} : std::nullopt;
-  const auto dash = span.find('-');
-  if (dash == std::string_view::npos) return std::nullopt;
-  range.first = parse_number(span.substr(0, dash));
-  const auto last = parse_number(span.substr(dash + 1));
-  if (!range.first || !last || *last < *range.first || (range.total && *last >= *range.total)) return std::nullopt;
-  return range;
-}
-
 Validators validators_of(const http::Head& head) {
   Validators validators{value_of(head.headers, "ETag"), value_of(head.headers, "Last-Modified"), {}};
   if (head.status == 200) {
     validators.size = head.content_length();
-  } else if (const auto range = parse_content_range(value_of(head.headers, "Content-Range"))) {
+  } else if (const auto range = http::parse_content_range(value_of(head.headers, "Content-Range"))) {
     validators.size = range->total;
   }
   return validators;
@@ -65,7 +35,7 @@ Validators validators_of(const http::Head& head) {
 
 Verdict judge(const http::Head& head, std::uint64_t offset, const Validators& known) {
   if (head.status == 200) return Verdict::whole;
-  const auto range = parse_content_range(value_of(head.headers, "Content-Range"));
+  const auto range = http::parse_content_range(value_of(head.headers, "Content-Range"));
   const auto now = validators_of(head);
   if (!range || !may_be_same(known, now)) return Verdict::start_over;
   if (head.status == 416) return range->total == offset ? Verdict::complete : Verdict::start_over;

@@ -1,20 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
 
 #include "http/client.hpp"
+#include "http/content_range.hpp"
 #include "partial_file.hpp"
 
 namespace download {
-
-/// Content-Range (RFC 9110 §14.4): "bytes 5-9/10", "bytes 5-9/*", "bytes */10".
-struct ContentRange {
-  std::optional<std::uint64_t> first;  ///< absent: the range could not be satisfied
-  std::optional<std::uint64_t> total;  ///< absent: not known
-};
-std::optional<ContentRange> parse_content_range(std::string_view text);
 
 /// The validators of an answer; `size` is that of the whole resource.
 Validators validators_of(const capsule::http::Head& head);

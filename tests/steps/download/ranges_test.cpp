@@ -1,4 +1,5 @@
 #include "ranges.hpp"
+#include "http/content_range.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -6,12 +7,12 @@ using namespace capsule;
 using namespace download;
 
 TEST_CASE("Content-Range is read strictly") {
-  const auto good = parse_content_range("bytes 5-9/10");
+  const auto good = http::parse_content_range("bytes 5-9/10");
   REQUIRE(good);
   CHECK(good->first == 5);
   CHECK(good->total == 10);
-  CHECK(parse_content_range("bytes 5-9/*")->total == std::nullopt);
-  const auto refused = parse_content_range("bytes */10");
+  CHECK(http::parse_content_range("bytes 5-9/*")->total == std::nullopt);
+  const auto refused = http::parse_content_range("bytes */10");
   REQUIRE(refused);
   CHECK_FALSE(refused->first);
   CHECK(refused->total == 10);
@@ -19,7 +20,7 @@ TEST_CASE("Content-Range is read strictly") {
                           "bytes 5-/10", "bytes */*", "octets 5-9/10", "bytes 5-9/10 ", "bytes 5-9/x", "bytes +5-9/10",
                           "bytes 5-18446744073709551616/*", "bytes=5-9/10"}) {
     CAPTURE(bad);
-    CHECK_FALSE(parse_content_range(bad));
+    CHECK_FALSE(http::parse_content_range(bad));
   }
 }
 

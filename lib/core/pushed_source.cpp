@@ -1,10 +1,10 @@
-#include "image/pushed_source.hpp"
+#include "core/pushed_source.hpp"
 
 #include <algorithm>
 
 #include "core/error.hpp"
 
-namespace capsule::image {
+namespace capsule {
 
 PushedSource::PushedSource(std::size_t capacity) : m_ring(capacity) {}
 
@@ -28,8 +28,9 @@ void PushedSource::finish() {
   m_changed.notify_all();
 }
 
-void PushedSource::abandon() {
+void PushedSource::abandon(std::exception_ptr reason) {
   const std::lock_guard lock{m_mutex};
+  m_reason = std::move(reason);
   m_abandoned = true;
   m_changed.notify_all();
 }
@@ -37,6 +38,7 @@ void PushedSource::abandon() {
 std::size_t PushedSource::read(MutableBytes buffer) {
   std::unique_lock lock{m_mutex};
   m_changed.wait(lock, [this] { return m_abandoned || m_finished || m_filled != 0; });
+  if (m_abandoned && m_reason) std::rethrow_exception(m_reason);
   if (m_abandoned) throw Error{ErrorKind::invalid_input, "the stream was given up"};
   const auto count = std::min({m_filled, m_ring.size() - m_start, buffer.size()});
   std::copy_n(m_ring.begin() + static_cast<std::ptrdiff_t>(m_start), count, buffer.begin());
@@ -52,4 +54,9 @@ void PushedSource::stop_reading() {
   m_changed.notify_all();
 }
 
-}  // namespace capsule::image
+bool PushedSource::is_stopped() {
+  const std::lock_guard lock{m_mutex};
+  return m_stopped;
+}
+
+}  // namespace capsule

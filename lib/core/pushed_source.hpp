@@ -1,11 +1,12 @@
 #pragma once
 
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 
 #include "core/stream.hpp"
 
-namespace capsule::image {
+namespace capsule {
 
 /// A pipe between two threads: what one writes the other reads, through one buffer of fixed size. Lets a reader that
 /// pulls (a tar in a tar) work on bytes that go by.
@@ -17,12 +18,13 @@ class PushedSource final : public Sink, public Source {
   void write(ByteView bytes) override;
   /// No more will be written: the reader sees the end.
   void finish();
-  /// The writer failed: the reader gets an Error instead of the end.
-  void abandon();
+  /// The writer failed: the reader gets an Error instead of the end; `reason`, if there is one.
+  void abandon(std::exception_ptr reason = {});
 
   std::size_t read(MutableBytes buffer) override;
   /// The reader needs no more: the writer never waits again.
   void stop_reading();
+  [[nodiscard]] bool is_stopped();
 
  private:
   std::mutex m_mutex;
@@ -33,6 +35,7 @@ class PushedSource final : public Sink, public Source {
   bool m_finished = false;
   bool m_abandoned = false;
   bool m_stopped = false;
+  std::exception_ptr m_reason;
 };
 
-}  // namespace capsule::image
+}  // namespace capsule
