@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/digest.hpp"
+#include "core/stream.hpp"
+
+namespace capsule::oci {
+
+/// A blob that can be read more than once and from any byte on, so that a transfer can begin anew or go on.
+struct BlobContent {
+  Digest digest;
+  std::uint64_t size = 0;  ///< bytes
+  std::function<std::unique_ptr<Source>(std::uint64_t offset)> open{};
+};
+
+}  // namespace capsule::oci
