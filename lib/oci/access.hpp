@@ -18,6 +18,8 @@ struct Access {
   http::HostList auth_hosts;           ///< further hosts that tokens and uploads may be sent to
   /// PEM certificates to trust in place of the system's file (http::CurlLimits::ca_file); empty: none.
   std::string ca_file;
+  /// Folder of what is known of unfinished uploads; empty: a new process begins them anew.
+  std::string uploads;
   /// How long a server may be silent or unavailable before one transfer is given up.
   std::chrono::milliseconds time_limit{30'000};
   /// Shared by all copies, so that nobody is asked twice.

@@ -112,18 +112,29 @@ class Upload {
 
   /// Begins a session, unless a mount makes it needless.
   bool begin() {
-    auto url = m_place.uploads;
-    if (m_next_mount < m_place.mount_from.size()) {
-      url = with_query(with_query(url, "mount", m_content.digest().text()), "from", m_place.mount_from[m_next_mount]);
-      ++m_next_mount;
+    while (m_next_mount < m_place.mount_from.size()) {
+      if (const auto response = mount(m_place.mount_from[m_next_mount++])) {
+        if (response->status == 201) return true;
+        if (response->status == 202) return begin_with(*response);
+      }
     }
-    const auto response = m_retrying.send(request(http::Method::post, url));
-    if (response.status == 201) return true;
-    if (response.status != 202) {
-      // A source that may not be read must not forbid what needs no source.
-      if (url.query() != m_place.uploads.query()) return begin();
-      refuse(response, "begin an upload");
+    const auto response = m_retrying.send(request(http::Method::post, m_place.uploads));
+    if (response.status == 202) return begin_with(response);
+    refuse(response, "begin an upload");
+  }
+
+  /// A source that may not be read must not forbid what needs no source.
+  std::optional<http::Response> mount(const std::string& from) {
+    const auto url = with_query(with_query(m_place.uploads, "mount", m_content.digest().text()), "from", from);
+    try {
+      return m_retrying.send(request(http::Method::post, url));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::denied) throw;
+      return std::nullopt;
     }
+  }
+
+  bool begin_with(const http::Response& response) {
     follow(response);
     m_sent = 0;
     return false;
@@ -142,24 +153,8 @@ class Upload {
       if (m_location) return;
       throw Error{ErrorKind::invalid_input, fmt::format("{} does not say where to upload to", response.url.loggable())};
     }
-    auto target = resolve(response.url, *location);
-    if (response.url.scheme() == "https" && target.scheme() == "http") {
-      throw Error{ErrorKind::denied,
-                  fmt::format("{} sends an upload on to plain http ({})", response.url.loggable(), target.loggable())};
-    }
-    m_settings.check_location(target);
-    m_location = std::move(target);
+    m_location = upload_location(response.url, *location);
     m_chunk = std::max(m_settings.chunk, least_chunk(response.headers));
-  }
-
-  static Url resolve(const Url& from, const std::string& location) {
-    try {
-      return from.resolve(location);
-    } catch (const Error&) {
-      // The reason would quote the location, whose query can be a credential.
-      throw Error{ErrorKind::invalid_input,
-                  fmt::format("{} sends an upload on to what is no usable URL", from.loggable())};
-    }
   }
 
   /// What there is to do from here on; nothing where an answer says to go on otherwise.
@@ -295,6 +290,15 @@ class Upload {
 };
 
 }  // namespace
+
+Url upload_location(const Url& answered, const std::string& location) {
+  try {
+    return answered.resolve(location);
+  } catch (const Error&) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} sends an upload on to what is no usable URL", answered.loggable())};
+  }
+}
 
 Uploaded upload_blob(http::Client& client, const UploadPlace& place, const BlobContent& content,
                      const UploadSettings& settings) {

@@ -25,8 +25,6 @@ struct UploadSettings {
   http::RetryPolicy retry{};
   http::Timer timer = http::Timer::real();
   fs::Path records{};  ///< folder of UploadRecord; empty: a new process begins anew
-  /// Error denied for a Location that the blob must not be sent to.
-  std::function<void(const Url&)> check_location = [](const Url&) {};
 };
 
 enum class Uploaded { already_there, mounted, sent };
@@ -38,8 +36,12 @@ enum class Uploaded { already_there, mounted, sent };
 /// a failure that may pass it asks where the registry stands and goes on there, or begins anew where the session is
 /// lost; also where a former process was killed. A failure for good ends the session, so that nothing is left behind.
 /// Errors: those of the registry's answers; unavailable or timed_out when no try is left; then the session stays.
-/// `client` must not try again by itself.
+/// `client` must not try again by itself; where a Location may lead to, is its affair.
 Uploaded upload_blob(http::Client& client, const UploadPlace& place, const BlobContent& content,
                      const UploadSettings& settings);
+
+/// Where an answer's Location sends an upload, against the URL that answered. Error invalid_input; the message holds
+/// nothing of it, for it can be a credential.
+Url upload_location(const Url& answered, const std::string& location);
 
 }  // namespace capsule::oci

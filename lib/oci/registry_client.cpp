@@ -27,9 +27,9 @@ http::CurlLimits limits_of(const Access& access) {
 /// What a request goes through, outermost first: logging in, retries, the network.
 class RegistryClient final : public http::Client {
  public:
-  RegistryClient(const Access& access, std::shared_ptr<RegistryLogin> login)
+  RegistryClient(const Access& access, int attempts, std::shared_ptr<RegistryLogin> login)
       : m_curl(limits_of(access)),
-        m_retrying(m_curl, {.total = access.time_limit}),
+        m_retrying(m_curl, {.backoff = {.attempts = attempts}, .total = access.time_limit}),
         m_authorizing(m_retrying, std::move(login)) {}
 
   http::Response send(const http::Request& request) override { return m_authorizing.send(request); }
@@ -84,8 +84,10 @@ std::shared_ptr<RegistrySessions> make_registry_sessions() {
 
 Registry reach(const RegistryLocation& location, std::string_view repository) {
   auto login = location.access().sessions->login(location, repository);
-  return {login->registry(),
-          [access = location.access(), login] { return std::make_unique<RegistryClient>(access, login); }};
+  const auto connect = [access = location.access(), login](int attempts) {
+    return [=] { return std::make_unique<RegistryClient>(access, attempts, login); };
+  };
+  return {login->registry(), connect(BackoffPolicy{}.attempts), connect(1)};
 }
 
 }  // namespace capsule::oci

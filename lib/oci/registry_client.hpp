@@ -17,6 +17,7 @@ using Connect = std::function<std::unique_ptr<http::Client>()>;
 struct Registry {
   Url base;
   Connect connect;
+  Connect connect_once;  ///< without retries: for whoever knows better where to go on
 };
 
 /// The registry that `location`, no layout, names; `repository` is the one there (or the part of its name that is

@@ -7,10 +7,8 @@
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/hash.hpp"
-#include "fs/temporary.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
-#include "oci/checked_source.hpp"
 #include "oci/manifest.hpp"
 #include "oci/media_types.hpp"
 #include "oci/referrers_index.hpp"
@@ -46,70 +44,6 @@ std::vector<std::string> read_list(http::Client& client, const Url& first, std::
   return out;
 }
 
-/// A blob, fetched piece by piece while it is read.
-class FetchedBlob final : public Source {
- public:
-  FetchedBlob(Url url, std::uint64_t size, std::unique_ptr<http::Client> client)
-      : m_url(std::move(url)), m_size(size), m_client(std::move(client)) {}
-
-  std::size_t read(MutableBytes buffer) override {
-    if (m_rest.empty() && m_offset < m_size) fetch();
-    const auto count = std::min(buffer.size(), m_rest.size());
-    std::copy_n(m_rest.begin(), count, buffer.begin());
-    m_rest = m_rest.subspan(count);
-    return count;
-  }
-
- private:
-  void fetch() {
-    constexpr std::uint64_t piece = std::uint64_t{4} << 20U;
-    const auto end = std::min(m_offset + piece, m_size);
-    http::Request request{http::Method::get, m_url};
-    request.headers.add("Range", fmt::format("bytes={}-{}", m_offset, end - 1));
-    request.time_limit = std::chrono::milliseconds{0};
-    request.response_limit = m_size;
-    auto response = m_client->send(request);
-    if (response.status == 404) throw Error{ErrorKind::not_found, fmt::format("{} is not there", m_url.loggable())};
-    expect_registry_success(response, "the blob cannot be read");
-    m_piece = std::move(response.body);
-    m_rest = as_bytes(m_piece);
-    if (response.status == 200) {
-      m_rest = m_rest.subspan(std::min<std::size_t>(m_offset, m_rest.size()));
-      m_offset = m_size;
-    } else {
-      m_offset += m_rest.size();
-    }
-    if (m_rest.empty()) throw Error{ErrorKind::unavailable, fmt::format("{} ends early", m_url.loggable())};
-  }
-
-  Url m_url;
-  std::uint64_t m_size;
-  std::uint64_t m_offset = 0;
-  std::string m_piece;
-  ByteView m_rest;
-  std::unique_ptr<http::Client> m_client;
-};
-
-class OwningCheckedSource final : public Source {
- public:
-  OwningCheckedSource(std::unique_ptr<Source> content, const Descriptor& descriptor)
-      : m_content(std::move(content)), m_checked(*m_content, descriptor.digest, descriptor.size) {}
-  std::size_t read(MutableBytes buffer) override { return m_checked.read(buffer); }
-
- private:
-  std::unique_ptr<Source> m_content;
-  CheckedSource m_checked;
-};
-
-class Passed final : public Source {
- public:
-  explicit Passed(Source& next) : m_next(next) {}
-  std::size_t read(MutableBytes buffer) override { return m_next.read(buffer); }
-
- private:
-  Source& m_next;
-};
-
 }  // namespace
 
 RegistryStore::RegistryStore(Registry registry, std::string repository, const Access& access, http::Timer timer)
@@ -117,6 +51,7 @@ RegistryStore::RegistryStore(Registry registry, std::string repository, const Ac
       m_access(access),
       m_urls(m_registry.base, std::move(repository)),
       m_client(m_registry.connect()),
+      m_blobs(m_urls, m_registry, m_access),
       m_manifests(m_urls, *m_client),
       m_referrers(m_urls, *m_client, m_manifests, std::move(timer)) {}
 
@@ -132,14 +67,7 @@ std::string RegistryStore::manifest(const Digest& digest) {
 }
 
 std::optional<std::uint64_t> RegistryStore::blob_size(const Digest& digest) {
-  const auto response = m_client->send({http::Method::head, m_urls.blob(digest)});
-  if (response.status == 404) return std::nullopt;
-  expect_registry_success(response, "the blob cannot be found");
-  const auto size = http::Head{response.status, response.headers}.content_length();
-  if (!size) {
-    throw Error{ErrorKind::invalid_input, fmt::format("{} does not say how large it is", response.url.loggable())};
-  }
-  return size;
+  return m_blobs.size_of(digest);
 }
 
 bool RegistryStore::holds(const Digest& digest, std::uint64_t size) {
@@ -150,49 +78,28 @@ bool RegistryStore::holds_manifest(const Digest& digest, std::uint64_t size) {
   return m_manifests.size_of(digest) == size;
 }
 
-Url RegistryStore::begin_upload() {
-  const auto response = m_client->send({http::Method::post, m_urls.uploads()});
-  expect_registry_success(response, "an upload cannot be begun");
-  const auto* location = response.headers.find("Location");
-  if (location == nullptr) {
-    throw Error{ErrorKind::invalid_input, fmt::format("{} does not say where to upload to", response.url.loggable())};
-  }
-  return response.url.resolve(*location);
-}
-
 void RegistryStore::require_writable() {
-  static_cast<void>(m_client->send({http::Method::del, begin_upload()}));
+  m_blobs.require_writable();
 }
 
 std::unique_ptr<Source> RegistryStore::open_blob(const Descriptor& descriptor) {
-  auto content = std::make_unique<FetchedBlob>(m_urls.blob(descriptor.digest), descriptor.size, m_registry.connect());
-  return std::make_unique<OwningCheckedSource>(std::move(content), descriptor);
+  return m_blobs.open(descriptor);
+}
+
+void RegistryStore::read_blob(const Descriptor& descriptor, Sink& sink) {
+  m_blobs.read(descriptor, sink);
+}
+
+void RegistryStore::put_content(const BlobContent& content) {
+  m_blobs.put(content);
 }
 
 void RegistryStore::put_blob(const Digest& digest, std::uint64_t size, Source& content) {
-  if (holds(digest, size)) return;
-  CheckedSource checked{content, digest, size};
-  http::Request request{http::Method::put, with_query(begin_upload(), "digest", digest.text())};
-  request.headers.add("Content-Type", "application/octet-stream");
-  request.time_limit = std::chrono::milliseconds{0};
-  bool read = false;
-  request.streamed_body = http::StreamedBody{size, [&]() -> std::unique_ptr<Source> {
-                                               if (read)
-                                                 throw Error{ErrorKind::unavailable, "the upload was interrupted"};
-                                               read = true;
-                                               return std::make_unique<Passed>(checked);
-                                             }};
-  expect_registry_success(m_client->send(request), "the blob cannot be stored");
+  m_blobs.put(digest, size, content);
 }
 
 Descriptor RegistryStore::put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) {
-  StringSink sink{std::size_t{64} << 20U};
-  produce(sink);
-  const auto& text = sink.text();
-  Descriptor out{std::string{media_type}, crypto::sha256(text), text.size(), {}, {}, {}};
-  ViewSource source{as_bytes(text)};
-  put_blob(out.digest, out.size, source);
-  return out;
+  return m_blobs.put_stream(media_type, produce);
 }
 
 Descriptor RegistryStore::put_manifest(std::string_view media_type, std::string_view bytes,

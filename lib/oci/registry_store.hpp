@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "http/retry.hpp"
+#include "oci/registry_blobs.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/registry_manifests.hpp"
 #include "oci/registry_referrers.hpp"
@@ -26,6 +27,8 @@ class RegistryStore final : public Store {
   bool holds_manifest(const Digest& digest, std::uint64_t size) override;
   void require_writable() override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
+  void read_blob(const Descriptor& descriptor, Sink& sink) override;
+  void put_content(const BlobContent& content) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
   Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
@@ -36,11 +39,11 @@ class RegistryStore final : public Store {
   void settle() override;
 
  private:
-  Url begin_upload();
   Registry m_registry;
   Access m_access;
   RegistryUrls m_urls;
   std::unique_ptr<http::Client> m_client;
+  RegistryBlobs m_blobs;
   RegistryManifests m_manifests;
   RegistryReferrers m_referrers;
 };

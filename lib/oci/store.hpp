@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/stream.hpp"
+#include "oci/blob_content.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/reference.hpp"
 
@@ -45,10 +46,12 @@ class Store {
   /// not_found. The source does not need the store any more.
   [[nodiscard]] virtual std::unique_ptr<Source> open_blob(const Descriptor& descriptor) = 0;
   /// The same, into a sink.
-  void read_blob(const Descriptor& descriptor, Sink& sink);
+  virtual void read_blob(const Descriptor& descriptor, Sink& sink);
   /// Stores a blob of known digest; nothing is read from `content` where the store holds the blob already. One that is
   /// there with other bytes is replaced, with a warning. A mismatch is Error verification_failed and stores nothing.
   virtual void put_blob(const Digest& digest, std::uint64_t size, Source& content) = 0;
+  /// The same of content that can be read again, so that a transfer that is cut can go on; also in a new process.
+  virtual void put_content(const BlobContent& content);
   /// Stores a blob whose digest is known only at its end.
   virtual Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) = 0;
   /// Stores a manifest or index and, with `tag`, points the tag at it. A manifest with a `subject` becomes a referrer

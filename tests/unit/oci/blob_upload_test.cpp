@@ -261,16 +261,9 @@ TEST_CASE("what a registry says for good is an error of its kind, and its sessio
   if (kind != ErrorKind::unavailable) CHECK_FALSE(f.registry.session);
 }
 
-TEST_CASE("an upload goes only where it may") {
+TEST_CASE("an upload needs a Location that can be used, and never repeats it") {
   Fixture f;
-  f.settings.check_location = [](const Url& url) {
-    if (url.host() != "registry.example") throw Error{ErrorKind::denied, "another host"};
-  };
-  const auto [location, kind] =
-      GENERATE(table<std::string, ErrorKind>({{"https://evil.example/upload?secret=1", ErrorKind::denied},
-                                              {"http://registry.example/upload?secret=1", ErrorKind::denied},
-                                              {"ftp://registry.example/upload?secret=1", ErrorKind::invalid_input},
-                                              {"", ErrorKind::invalid_input}}));
+  const std::string location = GENERATE("ftp://registry.example/upload?secret=1", "");
   http::Headers headers;
   if (!location.empty()) headers.add("Location", location);
   f.registry.hook = answer_nth(http::Method::post, 1, 202, headers);
@@ -278,7 +271,7 @@ TEST_CASE("an upload goes only where it may") {
     f.put();
     FAIL("an error is wanted");
   } catch (const Error& error) {
-    CHECK(error.kind() == kind);
+    CHECK(error.kind() == ErrorKind::invalid_input);
     CHECK(error.message().find("secret") == std::string::npos);
   }
   CHECK(f.registry.received == 0);

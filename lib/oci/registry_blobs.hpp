@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "oci/access.hpp"
+#include "oci/blob_content.hpp"
+#include "oci/descriptor.hpp"
+#include "oci/registry_client.hpp"
+#include "oci/registry_url.hpp"
+
+namespace capsule::oci {
+
+/// The blobs of one repository of a registry (distribution-spec 1.1): what Store promises of them.
+class RegistryBlobs {
+ public:
+  /// All three must outlive it.
+  RegistryBlobs(const RegistryUrls& urls, const Registry& registry, const Access& access);
+
+  std::optional<std::uint64_t> size_of(const Digest& digest);
+  /// Begins an upload and ends it. Error denied.
+  void require_writable();
+  std::unique_ptr<Source> open(const Descriptor& blob);
+  void read(const Descriptor& blob, Sink& sink);
+  void put(const BlobContent& content);
+  /// What can be read once only is kept in a temporary file first, if the registry lacks it and it is no small one.
+  void put(const Digest& digest, std::uint64_t size, Source& content);
+  Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce);
+
+ private:
+  const RegistryUrls& m_urls;
+  const Registry& m_registry;
+  const Access& m_access;
+  std::unique_ptr<http::Client> m_client;  ///< does not try again by itself
+};
+
+}  // namespace capsule::oci
