@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <exception>
 
 #include "log/log.hpp"
@@ -12,10 +13,15 @@ namespace capsule::oci {
 namespace {
 
 constexpr int bad_request = 400;
+/// For a machine's own server to answer in; one that speaks plain http may wait for the rest of what it takes for a
+/// line.
+constexpr std::chrono::seconds patience{5};
 
 /// Whether a server speaks there; a server of https answers plain http with 400.
 bool is_spoken(http::Client& client, const Url& origin) {
-  return client.send({.url = origin.with_path("/v2/"), .redirects = http::Redirects::give_back}).status != bad_request;
+  const http::Request question{
+      .url = origin.with_path("/v2/"), .redirects = http::Redirects::give_back, .time_limit = patience};
+  return client.send(question).status != bad_request;
 }
 
 }  // namespace
