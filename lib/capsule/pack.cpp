@@ -95,7 +95,8 @@ void refuse_inside(const fs::Path& package, const fs::Path& folder) {
   }
 }
 
-Digest hash_file(const fs::Path& folder, const PackageContent::File& file, MutableBytes buffer) {
+Digest hash_file(const fs::Path& folder, const PackageContent::File& file, MutableBytes buffer,
+                 log::Progress* progress) {
   const std::vector<PackageContent::File> files{file};
   FolderFiles input{folder, files};
   input.open(0);
@@ -105,6 +106,7 @@ Digest hash_file(const fs::Path& folder, const PackageContent::File& file, Mutab
     std::vector<MutableBytes> pieces{buffer.first(count)};
     input.read(pieces);
     hasher.update(buffer.first(count));
+    if (progress != nullptr) progress->advance(count);
     rest -= count;
   }
   input.close();
@@ -112,7 +114,7 @@ Digest hash_file(const fs::Path& folder, const PackageContent::File& file, Mutab
 }
 
 /// Whether the folder's files are those of the list: paths first, then content, on all cores.
-bool holds(const ChecksumList& list, const Folder& folder, const fs::Path& root) {
+bool holds(const ChecksumList& list, const Folder& folder, const PackRequest& request) {
   const auto& files = folder.content.files;
   if (list.lines().size() != files.size() + 1) return false;
   for (const auto& file : files) {
@@ -126,7 +128,8 @@ bool holds(const ChecksumList& list, const Folder& folder, const fs::Path& root)
     try {
       Bytes buffer(std::size_t{256} << 10U);
       for (auto i = next++; i < files.size() && same; i = next++)
-        if (hash_file(root, files[i], buffer) != *list.find(files[i].path.text())) same = false;
+        if (hash_file(request.folder, files[i], buffer, request.progress) != *list.find(files[i].path.text()))
+          same = false;
     } catch (...) {
       const std::lock_guard lock{mutex};
       error = std::current_exception();
@@ -160,13 +163,17 @@ std::optional<CheckedPackage> find_existing(const fs::Path& package, const Folde
   if (!std::filesystem::exists(status)) return std::nullopt;
   if (std::filesystem::is_regular_file(status) && std::filesystem::file_size(package, error) == 0) return std::nullopt;
   const auto head = read_existing_head(package, request.limits);
-  if (head.manifest_text != folder.content.manifest_text || !holds(head.files, folder, request.folder))
-    return std::nullopt;
+  if (head.manifest_text != folder.content.manifest_text) return std::nullopt;
+  fs::FileSource source{package};
+  if (request.progress != nullptr) request.progress->begin("comparing", folder.bytes + source.size());
+  if (!holds(head.files, folder, request)) return std::nullopt;
   try {
-    fs::FileSource source{package};
     CheckOptions options;
     options.limits = request.limits;
-    return check_package(source, options);
+    options.progress = request.progress;
+    auto checked = check_package(source, options);
+    if (request.progress != nullptr) request.progress->end();
+    return checked;
   } catch (const Error& damaged) {
     if (damaged.kind() != ErrorKind::invalid_input && damaged.kind() != ErrorKind::verification_failed) throw;
     return std::nullopt;  // written anew

@@ -33,18 +33,20 @@ class ThrottledProgress : public Progress {
     m_total = total;
     m_done = 0;
     m_start = m_shown = Clock::now();
+    m_is_running = true;
   }
 
   void advance(std::uint64_t count) override {
     m_done += count;
     const std::unique_lock lock{m_mutex, std::try_to_lock};
-    if (!lock.owns_lock() || Clock::now() - m_shown < m_interval) return;
+    if (!lock.owns_lock() || !m_is_running || Clock::now() - m_shown < m_interval) return;
     m_shown = Clock::now();
     show();
   }
 
   void end() override {
     const std::lock_guard lock{m_mutex};
+    m_is_running = false;
     finish();
   }
 
@@ -63,6 +65,7 @@ class ThrottledProgress : public Progress {
   std::atomic<std::uint64_t> m_done = 0;
   Clock::time_point m_start;
   Clock::time_point m_shown;
+  bool m_is_running = false;  ///< between begin() and end()
 };
 
 class BarProgress final : public ThrottledProgress {
@@ -77,14 +80,26 @@ class BarProgress final : public ThrottledProgress {
       set_bar(fmt::format("{} {} {}/s", m_what, human_size(done()), speed));
       return;
     }
-    constexpr std::size_t width = 30;
-    const auto filled = static_cast<std::size_t>(static_cast<double>(done()) / static_cast<double>(m_total) * width);
     const std::chrono::milliseconds left{
         static_cast<std::int64_t>(static_cast<double>(m_total - done()) / std::max(rate, 1.0) * 1e3)};
-    set_bar(fmt::format("{} [{}{}] {}/{} {}/s {} left", m_what, std::string(filled, '='),
-                        std::string(width - filled, ' '), human_size(done()), human_size(m_total), speed,
-                        human_duration(left)));
+    const auto numbers =
+        fmt::format("{}/{} {}/s {} left", human_size(done()), human_size(m_total), speed, human_duration(left));
+    set_bar(fmt::format("{} {}{}", m_what, strip(m_what.size() + numbers.size()), numbers));
   }
+
+  /// "[===   ] ", as long as there is room for beside `others` characters, or nothing.
+  [[nodiscard]] std::string strip(std::size_t others) const {
+    constexpr std::size_t longest = 30;
+    constexpr std::size_t shortest = 8;
+    const auto taken = others + std::string_view{" [] "}.size() + 1;  // the last column stays free
+    const auto columns = screen_width();
+    if (columns < taken + shortest) return {};
+    const auto width = std::min(columns - taken, longest);
+    const auto filled = static_cast<std::size_t>(static_cast<double>(done()) / static_cast<double>(m_total) *
+                                                 static_cast<double>(width));
+    return fmt::format("[{}{}] ", std::string(filled, '='), std::string(width - filled, ' '));
+  }
+
   void finish() override { set_bar(""); }
 };
 

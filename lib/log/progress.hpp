@@ -15,7 +15,7 @@ class Progress {
   virtual ~Progress() = default;
   /// Begins a stretch of `total` bytes (0: not known), e.g. "packing".
   virtual void begin(std::string_view what, std::uint64_t total) = 0;
-  /// `count` more bytes are done. May be called from several threads.
+  /// `count` more bytes are done. May be called from several threads; outside of a stretch nothing is shown of it.
   virtual void advance(std::uint64_t count) = 0;
   virtual void end() = 0;
 };
@@ -28,7 +28,8 @@ class SilentProgress final : public Progress {
   void end() override {}
 };
 
-/// The one that fits this process: a bar on a terminal; `N/M` lines in the file that ARGO_PROGRESS_FILE names (percent,
+/// The one that fits this process: a bar on a terminal, with bytes, speed and
+/// time left; `N/M` lines in the file that ARGO_PROGRESS_FILE names (percent,
 /// 0 ≤ N ≤ 100 = M: a line without a slash kills Argo's wait container, so no other form can be written); else silence.
 Progress& process_progress();
 

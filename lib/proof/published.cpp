@@ -69,7 +69,10 @@ CapsuleWithFacts verify_with_facts(image::CapsuleInput& input, const attest::Tru
 CapsuleWithFacts verify_published_capsule(oci::Store& store, const Digest& version_index,
                                           const attest::TrustPolicy& trust, log::Progress* progress) {
   const auto input = image::published_package(store, image::read_published(store, version_index));
-  return verify_with_facts(*input, trust, progress);
+  if (progress != nullptr) progress->begin("verifying", input->size());
+  auto out = verify_with_facts(*input, trust, progress);
+  if (progress != nullptr) progress->end();
+  return out;
 }
 
 RecordReader record_reader(oci::Store& store) {

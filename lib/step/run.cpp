@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
+#include "log/screen.hpp"
 #include "step/arguments.hpp"
 #include "step/boundary.hpp"
 #include "step/description.hpp"
@@ -59,6 +60,7 @@ void write_termination_message(std::string_view message) {
 }
 
 int fail(int code, std::string_view message) {
+  log::close_bar();
   log::error(message);
   write_termination_message(message);
   return code;
@@ -213,6 +215,7 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   try {
     begin_outputs(common.outputs);
     work(context);
+    log::close_bar();
     outputs.write(context.m_files, context.m_result);
     const bool as_json =
         common.output == Format::json || (common.output == Format::automatic && ::isatty(STDOUT_FILENO) == 0);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fs/temporary.hpp"
+#include "log/screen.hpp"
 #include "step/run.hpp"
 
 namespace capsule::step {
@@ -42,6 +43,7 @@ void wait_for_signal() {
   const auto signals = terminating_signals();
   int signal = 0;
   if (::sigwait(&signals, &signal) != 0) return;
+  log::close_bar();
   {
     const std::lock_guard lock{actions_mutex};
     for (const auto& action : actions()) action();
