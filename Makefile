@@ -81,11 +81,18 @@ run: build capsule
 	next $(BIN)/capsule-deploy "$$(cat "$$out/loop/reference")" --state '$(STATE)' --allow-unmet "$$unmet" --new-run; \
 	next $(BIN)/capsule-deploy delete m2n2-metal --state '$(STATE)' | sed 's/$$/   # ends the warm pool that a deploy leaves/'
 
-# The container images of the steps, from this tree's programs and from Debian's packages as they are installed here.
+# The container images of the steps, from this tree's programs and from Debian's packages as they are installed here. PUSH=HOST/BASE
+# sends them to a registry (PUSH_OPTIONS: what capsule-push-images takes besides) and writes an overlay that names them by digest.
 ARCH := $(shell dpkg --print-architecture)
+OVERLAY := workflows/overlays/pushed
 images: build
 	@bash tests/support/install_packages.sh ca-certificates
 	$(PYTHON) -B images/build.py --out build/images --build $(ARCH) / $(BIN)
+ifdef PUSH
+	cmake --build --preset release --target capsule-push-images
+	build/images/bin/capsule-push-images build/images/oci --registry '$(PUSH)' $(PUSH_OPTIONS) --output json >build/images/pushed.json
+	$(PYTHON) -B images/overlay.py $(OVERLAY) <build/images/pushed.json
+endif
 
 test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure

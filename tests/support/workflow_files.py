@@ -13,9 +13,10 @@ _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def shipped():
-    """{path from the checkout: document} of every file under workflows/."""
+    """{path from the checkout: document} of every file under workflows/ that is Argo's; what is kustomize's is not."""
     paths = sorted(glob.glob(os.path.join(SOURCE, "workflows", "**", "*.y*ml"), recursive=True))
-    return {os.path.relpath(path, SOURCE): strict_yaml.load_file(path) for path in paths}
+    relative = [os.path.relpath(path, SOURCE) for path in paths if os.path.basename(path) != "kustomization.yaml"]
+    return {path: strict_yaml.load_file(os.path.join(SOURCE, path)) for path in relative if not path.startswith("workflows/overlays/")}
 
 
 def templates_by_name(documents):
