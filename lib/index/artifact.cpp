@@ -28,6 +28,11 @@ BlobEntry store_blob(oci::Store& store, std::string_view content) {
 }
 
 StoredArtifact store_artifact(oci::Store& store, const Artifact& artifact) {
+  return *store_artifact_if(store, artifact, [] { return true; });
+}
+
+std::optional<StoredArtifact> store_artifact_if(oci::Store& store, const Artifact& artifact,
+                                                const std::function<bool()>& condition) {
   auto content = store_blob(store, artifact.content);
   json::Array layers{layer(artifact.media_type, content)};
   for (const auto& entry : artifact.referred) layers.push_back(layer(page_type, entry));
@@ -36,7 +41,9 @@ StoredArtifact store_artifact(oci::Store& store, const Artifact& artifact) {
                               {"artifactType", artifact.media_type},
                               {"config", layer(oci::media_type::empty, store_blob(store, "{}"))},
                               {"layers", std::move(layers)}};
-  return {content, store.put_manifest(oci::media_type::image_manifest, json::compact(manifest), artifact.tag).digest};
+  if (!condition()) return std::nullopt;
+  return StoredArtifact{
+      content, store.put_manifest(oci::media_type::image_manifest, json::compact(manifest), artifact.tag).digest};
 }
 
 std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit) {
@@ -47,7 +54,7 @@ std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view 
   if (layers.empty())
     throw Error{ErrorKind::invalid_input, fmt::format("the artifact under the tag {} has no layer", printable(tag))};
   const BlobEntry entry{Digest::parse(layers.front().at("digest").string()), layers.front().at("size").uint64()};
-  return LoadedArtifact{entry.digest, load_blob(store, entry, limit)};
+  return LoadedArtifact{entry.digest, found->descriptor.digest, load_blob(store, entry, limit)};
 }
 
 std::string load_blob(oci::Store& store, const BlobEntry& entry, std::size_t limit) {

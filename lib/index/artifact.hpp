@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,8 @@ struct Artifact {
 };
 
 struct LoadedArtifact {
-  Digest digest;  ///< of the content
+  Digest digest;    ///< of the content
+  Digest manifest;  ///< what the tag names
   std::string content;
 };
 
@@ -33,6 +35,9 @@ struct StoredArtifact {
 };
 /// Stores the artifact and points its tag at it.
 StoredArtifact store_artifact(oci::Store& store, const Artifact& artifact);
+/// The same, but the tag is left alone, and nothing returned, if `condition`, asked just before, does not hold.
+std::optional<StoredArtifact> store_artifact_if(oci::Store& store, const Artifact& artifact,
+                                                const std::function<bool()>& condition);
 /// Nothing where there is no such tag.
 std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit);
 /// A blob as text; a wrong digest or size is Error verification_failed.

@@ -53,14 +53,57 @@ attest::Statement Index::verified(std::string_view bundle, std::string_view pred
                     [&] { return attest::verify_statement(bundle, keys, predicate_type); });
 }
 
-std::optional<Index::Loaded> Index::load_head() {
+std::optional<Index::Loaded> Index::read_head() {
   const auto artifact = load_artifact(m_store, head_tag, max_document_bytes);
   if (!artifact) return std::nullopt;
-  Loaded loaded{Head::from_json(verified(artifact->content, head_type).predicate), artifact->digest};
-  if (loaded.head.name != m_name)
-    refuse(fmt::format("the index here is that of '{}', not of '{}'", printable(loaded.head.name), m_name));
-  if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, {loaded.head.sequence, loaded.digest});
+  return Loaded{open_head(artifact->content), artifact->digest, artifact->manifest, false};
+}
+
+Head Index::open_head(std::string_view bundle) const {
+  auto head = Head::from_json(verified(bundle, head_type).predicate);
+  if (head.name != m_name)
+    refuse(fmt::format("the index here is that of '{}', not of '{}'", printable(head.name), m_name));
+  return head;
+}
+
+std::optional<Index::Loaded> Index::load_head() {
+  auto loaded = read_head();
+  if (loaded && m_seen != nullptr)
+    m_seen->check_and_remember(m_registry, m_name, {loaded->head.sequence, loaded->digest});
   return loaded;
+}
+
+std::optional<Index::Loaded> Index::load_head_to_write() {
+  const auto seen = m_seen == nullptr ? std::nullopt : m_seen->of(m_registry, m_name);
+  auto loaded = read_head();
+  if (!loaded || !seen || seen->sequence != loaded->head.sequence || seen->digest == loaded->digest) {
+    if (loaded && seen) m_seen->check_and_remember(m_registry, m_name, {loaded->head.sequence, loaded->digest});
+    return loaded;
+  }
+  log::warning("two writers wrote the index at once: their heads are merged",
+               {{"name", m_name}, {"sequence", std::to_string(seen->sequence)}});
+  merge(loaded->head, open_head(oci::read_text(m_store, seen->digest, max_document_bytes)));
+  loaded->merged = true;
+  return loaded;
+}
+
+/// Puts into `head` what only `other`, signed as well, has. Where both have a record of a version, the one that names
+/// the other as its predecessor is the newer.
+void Index::merge(Head& head, const Head& other) {
+  if (head.bits != page_bits) regroup(head);
+  std::map<std::string, Page> pages;
+  for (const auto& [number, entry] : other.pages) {
+    const auto same = head.pages.find(number);
+    if (same != head.pages.end() && same->second == entry) continue;
+    for (const auto& [version, record] : load_page(other, number).records) {
+      auto& page = pages.try_emplace(page_of(version), load_page(head, page_of(version))).first->second;
+      const auto [there, added] = page.records.try_emplace(version, record);
+      if (added) ++head.count;
+      if (!added && load_record(record, version).previous == there->second.digest) there->second = record;
+    }
+  }
+  for (const auto& [number, page] : pages) head.pages.insert_or_assign(number, store_blob(m_store, page.text()));
+  if (head.latest.empty() || compare_versions(head.latest, other.latest) < 0) head.latest = other.latest;
 }
 
 Page Index::load_page(const Head& head, const std::string& page) {
@@ -115,19 +158,21 @@ std::vector<Record> Index::records() {
 
 Index::Written Index::put(Record record, const crypto::Signer& signer) {
   attest::require_own_key(m_trust, attest::Role::index, m_name, signer.public_key());
-  bool changed = false;
   // A registry has no lock: another writer's head can take the place of ours. So write, look again, repeat.
-  constexpr int max_rounds = 8;
+  constexpr int max_rounds = 24;
+  std::optional<StoredRecord> stored;
+  bool changed = false;
   for (int round = 0; round < max_rounds; ++round) {
-    std::optional<Put> put;
-    m_store.exclusively([&] { put = put_locked(record, signer); });
-    changed = changed || put->head.has_value();
-    put->written.changed = changed;
-    if (!put->head) return put->written;
+    Put put;
+    m_store.exclusively([&] { put = put_locked(record, signer, stored); });
+    changed = changed || stored || put.head;
+    if (put.overtaken) continue;
+    if (!put.head) return {put.record_digest.value(), put.sequence, changed};
+    m_store.settle();
     const auto there = m_store.resolve(head_tag);
-    if (!there || there->digest != put->head->manifest) continue;
-    if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put->head->seen);
-    return put->written;
+    if (!there || there->digest != put.head->manifest) continue;
+    if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put.head->seen);
+    return {put.record_digest.value(), put.sequence, changed};
   }
   throw Error{ErrorKind::busy, fmt::format("other writers keep replacing the index of '{}': try again", m_name)};
 }
@@ -144,8 +189,8 @@ void Index::regroup(Head& head) {
   for (const auto& [number, page] : pages) head.pages.insert_or_assign(number, store_blob(m_store, page.text()));
 }
 
-Index::Put Index::put_locked(Record record, const crypto::Signer& signer) {
-  const auto loaded = load_head();
+Index::Put Index::put_locked(Record record, const crypto::Signer& signer, std::optional<StoredRecord>& stored) {
+  const auto loaded = load_head_to_write();
   Head head = loaded ? loaded->head : Head{};
   auto number = page_of(record.version, head.bits);
   auto page = load_page(head, number);
@@ -159,19 +204,14 @@ Index::Put Index::put_locked(Record record, const crypto::Signer& signer) {
               "{}:{} is registered with the capsule digest {}, this one has {}: a version never changes, raise it",
               m_name, record.version, before.capsule_digest.brief(), record.capsule_digest.brief())};
     }
-    if (before.same_facts(record)) {
-      if (!wants_renewal(head, m_clock())) return {{present->second.digest, head.sequence, false}, {}};
-    } else {
+    if (!before.same_facts(record)) {
       record.previous = present->second.digest;
+    } else if (!wants_renewal(head, m_clock()) && !loaded->merged) {
+      return {present->second.digest, head.sequence, {}, false};
     }
   }
   const bool renewal_only = present != page.records.end() && !record.previous;
-  BlobEntry entry = renewal_only ? present->second
-                                 : store_artifact(m_store, {record_tag(record.version),
-                                                            oci::media_type::index_record,
-                                                            attest::sign_statement(statement_about(record), signer),
-                                                            {}})
-                                       .content;
+  const auto entry = renewal_only ? present->second : store_record(record, signer, stored);
   if (present == page.records.end()) ++head.count;
   if (head.bits != page_bits) {
     regroup(head);
@@ -182,11 +222,25 @@ Index::Put Index::put_locked(Record record, const crypto::Signer& signer) {
   head.name = m_name;
   if (head.latest.empty() || compare_versions(head.latest, record.version) < 0) head.latest = record.version;
   auto written = write_head(loaded, std::move(head), number, page, signer);
-  return {{entry.digest, loaded ? loaded->head.sequence + 1 : 1, true}, std::move(written)};
+  const bool overtaken = !written;
+  return {entry.digest, loaded ? loaded->head.sequence + 1 : 1, std::move(written), overtaken};
 }
 
-Index::WrittenHead Index::write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name,
-                                     const Page& page, const crypto::Signer& signer) {
+/// Under the record's own tag; once, however often the head is written for it.
+BlobEntry Index::store_record(const Record& record, const crypto::Signer& signer, std::optional<StoredRecord>& stored) {
+  if (!stored || stored->previous != record.previous) {
+    const auto artifact = store_artifact(m_store, {record_tag(record.version),
+                                                   oci::media_type::index_record,
+                                                   attest::sign_statement(statement_about(record), signer),
+                                                   {}});
+    stored = StoredRecord{record.previous, artifact.content};
+  }
+  return stored->entry;
+}
+
+std::optional<Index::WrittenHead> Index::write_head(const std::optional<Loaded>& before, Head head,
+                                                    const std::string& page_name, const Page& page,
+                                                    const crypto::Signer& signer) {
   head.pages.insert_or_assign(page_name, store_blob(m_store, page.text()));
   head.sequence = before ? before->head.sequence + 1 : 1;
   head.previous = before ? std::optional{before->digest} : std::nullopt;
@@ -195,9 +249,15 @@ Index::WrittenHead Index::write_head(const std::optional<Loaded>& before, Head h
   head.expires_at = format_time(at + head_lifetime);
   std::vector<BlobEntry> pages;
   for (const auto& [number, entry] : head.pages) pages.push_back(entry);
-  auto stored = store_artifact(m_store, {std::string{head_tag}, oci::media_type::index_head,
-                                         attest::sign_statement(statement_about(head), signer), pages});
-  return {std::move(stored.manifest), {head.sequence, std::move(stored.content.digest)}};
+  const Artifact artifact{std::string{head_tag}, oci::media_type::index_head,
+                          attest::sign_statement(statement_about(head), signer), pages};
+  const auto still_the_last = [&] {
+    const auto there = m_store.resolve(head_tag);
+    return there ? before && there->digest == before->manifest : !before;
+  };
+  auto stored = store_artifact_if(m_store, artifact, still_the_last);
+  if (!stored) return std::nullopt;
+  return WrittenHead{std::move(stored->manifest), {head.sequence, std::move(stored->content.digest)}};
 }
 
 }  // namespace capsule::index

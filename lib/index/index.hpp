@@ -53,9 +53,16 @@ class Index {
  private:
   struct Loaded {
     Head head;
-    Digest digest;
+    Digest digest;    ///< of the signed document
+    Digest manifest;  ///< what the tag names
+    bool merged;      ///< with another head of its sequence, so that it must be written
   };
+  [[nodiscard]] std::optional<Loaded> read_head();
+  [[nodiscard]] Head open_head(std::string_view bundle) const;
   [[nodiscard]] std::optional<Loaded> load_head();
+  /// The same, but where another head of the same sequence was seen, both were written at once, and the two are merged.
+  [[nodiscard]] std::optional<Loaded> load_head_to_write();
+  void merge(Head& head, const Head& other);
   [[nodiscard]] Page load_page(const Head& head, const std::string& page);
   [[nodiscard]] Record load_record(const BlobEntry& entry, std::string_view version);
   [[nodiscard]] attest::Statement verified(std::string_view bundle, std::string_view predicate_type) const;
@@ -64,13 +71,21 @@ class Index {
     Digest manifest;  ///< what the tag of the head names by this
     Seen seen;
   };
-  WrittenHead write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name, const Page& page,
-                         const crypto::Signer& signer);
-  struct Put {
-    Written written;
-    std::optional<WrittenHead> head;  ///< if anything was written
+  /// Nothing where `before` is not the head any more just before it would be replaced.
+  std::optional<WrittenHead> write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name,
+                                        const Page& page, const crypto::Signer& signer);
+  struct StoredRecord {
+    std::optional<Digest> previous;
+    BlobEntry entry;
   };
-  Put put_locked(Record record, const crypto::Signer& signer);
+  BlobEntry store_record(const Record& record, const crypto::Signer& signer, std::optional<StoredRecord>& stored);
+  struct Put {
+    std::optional<Digest> record_digest;
+    std::uint64_t sequence = 0;
+    std::optional<WrittenHead> head;  ///< if one was written
+    bool overtaken = false;           ///< another writer was faster: nothing was written
+  };
+  Put put_locked(Record record, const crypto::Signer& signer, std::optional<StoredRecord>& stored);
 
   oci::Store& m_store;
   std::string m_registry;

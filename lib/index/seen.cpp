@@ -47,8 +47,9 @@ bool is_newer(const std::optional<Seen>& before, const std::string& name, const 
   }
   if (now.digest == before->digest) return false;
   throw Error{ErrorKind::verification_failed,
-              fmt::format("two different heads of the index of '{}' have the sequence {}: {} now, {} before", name,
-                          now.sequence, now.digest.brief(), before->digest.brief())};
+              fmt::format("two different heads of the index of '{}' have the sequence {}: {} now, {} before; if two "
+                          "writers were at work at once, register merges them",
+                          name, now.sequence, now.digest.brief(), before->digest.brief())};
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
@@ -40,6 +42,14 @@ Descriptor attach(Store& store, const Descriptor& subject, const Attachment& att
     manifest.set("annotations", std::move(notes));
   }
   return store.put_manifest(media_type::image_manifest, json::compact(manifest), std::nullopt);
+}
+
+bool is_attached(Store& store, const Digest& subject, std::string_view artifact_type, const Digest& content) {
+  const auto referrers = store.referrers(subject, artifact_type);
+  return std::any_of(referrers.begin(), referrers.end(), [&](const Descriptor& referrer) {
+    const auto manifest = parse_manifest(store.manifest(referrer.digest), referrer.media_type, referrer.digest.text());
+    return manifest.layers.size() == 1 && manifest.layers.front().digest == content;
+  });
 }
 
 Attached read_attached(Store& store, const Descriptor& referrer, std::string_view artifact_type, std::size_t limit) {

@@ -66,6 +66,11 @@ std::vector<Descriptor> RegistryReferrers::of(const Digest& subject, std::string
                            [this](const Digest& digest) { return m_manifests.by_digest(digest); });
 }
 
+bool RegistryReferrers::lists(const Digest& subject, const Descriptor& referrer) {
+  const auto listed = by_api(subject, referrer.artifact_type);
+  return contains(listed ? *listed : by_tag(subject), referrer.digest);
+}
+
 void RegistryReferrers::add_to_tag(const Digest& subject, const Descriptor& referrer) {
   for (int round = 0; round < max_rounds; ++round) {
     std::string etag;

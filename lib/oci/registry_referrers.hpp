@@ -14,6 +14,8 @@ class RegistryReferrers {
 
   /// As Store::referrers promises.
   std::vector<Descriptor> of(const Digest& subject, std::string_view artifact_type);
+  /// Whether `referrer` is among them, as the registry says it.
+  bool lists(const Digest& subject, const Descriptor& referrer);
   /// For a registry without the API: adds to the tag's index. Nothing guards that index, so it is read, written, and
   /// after a settling time read again, until the referrer stands. Error busy where others keep replacing it.
   void add_to_tag(const Digest& subject, const Descriptor& referrer);

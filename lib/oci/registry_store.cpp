@@ -102,6 +102,17 @@ Descriptor RegistryStore::put_stream(std::string_view media_type, const std::fun
   return m_blobs.put_stream(media_type, produce);
 }
 
+/// Whether nothing is left to do: the tag names it, and whatever it refers to lists it.
+bool RegistryStore::is_there(const Descriptor& stored, const Manifest& manifest, std::optional<std::string_view> tag) {
+  if (tag) {
+    const auto found = m_manifests.tagged(*tag);
+    if (!found || found->descriptor.digest != stored.digest) return false;
+  } else if (m_manifests.size_of(stored.digest) != stored.size) {
+    return false;
+  }
+  return !manifest.subject || m_referrers.lists(manifest.subject->digest, stored);
+}
+
 Descriptor RegistryStore::put_manifest(std::string_view media_type, std::string_view bytes,
                                        std::optional<std::string_view> tag) {
   if (tag && !is_tag(*tag)) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no tag", printable(*tag))};
@@ -109,6 +120,7 @@ Descriptor RegistryStore::put_manifest(std::string_view media_type, std::string_
   const auto manifest = parse_manifest(bytes, media_type, fmt::format("the manifest {}", out.digest.brief()));
   if (manifest.subject || manifest.artifact_type != media_type::image_config)
     out.artifact_type = manifest.artifact_type;
+  if (is_there(out, manifest, tag)) return out;
   const auto headers = m_manifests.put(tag ? *tag : std::string_view{out.digest.text()}, media_type, bytes);
   // A registry that has the referrers API says with this header that it took note (distribution-spec 1.1).
   if (manifest.subject && headers.find("OCI-Subject") == nullptr) {

@@ -4,6 +4,7 @@
 
 #include "http/retry.hpp"
 #include "oci/registry_blobs.hpp"
+#include "oci/manifest.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/registry_manifests.hpp"
 #include "oci/registry_referrers.hpp"
@@ -39,6 +40,7 @@ class RegistryStore final : public Store {
   void settle() override;
 
  private:
+  bool is_there(const Descriptor& stored, const Manifest& manifest, std::optional<std::string_view> tag);
   Registry m_registry;
   Access m_access;
   RegistryUrls m_urls;

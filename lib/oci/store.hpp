@@ -107,6 +107,8 @@ struct Attachment {
   std::map<std::string, std::string> annotations;
 };
 Descriptor attach(Store& store, const Descriptor& subject, const Attachment& attachment);
+/// Whether an artifact of that type with the one layer `content` is among the referrers of `subject`.
+bool is_attached(Store& store, const Digest& subject, std::string_view artifact_type, const Digest& content);
 
 /// The content of each referrer of `artifact_type` (single layer, at most `limit` bytes each) with the layer's digest.
 struct Attached {

@@ -66,9 +66,13 @@ class Publisher {
     put_blobs();
     m_store->exclusively([&] {
       there = m_store->resolve(version);
-      if (is_ours(there)) put_manifests(version);
+      if (is_ours(there) && !(there && m_missing.empty())) put_manifests(version);
     });
-    if (!is_ours(there)) return settle(*there);  // another publisher was faster
+    if (!before && is_ours(there)) {
+      m_store->settle();
+      there = m_store->resolve(version);
+    }
+    if (!is_ours(there)) return settle(*there);  // another publisher was faster, or put his at the same moment
     auto out = result();
     out.already_published = before;
     out.signature = attach_signature();
