@@ -7,9 +7,11 @@
 #include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "crypto/hash.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "oci/media_types.hpp"
 
 namespace capsule::anchor {
 
@@ -109,6 +111,18 @@ void verify_receipt(const Receipt& receipt, const Digest& bundle_digest, const a
   throw Error{
       ErrorKind::verification_failed,
       fmt::format("a receipt of the chain '{}' cannot be checked here: only log:<name> can", printable(receipt.chain))};
+}
+
+Digest attach_receipt(oci::Store& store, const oci::Descriptor& version_index, const Receipt& receipt) {
+  const std::string type{oci::media_type::anchor_receipt};
+  const auto text = json::canonical(receipt.to_json());
+  oci::attach(store, version_index,
+              {type,
+               type,
+               text,
+               {{"ai.industriverse.capsule.anchor", receipt.chain},
+                {"ai.industriverse.capsule.proof-digest", receipt.bundle_digest.text()}}});
+  return crypto::sha256(text);
 }
 
 }  // namespace capsule::anchor

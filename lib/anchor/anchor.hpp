@@ -7,6 +7,7 @@
 #include "attest/trust_policy.hpp"
 #include "core/digest.hpp"
 #include "json/value.hpp"
+#include "oci/store.hpp"
 
 namespace capsule::anchor {
 
@@ -58,5 +59,9 @@ class LogAnchor final : public Anchor {
 /// Checks that `receipt` is about `bundle_digest` and that its proof holds under a key that `trust` has for it.
 /// Compares every bound field. Error verification_failed; an unknown kind of chain fails.
 void verify_receipt(const Receipt& receipt, const Digest& bundle_digest, const attest::TrustPolicy& trust);
+
+/// Attaches a receipt to the version index that its bundle is about; the same again changes nothing. Returns the digest
+/// of the receipt's bytes.
+Digest attach_receipt(oci::Store& store, const oci::Descriptor& version_index, const Receipt& receipt);
 
 }  // namespace capsule::anchor

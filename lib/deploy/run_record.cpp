@@ -1,7 +1,10 @@
 #include "deploy/run_record.hpp"
 
 #include "crypto/hash.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
 #include "json/write.hpp"
+#include "oci/media_types.hpp"
 
 namespace capsule::deploy {
 
@@ -78,6 +81,14 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
       {"output_digest", output_digest(facts.result).text()}};
   if (const auto bill = billing(manifest); !bill.is_null()) record.set("billing", bill);
   return json::canonical(record);
+}
+
+Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index, const std::string& record) {
+  const std::string type{oci::media_type::run_record};
+  const auto document = json::parse(record, "the run record");
+  const auto& run_id = json::Cursor{document, "the run record"}.at("run_id").string();
+  oci::attach(store, version_index, {type, type, record, {{"ai.industriverse.capsule.run-id", run_id}}});
+  return crypto::sha256(record);
 }
 
 }  // namespace capsule::deploy

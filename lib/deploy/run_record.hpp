@@ -8,6 +8,7 @@
 #include "core/time.hpp"
 #include "deploy/host_identity.hpp"
 #include "json/value.hpp"
+#include "oci/store.hpp"
 
 namespace capsule::deploy {
 
@@ -60,6 +61,9 @@ struct RunPlace {
 /// The run record (README.md, "The run record"): canonical JSON, written once, never remade.
 std::string run_record(const Manifest& manifest, const RunRequest& request, const RunFacts& facts,
                        const RunPlace& place);
+
+/// Attaches a run record to its version index, under its run_id; the same again changes nothing. Returns its digest.
+Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index, const std::string& record);
 
 /// SHA-256 of canonical `result` without its member `measured`.
 Digest output_digest(const json::Value& result);

@@ -62,9 +62,8 @@ oci::Descriptor find_index(oci::Store& store, const oci::Reference& reference) {
     throw Error{ErrorKind::usage,
                 fmt::format("{} names no version: add :<version> or @sha256:<digest>", reference.text())};
   }
-  const auto size = store.blob_size(*reference.digest);
-  if (!size) throw Error{ErrorKind::not_found, fmt::format("{} is not there", reference.text())};
-  return {std::string{oci::media_type::image_index}, *reference.digest, *size, {}, {}, {}};
+  const auto size = with_trace(reference.text(), [&] { return store.manifest(*reference.digest).size(); });
+  return {std::string{oci::media_type::image_index}, *reference.digest, size, {}, {}, {}};
 }
 
 PublishedPackage read_published(oci::Store& store, const Digest& digest) {

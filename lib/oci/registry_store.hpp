@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "http/retry.hpp"
-#include "oci/registry_blobs.hpp"
 #include "oci/manifest.hpp"
+#include "oci/registry_blobs.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/registry_manifests.hpp"
 #include "oci/registry_referrers.hpp"

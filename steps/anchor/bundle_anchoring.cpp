@@ -48,14 +48,8 @@ std::vector<Anchored> anchor_bundle(oci::Store& store, const oci::Descriptor& su
     auto receipt = anchor->anchor(bundle);
     // Never hand out what a stranger would refuse.
     anchor::verify_receipt(receipt, bundle, trust);
-    const auto text = json::canonical(receipt.to_json());
-    oci::attach(store, subject,
-                {std::string{oci::media_type::anchor_receipt},
-                 std::string{oci::media_type::anchor_receipt},
-                 text,
-                 {{"ai.industriverse.capsule.anchor", receipt.chain},
-                  {"ai.industriverse.capsule.proof-digest", bundle.text()}}});
-    out.push_back({std::move(receipt), crypto::sha256(text), Anchored::When::now});
+    auto digest = anchor::attach_receipt(store, subject, receipt);
+    out.push_back({std::move(receipt), std::move(digest), Anchored::When::now});
   }
   return out;
 }

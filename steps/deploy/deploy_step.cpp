@@ -226,7 +226,7 @@ void run(const Options& options, step::Context& step) {
                             entry.request);
       ledger.keep(entry);
     }
-    entry.record = attach_record(*store, subject_of(*store, *reference.digest), entry.request.run_id(), entry.text);
+    entry.record = deploy::attach_run_record(*store, subject_of(*store, *reference.digest), entry.text);
     const auto start = start_in(entry.text);
     object.ran(*entry.record, start);
     ledger.finish(wish, entry);

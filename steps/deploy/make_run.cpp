@@ -64,11 +64,4 @@ std::string make_run(const RunToMake& run, const deploy::RunRequest& request) {
   }
 }
 
-Digest attach_record(oci::Store& store, const oci::Descriptor& subject, const std::string& run_id,
-                     const std::string& record) {
-  const std::string type{oci::media_type::run_record};
-  oci::attach(store, subject, {type, type, record, {{"ai.industriverse.capsule.run-id", run_id}}});
-  return crypto::sha256(record);
-}
-
 }  // namespace deploy_step

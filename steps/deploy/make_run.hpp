@@ -27,8 +27,4 @@ struct RunToMake {
 /// code.
 std::string make_run(const RunToMake& run, const capsule::deploy::RunRequest& request);
 
-/// Attaches a run record to its version index; the same again changes nothing.
-capsule::Digest attach_record(capsule::oci::Store& store, const capsule::oci::Descriptor& subject,
-                              const std::string& run_id, const std::string& record);
-
 }  // namespace deploy_step

@@ -7,6 +7,7 @@
 #include "deploy/proofed_deployment.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
+#include "referrers.hpp"
 #include "resolve/resolve.hpp"
 #include "step/passphrase.hpp"
 
@@ -108,6 +109,7 @@ void register_capsule(const Options& options, step::Context& step) {
   index::SeenHeads seen{options.state_folder()};
   index::Index index{*store, reference.registry.text(), reference.name, trust, &seen};
   const auto written = index.put(record, *signer);
+  keep_referrers(*store, proved);
   index::CapsuleUri uri{{},
                         record.name,
                         record.version,

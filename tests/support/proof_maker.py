@@ -130,6 +130,12 @@ class ProofMaker(Maker):
         self.trust.write_text(f"version: 1\ncapsule:\n  - keys: [{{file: {self.public_key}}}]\n"
                               f"proof:\n  - keys: [{{file: {self.proof_public_key}}}]\n")
         self.registry = self.folder / "registry"
+        self.place = None
+
+    @property
+    def location(self):
+        """Of the registry: the folder, or `place` where that was set."""
+        return self.place or f"oci-layout:{self.registry}"
 
     def publish(self, text=None, claims=CLAIMS, name="probe", version="1.0.0", folder="proof-hooks", reference=REFERENCE,
                 runner=RUNNER, extra=None, **manifest):
@@ -146,7 +152,7 @@ class ProofMaker(Maker):
         shutil.rmtree(self.folder / f"{name}-{version}", ignore_errors=True)
         made = self.capsule(name, version, files=files, **manifest)
         package = self.package(made)
-        done = run("publish", package, "--registry", f"oci-layout:{self.registry}", "--trust", self.trust, "--state", self.state)
+        done = run("publish", package, "--registry", self.location, "--trust", self.trust, "--state", self.state)
         assert done.code == 0, done
         self.digest = done.result["capsule_digest"]
         self.name, self.version = name, version

@@ -63,7 +63,7 @@ class SmallLoop(ProofMaker):
         return results
 
     def resolve(self, uri, *more):
-        return self.step("register", "resolve", uri, "--registry", f"oci-layout:{self.registry}", *more)
+        return self.step("register", "resolve", uri, "--registry", self.location, *more)
 
 
 class LoopCase(unittest.TestCase):

@@ -59,6 +59,19 @@ TEST_CASE("a registry is a folder or a host and a base") {
   CHECK(RegistryLocation::parse("oci-layout:/srv/capsules/").text() == "oci-layout:/srv/capsules");
   CHECK(RegistryLocation::parse("oci-layout:/srv").is_layout());
   CHECK(RegistryLocation::parse("localhost:5000/team").text() == "oci://localhost:5000/team");
+  const auto place = RegistryLocation::parse("oci://registry/team/metals/");
+  CHECK_FALSE(place.is_layout());
+  CHECK(place.host() == "registry");
+  CHECK(place.repository("m2") == "team/metals/m2");
+  CHECK(RegistryLocation::parse("10.0.0.1:5000").repository("m2") == "m2");
+  CHECK(Reference::parse("oci://host.example/m2:1").registry.repository("m2") == "m2");
+  for (const std::string text : {"registry/x", "host.example:/x", "host.example:0/x", "host.example:70000/x",
+                                 "host.example:05/x", "HOST.example/x", "host.example/Base", "host.example/a_-b",
+                                 "host.example/.a", "host.example/a.", "host_a.example/x", "host.example/a?b",
+                                 "user@host.example/a", "host.example/a%2fb", "oci://host.example:5000:5000/a"}) {
+    CAPTURE(text);
+    CHECK(is_usage([&] { (void)RegistryLocation::parse(text); }));
+  }
   for (const std::string text : {"", "oci-layout:", "oci://", "oci://host.example//x", "host", "..", ".", "../x",
                                  ".hidden.example/x", "oci-layout:\x01"}) {
     CAPTURE(text);
