@@ -12,7 +12,7 @@ TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl sk
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run images test release sanitized lint bench fuzz clean capsule
+.PHONY: all build deps test-deps run install deb images test release sanitized lint bench fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -80,6 +80,17 @@ run: build capsule
 	next $(BIN)/capsule-register list --registry "$$registry" --state '$(STATE)'; \
 	next $(BIN)/capsule-deploy "$$(cat "$$out/loop/reference")" --state '$(STATE)' --allow-unmet "$$unmet" --new-run; \
 	next $(BIN)/capsule-deploy delete m2n2-metal --state '$(STATE)' | sed 's/$$/   # ends the warm pool that a deploy leaves/'
+
+# Programs, completion files, manual pages, workflow files, documents.
+PREFIX ?= /usr/local
+install: build
+	cmake --build --preset release --target descriptions
+	umask 022; DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)' --strip
+
+# build/packages/capsule-loop_<version>-1_<architecture>.deb; the same source gives the same bytes.
+deb: build
+	cmake --build --preset release --target descriptions
+	umask 022; cd build && SOURCE_DATE_EPOCH=$$(cat packaging/epoch) cpack -G DEB
 
 # The container images of the steps, from this tree's programs and from Debian's packages as they are installed here. PUSH=HOST/BASE
 # sends them to a registry (PUSH_OPTIONS: what capsule-push-images takes besides) and writes an overlay that names them by digest.

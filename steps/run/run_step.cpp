@@ -73,6 +73,17 @@ fs::Path own_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
+/// Those of --templates, else of the file's own tree, else those that were installed with this program.
+fs::Path templates_for(const Options& options) {
+  if (!options.templates.empty()) return options.templates;
+  const auto beside_file = fs::Path{options.file}.parent_path() / ".." / "templates";
+  const auto installed = own_folder().parent_path() / "share/capsule-loop/workflows/templates";
+  std::error_code ignored;
+  return std::filesystem::is_directory(beside_file, ignored) || !std::filesystem::is_directory(installed, ignored)
+             ? beside_file
+             : installed;
+}
+
 /// A failed step's exit code becomes ours where it is one of the table's.
 ErrorKind kind_of(int exit_code) {
   for (const auto kind : {ErrorKind::usage, ErrorKind::invalid_input, ErrorKind::verification_failed,
@@ -116,8 +127,9 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--config", options.config,
                  "File with the ConfigMaps that arguments refer to (valueFrom.configMapKeyRef)")
       ->type_name("FILE");
-  app.add_option("--templates", options.templates,
-                 "Folder with the WorkflowTemplates, <name>.yaml each [<FILE>/../../templates]")
+  app.add_option(
+         "--templates", options.templates,
+         "Folder with the WorkflowTemplates, <name>.yaml each [<FILE>/../../templates, else those that are installed]")
       ->type_name("DIR");
   auto* resume = app.add_flag(
       "--resume", options.resume,
@@ -139,9 +151,7 @@ const step::Manual& manual() {
 }
 
 void run(const Options& options, step::Context& step) {
-  const auto templates = options.templates.empty() ? fs::Path{options.file}.parent_path() / ".." / "templates"
-                                                   : fs::Path{options.templates};
-  const auto library = workflow::load_library(options.file, templates.lexically_normal());
+  const auto library = workflow::load_library(options.file, templates_for(options).lexically_normal());
   const auto request = request_of(options);
   workflow::ProcessExecutor executor{own_folder()};
   const auto watcher = make_watcher();
