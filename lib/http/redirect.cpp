@@ -41,7 +41,9 @@ bool is_redirect(int status) noexcept {
 
 void check_scheme(const Url& url, const HostList& plain_http) {
   if (url.scheme() == "https" || may_be_plain(url, plain_http)) return;
-  throw Error{ErrorKind::usage, fmt::format("{}: plain http is for loopback only, use https", url.loggable())};
+  throw Error{ErrorKind::usage, fmt::format("{}: plain http is for loopback (with a registry, also for hosts that "
+                                            "--insecure-registry names): use https",
+                                            url.loggable())};
 }
 
 Request redirected(const Request& request, const Response& response, int followed, const HostList& plain_http) {

@@ -316,7 +316,7 @@ class PlainHttp(LoginTest):
         path = self.config(registry)
         path.write_text(path.read_text(encoding="utf-8").replace("127.0.0.1", "registry.localhost"), encoding="utf-8")
         named = ["--insecure-registry", self.at(registry)]
-        self.refused(self.publish_at(registry, *named), 2, "plain http")  # the registry was named, its token server was not
+        self.refused(self.publish_at(registry, *named), 2, "--insecure-registry")  # the registry was named, its token server was not
         self.assertEqual(tokens.asked, [])
         self.done(self.publish_at(registry, *named, "--insecure-registry", f"auth.registry.localhost:{port}"))
 
