@@ -27,7 +27,7 @@ def run(*words):
 
 
 def image_of(layout, tag):
-    """(config, {path: what is there}) of an image of an OCI layout."""
+    """(config, {path: what is there}) of an image of an OCI layout; but when a folder was last changed."""
     def blob(digest):
         return (layout / "blobs/sha256" / digest.removeprefix("sha256:")).read_bytes()
     index = json.loads((layout / "index.json").read_text())
@@ -37,7 +37,7 @@ def image_of(layout, tag):
         with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(layer["digest"])))) as tar:
             for member in tar:
                 content = tar.extractfile(member).read() if member.isfile() else member.linkname
-                files[member.name.rstrip("/")] = member.type, member.mode & 0o7777, member.mtime, member.uid, member.gid, content
+                files[member.name.rstrip("/")] = member.type, member.mode & 0o7777, member.uid, member.gid, not member.isdir() and member.mtime, content
     return json.loads(blob(manifest["config"]["digest"]))["config"], files
 
 
