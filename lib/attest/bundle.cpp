@@ -101,20 +101,27 @@ std::string sign_file(const Digest& digest, std::string_view name, const crypto:
   return Bundle{key.id(), MessageSignature{digest, signer.sign(crypto::Message{digest})}}.text();
 }
 
-crypto::PublicKey verify_file(std::string_view text, std::span<const crypto::PublicKey> keys, const Digest& digest) {
+FileSignature open_signature(std::string_view text, std::span<const crypto::PublicKey> keys) {
   const auto bundle = Bundle::parse(text, "the bundle");
   if (const auto* message = std::get_if<MessageSignature>(&bundle.content)) {
-    require_same(message->digest, digest);
-    return find_signer(bundle, keys,
-                       [&](const auto& key) { return key.verify(crypto::Message{digest}, message->signature); });
+    const auto& key = find_signer(bundle, keys, [&](const auto& candidate) {
+      return candidate.verify(crypto::Message{message->digest}, message->signature);
+    });
+    return {key, {message->digest}};
   }
-  const auto& key = verify_envelope(bundle, keys);
-  const auto statement = read_statement(std::get<Envelope>(bundle.content), signature_predicate);
-  if (statement.subjects.size() != 1) {
+  FileSignature out{verify_envelope(bundle, keys), {}};
+  for (auto& subject : read_statement(std::get<Envelope>(bundle.content), signature_predicate).subjects)
+    out.subjects.push_back(std::move(subject.digest));
+  return out;
+}
+
+crypto::PublicKey verify_file(std::string_view text, std::span<const crypto::PublicKey> keys, const Digest& digest) {
+  auto signature = open_signature(text, keys);
+  if (signature.subjects.size() != 1) {
     throw Error{ErrorKind::verification_failed, "the bundle's statement is not about one file alone"};
   }
-  require_same(statement.subjects.front().digest, digest);
-  return key;
+  require_same(signature.subjects.front(), digest);
+  return std::move(signature.key);
 }
 
 const crypto::PublicKey& verify_envelope(const Bundle& bundle, std::span<const crypto::PublicKey> keys) {

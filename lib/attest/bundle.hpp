@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "attest/dsse.hpp"
 #include "core/digest.hpp"
@@ -36,9 +37,19 @@ struct Bundle {
 /// `signature_predicate`, empty predicate) about `digest`, whose subject is `name`.
 std::string sign_file(const Digest& digest, std::string_view name, const crypto::Signer& signer);
 
-/// Checks a bundle of either form over the file with this SHA-256 and returns the one of `keys` that signed it. Keys in
-/// the bundle are never used, its hint only selects. Errors: invalid_input (malformed), verification_failed, usage (no
-/// keys).
+/// A signature that holds: whose it is, and over what. Whether that is the thing at hand is the caller's to compare.
+struct FileSignature {
+  crypto::PublicKey key;
+  std::vector<Digest>
+      subjects;  ///< of a message signature one; of a statement (type `signature_predicate`) its subjects
+};
+
+/// Opens a bundle of either form. Keys in the bundle are never used, its hint only selects. Errors: invalid_input
+/// (malformed), verification_failed, usage (no keys).
+FileSignature open_signature(std::string_view bundle, std::span<const crypto::PublicKey> keys);
+
+/// Checks a bundle of either form over the file with this SHA-256 and returns the one of `keys` that signed it. Errors
+/// as above.
 crypto::PublicKey verify_file(std::string_view bundle, std::span<const crypto::PublicKey> keys, const Digest& digest);
 
 /// The one of `keys` that signed the bundle's envelope. Error verification_failed if none did, or if the content is no

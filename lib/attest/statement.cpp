@@ -18,7 +18,6 @@ namespace {
 constexpr std::string_view statement_type = "https://in-toto.io/Statement/v1";
 constexpr std::string_view document_name = "the statement";
 constexpr std::size_t max_subjects = 64;
-constexpr std::size_t max_bundles = 64;
 
 json::Value to_json(const Subject& subject) {
   json::Object out;
@@ -123,32 +122,6 @@ Statement verify_statement_about(const Digest& digest, std::string_view bundle, 
   auto statement = verify_statement(bundle, keys, predicate_type);
   require_about(statement, digest);
   return statement;
-}
-
-std::vector<Statement> verify_threshold(const Digest& digest, std::span<const std::string> bundles,
-                                        std::span<const crypto::PublicKey> keys, unsigned threshold,
-                                        std::string_view predicate_type) {
-  if (keys.empty() || threshold == 0) throw Error{ErrorKind::usage, "no trusted key to verify with"};
-  std::vector<Statement> statements;
-  std::set<std::string> signers;
-  std::string reason = "there is no signature";
-  for (const auto& text : bundles.first(std::min(bundles.size(), max_bundles))) {
-    try {
-      const auto bundle = Bundle::parse(text, "the bundle");
-      const auto& signer = verify_envelope(bundle, keys);
-      auto statement = read_statement(std::get<Envelope>(bundle.content), predicate_type);
-      require_about(statement, digest);
-      if (signers.insert(signer.id()).second) statements.push_back(std::move(statement));
-    } catch (const Error& error) {
-      reason = error.message();
-    }
-  }
-  if (signers.size() < threshold) {
-    throw Error{ErrorKind::verification_failed,
-                fmt::format("{} of {} wanted signatures over {} hold: {}", signers.size(), threshold, digest.text(),
-                            signers.size() < bundles.size() ? reason : "more are needed")};
-  }
-  return statements;
 }
 
 }  // namespace capsule::attest

@@ -50,13 +50,6 @@ Statement verify_statement(std::string_view bundle, std::span<const crypto::Publ
 Statement verify_statement_about(const Digest& digest, std::string_view bundle, std::span<const crypto::PublicKey> keys,
                                  std::string_view predicate_type);
 
-/// k of n: how many different ones of `keys` signed a statement of this type about `digest`, over all of `bundles` (at
-/// most 64 are looked at); a bundle that fails hides no other. Error verification_failed, with the last reason, where
-/// they are fewer than `threshold`. Returns the statements that hold, one per key, in the order of the bundles.
-std::vector<Statement> verify_threshold(const Digest& digest, std::span<const std::string> bundles,
-                                        std::span<const crypto::PublicKey> keys, unsigned threshold,
-                                        std::string_view predicate_type);
-
 /// The statement in an envelope whose signature was verified. Strict: _type, subjects with one sha256 or sha512 each
 /// and no name twice, the predicate type that is wanted, predicate; nothing else.
 Statement read_statement(const Envelope& envelope, std::string_view predicate_type);

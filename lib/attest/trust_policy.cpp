@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 
 #include "attest/vkey.hpp"
 #include "core/error.hpp"
@@ -65,24 +63,52 @@ Digest read_digest(const json::Cursor& entry) {
   }
 }
 
-crypto::PublicKey read_pem(const json::Cursor& entry, const std::string& folder) {
-  return as_usage(fmt::format("the trust policy, {}", entry.pointer()), [&] {
-    if (entry.value().is_string()) return crypto::PublicKey::from_pem(entry.string(), "a PEM key");
-    entry.allow_only({"file"});
-    return crypto::PublicKey::from_file((fs::Path{folder} / entry.at("file").string()).string());
-  });
-}
+constexpr std::chrono::hours one_day{24};
 
-bool is_vkey(const json::Cursor& entry) {
-  const auto* text = entry.value().if_string();
-  return text != nullptr && text->find("-----BEGIN") == std::string::npos;
-}
-
-void add_key(TrustPolicy::Rule& rule, crypto::PublicKey key, const json::Cursor& entry) {
-  if (std::any_of(rule.keys.begin(), rule.keys.end(), [&](const auto& other) { return other.id() == key.id(); })) {
-    entry.fail("the same key twice");
+/// A date stands for its end: what is good until the 30th is good on the 30th.
+std::optional<Time> read_not_after(const json::Cursor& entry) {
+  const auto not_after = entry.optional("not_after");
+  if (!not_after) return std::nullopt;
+  const auto& text = not_after->string();
+  const bool is_date = text.size() == std::string_view{"2027-06-30"}.size();
+  try {
+    return is_date ? parse_time(text + "T00:00:00Z") + one_day - std::chrono::milliseconds{1} : parse_time(text);
+  } catch (const Error&) {
+    not_after->fail(fmt::format("an RFC 3339 date or date and time is wanted, this is '{}'", printable(text)));
   }
-  if (rule.role == Role::log && key.type() != crypto::KeyType::ed25519) entry.fail("a log's key is an Ed25519 key");
+}
+
+/// A key as a text of its own, or in the long form: exactly one of `forms`, and when it ends.
+struct KeyEntry {
+  std::string_view form;
+  json::Cursor text;
+  std::optional<Time> not_after;
+};
+
+KeyEntry read_entry(Role role, const json::Cursor& entry) {
+  if (const auto* text = entry.value().if_string()) {
+    const bool is_pem = role != Role::log || text->find("-----BEGIN") != std::string::npos;
+    return {is_pem ? "pem" : "vkey", entry, {}};
+  }
+  std::vector<std::string_view> forms{"file", "pem"};
+  if (role == Role::log) forms.emplace_back("vkey");
+  entry.allow_only({"file", "pem", "not_after", role == Role::log ? "vkey" : "pem"});
+  std::optional<KeyEntry> found;
+  for (const auto form : forms) {
+    const auto text = entry.optional(form);
+    if (!text) continue;
+    if (found) entry.fail("a key in two forms: name one of them");
+    found.emplace(KeyEntry{form, *text, {}});
+  }
+  if (!found) entry.fail(fmt::format("a key is wanted: {}", fmt::join(forms, " or ")));
+  found->not_after = read_not_after(entry);
+  return *found;
+}
+
+void add_key(TrustPolicy::Rule& rule, TrustPolicy::Key key, const json::Cursor& entry) {
+  const auto is_same = [&](const TrustPolicy::Key& other) { return other.key.id() == key.key.id(); };
+  if (std::any_of(rule.keys.begin(), rule.keys.end(), is_same)) entry.fail("the same key twice");
+  if (rule.role == Role::log && key.key.type() != crypto::KeyType::ed25519) entry.fail("a log's key is an Ed25519 key");
   rule.keys.push_back(std::move(key));
 }
 
@@ -116,16 +142,22 @@ void read_rule(Role role, const json::Cursor& document, const std::string& folde
   document.allow_only({"names", "keys", "threshold"});
   TrustPolicy::Rule rule{role, read_names(document), {}, 1};
   std::size_t logs = 0;
-  for (const auto& entry : document.at("keys").elements()) {
-    if (role == Role::log && is_vkey(entry)) {
-      auto log = parse_vkey(entry.string(), "the trust policy, " + entry.pointer());
+  for (const auto& element : document.at("keys").elements()) {
+    const auto entry = read_entry(role, element);
+    const auto where = "the trust policy, " + element.pointer();
+    if (entry.form == "vkey") {
+      auto log = parse_vkey(entry.text.string(), where);
       if (document.optional("names") || document.optional("threshold")) {
-        entry.fail("a vkey names its log: it stands in a rule without names and threshold");
+        element.fail("a vkey names its log: it stands in a rule without names and threshold");
       }
-      rules.push_back({role, {std::move(log.name)}, {std::move(log.key)}, 1});
+      rules.push_back({role, {std::move(log.name)}, {{std::move(log.key), entry.not_after}}, 1});
       ++logs;
     } else {
-      add_key(rule, read_pem(entry, folder), entry);
+      auto key = as_usage(where, [&] {
+        if (entry.form == "pem") return crypto::PublicKey::from_pem(entry.text.string(), "a PEM key");
+        return crypto::PublicKey::from_file((fs::Path{folder} / entry.text.string()).string());
+      });
+      add_key(rule, {std::move(key), entry.not_after}, element);
     }
   }
   if (logs == 0 && rule.keys.empty()) document.at("keys").fail("a key is wanted");
@@ -179,7 +211,7 @@ TrustPolicy TrustPolicy::from_file(const std::string& path) {
 
 TrustPolicy TrustPolicy::from_key(crypto::PublicKey key) {
   TrustPolicy policy;
-  for (const auto role : all_roles) policy.m_rules.push_back({role, {}, {key}, 1});
+  for (const auto role : all_roles) policy.m_rules.push_back({role, {}, {{key, {}}}, 1});
   return policy;
 }
 
@@ -193,79 +225,37 @@ const TrustPolicy::Rule& TrustPolicy::rule_for(Role role, std::string_view name)
                                             name_of(role), printable(name))};
 }
 
-std::vector<crypto::PublicKey> TrustPolicy::keys(Role role, std::string_view name) const {
-  auto keys = rule_for(role, name).keys;
-  std::erase_if(keys, [&](const auto& key) {
-    return std::find(m_revoked.begin(), m_revoked.end(), digest_of(key)) != m_revoked.end();
-  });
-  if (keys.empty()) {
-    throw Error{ErrorKind::usage, fmt::format("every key of role '{}' for '{}' in the trust policy is revoked",
-                                              name_of(role), printable(name))};
+Signers TrustPolicy::signers(Role role, std::string_view name) const {
+  const auto& rule = rule_for(role, name);
+  const auto at = m_clock();
+  Signers out{{}, rule.threshold, {}};
+  for (const auto& [key, not_after] : rule.keys) {
+    if (is_revoked(digest_of(key))) {
+      out.withdrawn.push_back(fmt::format("{} is revoked", key.id()));
+    } else if (not_after && at > *not_after + clock_tolerance) {
+      out.withdrawn.push_back(fmt::format("{} expired at {}", key.id(), format_time(*not_after)));
+    } else {
+      out.keys.push_back(key);
+    }
   }
-  return keys;
+  return out;
 }
 
-unsigned TrustPolicy::threshold(Role role, std::string_view name) const {
-  return rule_for(role, name).threshold;
+std::vector<crypto::PublicKey> TrustPolicy::keys(Role role, std::string_view name) const {
+  auto signers = this->signers(role, name);
+  if (!signers.keys.empty()) return std::move(signers.keys);
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("no key of role '{}' for '{}' in the trust policy counts any more: {}", name_of(role),
+                          printable(name), fmt::join(signers.withdrawn, "; "))};
+}
+
+bool TrustPolicy::is_revoked(const Digest& digest) const noexcept {
+  return std::find(m_revoked.begin(), m_revoked.end(), digest) != m_revoked.end();
 }
 
 void TrustPolicy::check_revoked(const Digest& digest) const {
-  if (std::find(m_revoked.begin(), m_revoked.end(), digest) == m_revoked.end()) return;
+  if (!is_revoked(digest)) return;
   throw Error{ErrorKind::verification_failed, fmt::format("{} is revoked by the trust policy", digest.text())};
-}
-
-namespace {
-
-constexpr std::string_view state_policy = "configmaps/capsule-trust/trust.yaml";
-
-[[noreturn]] void refuse_none(std::string_view tried) {
-  throw Error{
-      ErrorKind::usage,
-      fmt::format("no trust policy is found (looked at {}): nothing is accepted unverified; give --trust FILE or "
-                  "--key PUBLIC.pem, or make this machine's own keys and policy: capsule-sign keygen --state DIR",
-                  printable(tried, 4096))};
-}
-
-/// Where a policy may lie when none is named; in this order.
-std::vector<fs::Path> default_policies(const std::string& state_folder) {
-  std::vector<fs::Path> paths;
-  const auto from_environment = [](const char* name) -> fs::Path {
-    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
-    return value == nullptr ? "" : value;
-  };
-  const auto configuration = from_environment("XDG_CONFIG_HOME");
-  const auto home = from_environment("HOME");
-  if (!configuration.empty()) {
-    paths.push_back(configuration / "capsule-loop/trust.yaml");
-  } else if (!home.empty()) {
-    paths.push_back(home / ".config/capsule-loop/trust.yaml");
-  }
-  if (!state_folder.empty()) paths.push_back(fs::Path{state_folder} / state_policy);
-  return paths;
-}
-
-}  // namespace
-
-TrustPolicy find_trust(const std::string& trust_option, const std::string& key_option,
-                       const std::string& state_folder) {
-  if (!trust_option.empty() && !key_option.empty()) {
-    throw Error{ErrorKind::usage, "--trust and --key cannot both be given: choose one"};
-  }
-  if (!key_option.empty()) return TrustPolicy::from_key(crypto::PublicKey::from_file(key_option));
-  if (!trust_option.empty()) {
-    // The workflows name this file always, whether there are keys or not.
-    std::error_code error;
-    if (trust_option.ends_with(state_policy) && !std::filesystem::exists(trust_option, error))
-      refuse_none(trust_option);
-    return TrustPolicy::from_file(trust_option);
-  }
-  std::string tried;
-  for (const auto& path : default_policies(state_folder)) {
-    std::error_code error;
-    if (std::filesystem::exists(path, error)) return TrustPolicy::from_file(path.string());
-    tried += fmt::format("{}{}", tried.empty() ? "" : ", ", printable(path.string(), 1024));
-  }
-  refuse_none(tried);
 }
 
 }  // namespace capsule::attest

@@ -13,7 +13,7 @@ namespace capsule {
 struct VerifiedCapsule::Facts {
   PackageHead head;
   Digest capsule_digest;
-  crypto::PublicKey signed_by;
+  std::vector<crypto::PublicKey> signers;
   ReadResult read;
 };
 
@@ -40,8 +40,8 @@ std::uint64_t VerifiedCapsule::package_size() const noexcept {
 const Bytes& VerifiedCapsule::signature() const noexcept {
   return *m_facts->head.signature;
 }
-const crypto::PublicKey& VerifiedCapsule::signed_by() const noexcept {
-  return m_facts->signed_by;
+const std::vector<crypto::PublicKey>& VerifiedCapsule::signers() const noexcept {
+  return m_facts->signers;
 }
 bool VerifiedCapsule::is_canonical() const noexcept {
   return m_facts->read.canonical;
@@ -50,14 +50,7 @@ const std::vector<Segment>& VerifiedCapsule::segments() const noexcept {
   return m_facts->read.segments;
 }
 
-namespace {
-
-/// The one of the trusted keys that signed this list.
-crypto::PublicKey signer_of(const PackageHead& head, const KeyChooser& keys_for) {
-  if (!head.signature) {
-    throw Error{ErrorKind::verification_failed, "the package is not signed: signature.sig is missing"};
-  }
-  const auto keys = keys_for(head.manifest);
+const crypto::PublicKey& signer_of(const PackageHead& head, std::span<const crypto::PublicKey> keys) {
   if (keys.empty()) throw Error{ErrorKind::usage, "no key to verify with: give --key or --trust"};
   const crypto::Message message{as_bytes(head.checksums_text)};
   for (const auto& key : keys) {
@@ -69,23 +62,41 @@ crypto::PublicKey signer_of(const PackageHead& head, const KeyChooser& keys_for)
                                            : fmt::format("any of the {} keys that are trusted", keys.size()))};
 }
 
+namespace {
+
+class OneOf final : public SignatureJudge {
+ public:
+  explicit OneOf(std::span<const crypto::PublicKey> keys) : m_keys(keys) {}
+  void judge_head(const PackageHead& head) override { m_signer = signer_of(head, m_keys); }
+  std::vector<crypto::PublicKey> judge(const ReadPackage&) override { return {m_signer.value()}; }
+
+ private:
+  std::span<const crypto::PublicKey> m_keys;
+  std::optional<crypto::PublicKey> m_signer;
+};
+
 }  // namespace
 
-VerifiedCapsule verify_package(Source& package, const KeyChooser& keys_for, const VerifyOptions& options) {
-  std::optional<crypto::PublicKey> key;
-  ContentJudge judge{{options.limits, options.observer, ContentJudge::Signature::required,
-                      [&](const PackageHead& head) { key = signer_of(head, keys_for); }}};
+VerifiedCapsule verify_package(Source& package, SignatureJudge& signatures, const VerifyOptions& options) {
+  ContentJudge judge{
+      {options.limits, options.observer, ContentJudge::Signature::required, [&](const PackageHead& head) {
+         if (!head.signature) {
+           throw Error{ErrorKind::verification_failed, "the package is not signed: signature.sig is missing"};
+         }
+         signatures.judge_head(head);
+       }}};
   auto read = read_package(package, judge, {options.limits, options.segment_digests, options.progress, nullptr});
   auto head = judge.take_head();
   auto capsule_digest = crypto::sha256(head.checksums_text);
+  auto signers = signatures.judge({head, capsule_digest, read.package_digest});
   return VerifiedCapsule{std::make_shared<const VerifiedCapsule::Facts>(
-      VerifiedCapsule::Facts{std::move(head), std::move(capsule_digest), *std::move(key), std::move(read)})};
+      VerifiedCapsule::Facts{std::move(head), std::move(capsule_digest), std::move(signers), std::move(read)})};
 }
 
 VerifiedCapsule verify_package(Source& package, std::span<const crypto::PublicKey> keys, const VerifyOptions& options) {
   if (keys.empty()) throw Error{ErrorKind::usage, "no key to verify with: give --key or --trust"};
-  return verify_package(
-      package, [keys](const Manifest&) { return std::vector<crypto::PublicKey>(keys.begin(), keys.end()); }, options);
+  OneOf judge{keys};
+  return verify_package(package, judge, options);
 }
 
 }  // namespace capsule

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -52,11 +51,12 @@ class VerifiedCapsule {
   [[nodiscard]] const Manifest& manifest() const noexcept;
   [[nodiscard]] const std::string& manifest_text() const noexcept;  ///< capsule.json, the bytes
   [[nodiscard]] const ChecksumList& files() const noexcept;
-  [[nodiscard]] const Digest& capsule_digest() const noexcept;        ///< SHA-256 of checksum.sha256: what it is
-  [[nodiscard]] const Digest& package_digest() const noexcept;        ///< SHA-256 of the file
-  [[nodiscard]] std::uint64_t package_size() const noexcept;          ///< bytes
-  [[nodiscard]] const Bytes& signature() const noexcept;              ///< signature.sig
-  [[nodiscard]] const crypto::PublicKey& signed_by() const noexcept;  ///< the key of those given that verified
+  [[nodiscard]] const Digest& capsule_digest() const noexcept;  ///< SHA-256 of checksum.sha256: what it is
+  [[nodiscard]] const Digest& package_digest() const noexcept;  ///< SHA-256 of the file
+  [[nodiscard]] std::uint64_t package_size() const noexcept;    ///< bytes
+  [[nodiscard]] const Bytes& signature() const noexcept;        ///< signature.sig
+  /// The trusted keys that signed it, each once: at least one; that of signature.sig first, if it is among them.
+  [[nodiscard]] const std::vector<crypto::PublicKey>& signers() const noexcept;
   /// Whether the bytes are those that pack and sign would write. Only then are there segments.
   [[nodiscard]] bool is_canonical() const noexcept;
   [[nodiscard]] const std::vector<Segment>& segments() const noexcept;
@@ -68,16 +68,38 @@ class VerifiedCapsule {
   std::shared_ptr<const Facts> m_facts;
 };
 
-/// The keys that may sign a capsule, by what its manifest claims (name, version). The claim only selects: the manifest
-/// is listed in the checksums that one of these keys must have signed.
-using KeyChooser = std::function<std::vector<crypto::PublicKey>(const Manifest& claimed)>;
+/// What was read, for whom judges its signatures; the head's list is compared with every file by then.
+struct ReadPackage {
+  const PackageHead& head;
+  Digest capsule_digest;
+  Digest package_digest;
+};
+
+/// Decides whether a package is signed as it must be, and by whom.
+class SignatureJudge {
+ public:
+  SignatureJudge() = default;
+  SignatureJudge(const SignatureJudge&) = delete;
+  SignatureJudge& operator=(const SignatureJudge&) = delete;
+  virtual ~SignatureJudge() = default;
+  /// Once the head is there: its list and manifest are well formed, it has a signature.sig, and nothing of it is to be
+  /// believed. Throws where nothing that follows could make the package good: then nothing more is read.
+  virtual void judge_head(const PackageHead& head) = 0;
+  /// At the end, when all the rest holds: the trusted keys that signed. Throws where they do not suffice.
+  virtual std::vector<crypto::PublicKey> judge(const ReadPackage& package) = 0;
+};
+
+/// The one of `keys` whose signature over checksum.sha256 signature.sig is, which must be there. Error
+/// verification_failed, usage (no keys).
+const crypto::PublicKey& signer_of(const PackageHead& head, std::span<const crypto::PublicKey> keys);
 
 /// Reads a package once, from front to back, and returns only if all holds: gzip and tar are strict and well formed
-/// (canonical, or another tool's within the README's bounds), the signature over checksum.sha256 is one of the keys',
-/// every file has its checksum and none is missing or surplus, the manifest is valid, the entrypoint is there. Constant
-/// memory. Where the head comes first, a package that is not signed rightly is refused before the rest is read. Errors:
-/// invalid_input (malformed), verification_failed (signature, digest), usage (no keys).
-VerifiedCapsule verify_package(Source& package, const KeyChooser& keys_for, const VerifyOptions& options = {});
+/// (canonical, or another tool's within the README's bounds), the judge accepts the signatures, every file has its
+/// checksum and none is missing or surplus, the manifest is valid, the entrypoint is there. Constant memory. Where the
+/// head comes first, a package that is not signed rightly is refused before the rest is read. Errors: invalid_input
+/// (malformed), verification_failed (signature, digest), usage (no keys).
+VerifiedCapsule verify_package(Source& package, SignatureJudge& judge, const VerifyOptions& options = {});
+/// The same: one of `keys` must have signed checksum.sha256.
 VerifiedCapsule verify_package(Source& package, std::span<const crypto::PublicKey> keys,
                                const VerifyOptions& options = {});
 

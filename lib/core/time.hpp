@@ -8,6 +8,9 @@ namespace capsule {
 
 using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 
+/// How far apart two machines' clocks may be: an expiry counts only after it.
+inline constexpr std::chrono::minutes clock_tolerance{5};
+
 /// Now, by the system's clock.
 Time now();
 

@@ -8,6 +8,10 @@
 
 #include "attest/statement.hpp"
 #include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "image/signature_files.hpp"
+#include "image/trusted_signatures.hpp"
+#include "log/log.hpp"
 #include "oci/media_types.hpp"
 
 namespace capsule::image {
@@ -31,6 +35,12 @@ class Part final : public Source {
   std::uint64_t m_rest;
 };
 
+/// Whether a referrer is a signature, or does not say what it is.
+bool is_signature(const std::map<std::string, std::string>& annotations) {
+  const auto type = annotations.find("dev.sigstore.bundle.predicateType");
+  return type == annotations.end() || type->second == attest::signature_predicate;
+}
+
 class FileInput final : public CapsuleInput {
  public:
   FileInput(fs::Path path, std::optional<Digest> named) : m_path(std::move(path)), m_named(std::move(named)) {}
@@ -45,11 +55,46 @@ class FileInput final : public CapsuleInput {
 
   std::uint64_t size() const override { return fs::FileSource{m_path}.size(); }
 
-  std::optional<std::string> sibling(std::string_view suffix) override {
+  std::vector<SignatureBundle> signatures(std::span<const crypto::PublicKey> keys) override {
+    std::vector<std::string> suffixes{std::string{package_bundle_suffix}, std::string{index_bundle_suffix}};
+    for (const auto& key : keys) {
+      for (const auto kind : {package_bundle_suffix, index_bundle_suffix})
+        suffixes.push_back(signer_suffix(key) + std::string{kind});
+    }
+    // Whoever fills the folder with bundles hides none of a known signer.
+    for (auto& other : further_signatures(m_path)) {
+      if (std::find(suffixes.begin(), suffixes.end(), other) == suffixes.end()) suffixes.push_back(std::move(other));
+    }
+    std::vector<SignatureBundle> out;
+    for (const auto& suffix : suffixes) {
+      auto path = m_path;
+      path += suffix;
+      std::error_code error;
+      if (out.size() == max_signature_bundles || !std::filesystem::exists(path, error)) continue;
+      out.push_back({printable(path.filename().string()), is_about_index(suffix),
+                     [path] { return fs::read_file(path, max_signature_bytes); }});
+    }
+    return out;
+  }
+
+  std::string signatures_place() const override {
+    return fmt::format("bundles beside it, {}.<16 hex>{}: put them there, or have it signed again",
+                       printable(m_path.filename().string()), package_bundle_suffix);
+  }
+
+  std::optional<Digest> version_index(const ReadPackage& package) override {
     auto path = m_path;
-    path += suffix;
-    if (!std::filesystem::exists(path)) return std::nullopt;
-    return fs::read_file(path, max_sibling_bytes);
+    path += index_suffix;
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) return std::nullopt;
+    try {
+      const auto text = fs::read_file(path, oci::Store::max_manifest_bytes);
+      if (is_index_of(text, package)) return crypto::sha256(text);
+    } catch (const Error& failure) {
+      if (retry_helps(failure.kind())) throw;
+      log::warning("the version index beside the package is none", {{"reason", failure.message()}});
+    }
+    return std::nullopt;
   }
 
   void check(const VerifiedCapsule& capsule) const override {
@@ -85,15 +130,27 @@ class PublishedInput final : public CapsuleInput {
 
   std::uint64_t size() const override { return m_published.size; }
 
-  std::optional<std::string> sibling(std::string_view suffix) override {
-    if (suffix != ".oci.sigstore.json") return std::nullopt;
-    for (auto& bundle :
-         oci::attached(m_store, m_published.index.digest, oci::media_type::sigstore_bundle, max_sibling_bytes)) {
-      const auto type = bundle.annotations.find("dev.sigstore.bundle.predicateType");
-      if (type != bundle.annotations.end() && type->second == attest::signature_predicate) return bundle.content;
+  std::vector<SignatureBundle> signatures(std::span<const crypto::PublicKey>) override {
+    std::vector<SignatureBundle> out;
+    for (const auto& referrer : m_store.referrers(m_published.index.digest, oci::media_type::sigstore_bundle)) {
+      if (out.size() == max_signature_bundles) break;
+      if (!is_signature(referrer.annotations)) continue;  // a proof, which can be large
+      out.push_back({referrer.digest.text(), true, [this, referrer] {
+                       return oci::read_attached(m_store, referrer, oci::media_type::sigstore_bundle,
+                                                 max_signature_bytes)
+                           .content;
+                     }});
     }
-    return std::nullopt;
+    return out;
   }
+
+  std::string signatures_place() const override {
+    return fmt::format("attached to {}: capsule-publish attaches them, also to what is published already",
+                       m_published.index.digest.text());
+  }
+
+  /// That it says so is held against the package by check().
+  std::optional<Digest> version_index(const ReadPackage&) override { return m_published.index.digest; }
 
   void check(const VerifiedCapsule& capsule) const override { check_same(m_published, capsule); }
 
@@ -102,16 +159,6 @@ class PublishedInput final : public CapsuleInput {
   oci::Store& m_store;
   PublishedPackage m_published;
 };
-
-KeyChooser keys_by(const attest::TrustPolicy& policy) {
-  return [&policy](const Manifest& claimed) {
-    if (const auto wanted = policy.threshold(attest::Role::capsule, claimed.name); wanted > 1) {
-      throw Error{ErrorKind::verification_failed,
-                  fmt::format("the trust policy wants {} signatures for {}, a package has one", wanted, claimed.name)};
-    }
-    return policy.keys(attest::Role::capsule, claimed.name);
-  };
-}
 
 }  // namespace
 
@@ -143,7 +190,8 @@ std::unique_ptr<CapsuleInput> locate_capsule(std::string_view text, const Workin
 
 VerifiedCapsule verify_input(CapsuleInput& input, const attest::TrustPolicy& policy, const VerifyOptions& options) {
   const auto package = input.open();
-  auto capsule = verify_package(*package, keys_by(policy), options);
+  TrustedSignatures judge{input, policy};
+  auto capsule = verify_package(*package, judge, options);
   policy.check_revoked(capsule.capsule_digest());
   policy.check_revoked(capsule.package_digest());
   input.check(capsule);

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "attest/trust_policy.hpp"
 #include "capsule/verified_capsule.hpp"
@@ -12,6 +15,13 @@
 #include "oci/access.hpp"
 
 namespace capsule::image {
+
+/// A Sigstore bundle that came with a package and may hold a signature; it is not believed.
+struct SignatureBundle {
+  std::string where;                  ///< a file's name or a digest, for messages
+  bool about_index = false;           ///< it ought to be about the version index, not about the package
+  std::function<std::string()> read;  ///< at most max_signature_bytes; Errors
+};
 
 /// What CAPSULE names on a command line: a package file, `sha256:<package digest>` in the working store, or a reference
 /// to something published. Can be read as often as one likes.
@@ -26,8 +36,13 @@ class CapsuleInput {
   /// `size` bytes from `offset` on; fewer where the package is cut.
   [[nodiscard]] virtual std::unique_ptr<Source> open_part(std::uint64_t offset, std::uint64_t size) = 0;
   [[nodiscard]] virtual std::uint64_t size() const = 0;  ///< bytes
-  /// What stands beside the package under that suffix (working_store.hpp), not believed; nothing if there is none.
-  [[nodiscard]] virtual std::optional<std::string> sibling(std::string_view suffix) = 0;
+  /// The bundles that came with the package, at most 64: those first that a signer among `keys` has left.
+  [[nodiscard]] virtual std::vector<SignatureBundle> signatures(std::span<const crypto::PublicKey> keys) = 0;
+  /// Where those ought to be, for whoever misses one.
+  [[nodiscard]] virtual std::string signatures_place() const = 0;
+  /// The version index that says of itself that it is of this package, so that a signature over it is one over the
+  /// package; nothing where none came along.
+  [[nodiscard]] virtual std::optional<Digest> version_index(const ReadPackage& package) = 0;
   /// Error verification_failed unless the verified capsule is the one that was named.
   virtual void check(const VerifiedCapsule& capsule) const = 0;
 };
@@ -39,8 +54,8 @@ std::unique_ptr<CapsuleInput> package_file(fs::Path path);
 /// `store` must outlive it.
 std::unique_ptr<CapsuleInput> published_package(oci::Store& store, PublishedPackage published);
 
-/// Verifies the capsule by the policy's role capsule: signed by one of its keys, not revoked, and the one that was
-/// named. A package holds one signature: a policy that wants more of them is not met.
+/// Verifies the capsule by the policy's role capsule: signed by as many of its keys as it wants (TrustedSignatures),
+/// not revoked, and the one that was named.
 VerifiedCapsule verify_input(CapsuleInput& input, const attest::TrustPolicy& policy, const VerifyOptions& options = {});
 
 }  // namespace capsule::image

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/semver.hpp"
+#include "crypto/hash.hpp"
 #include "image/published_form.hpp"
 #include "oci/manifest.hpp"
 #include "oci/media_types.hpp"
@@ -133,6 +134,16 @@ PublishedPackage read_published(oci::Store& store, const oci::Reference& referen
                                                             printable(published.name), printable(published.version))};
   }
   return published;
+}
+
+bool is_index_of(std::string_view text, const ReadPackage& package) {
+  const auto digest = crypto::sha256(text);
+  const auto index = oci::parse_manifest(text, oci::media_type::image_index, digest.text());
+  const auto& manifest = package.head.manifest;
+  return note(index, annotation::name, digest) == manifest.name &&
+         note(index, annotation::version, digest) == manifest.version &&
+         note(index, annotation::capsule_digest, digest) == package.capsule_digest.text() &&
+         note(index, annotation::package_digest, digest) == package.package_digest.text();
 }
 
 }  // namespace capsule::image

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "capsule/verified_capsule.hpp"
@@ -43,5 +44,9 @@ std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& 
 
 /// Error verification_failed unless the verified capsule is the one that the registry claims.
 void check_same(const PublishedPackage& published, const VerifiedCapsule& capsule);
+
+/// Whether the bytes of a version index say of themselves that they are of this package: its name, version, capsule and
+/// package digest. Errors invalid_input.
+bool is_index_of(std::string_view index, const ReadPackage& package);
 
 }  // namespace capsule::image

@@ -13,6 +13,8 @@ namespace capsule::image {
 /// What may stand beside a package: `<package><suffix>`. None of it is trusted because of where it stands.
 inline constexpr std::array<std::string_view, 3> sibling_suffixes{".sigstore.json", ".oci.sigstore.json", ".oci.json"};
 inline constexpr std::size_t max_sibling_bytes = std::size_t{4} << 20U;
+/// Beside a package that came out of a registry: its version index, which says what the package is.
+inline constexpr std::string_view index_suffix = ".oci.index.json";
 
 /// The working store: packages by their digest, `ROOT/sha256/<hex>/package.tar.gz` with their siblings. A package is
 /// there whole or not at all; nothing in it is ever changed.

@@ -83,9 +83,8 @@ struct Head {
 /// two hexadecimal digits.
 std::string page_of(std::string_view version, unsigned bits = page_bits);
 
-/// How long a head is good for, and how much a clock may be off.
+/// How long a head is good for.
 inline constexpr std::chrono::hours head_lifetime{24 * 30};
-inline constexpr std::chrono::minutes clock_tolerance{5};
 
 /// Error verification_failed if the head is expired (freeze), or was issued in the future, at `at`. Pure.
 void check_freshness(const Head& head, Time at);

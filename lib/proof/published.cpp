@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "attest/bundle.hpp"
+#include "attest/quorum.hpp"
 #include "attest/statement.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -42,18 +43,13 @@ CheckedProof check(const RecordReader& read_record, const Digest& version_index,
 /// A policy that asks for k keys: as many must have signed a bundle about this version and this run.
 void require_threshold(oci::Store& store, const Digest& version_index, const CheckedProof& proof,
                        const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
-  const auto wanted = trust.threshold(attest::Role::proof, capsule.name);
-  if (wanted <= 1) return;
-  unsigned found = 0;
-  for (const auto& key : trust.keys(attest::Role::proof, capsule.name)) {
+  attest::Quorum quorum{trust.signers(attest::Role::proof, capsule.name)};
+  if (quorum.wanted() <= 1) return;
+  for (const auto& key : quorum.keys()) {
     const std::vector only{key};
-    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) ++found;
+    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) quorum.count(key);
   }
-  if (found < wanted) {
-    throw Error{ErrorKind::verification_failed,
-                fmt::format("the trust policy wants {} keys for a proof of {}, {} signed one of this run", wanted,
-                            capsule.name, found)};
-  }
+  quorum.require(fmt::format("a proof of {} about this run", capsule.name));
 }
 
 }  // namespace
@@ -92,7 +88,7 @@ CheckedProof check_given_proof(std::string_view bundle, const Digest& version_in
                                const attest::TrustPolicy& trust, const RecordReader& read_record) {
   auto proof = check(read_record, version_index, bundle, capsule, trust.keys(attest::Role::proof, capsule.name));
   trust.check_revoked(proof.digest);
-  if (const auto wanted = trust.threshold(attest::Role::proof, capsule.name); wanted > 1) {
+  if (const auto wanted = trust.signers(attest::Role::proof, capsule.name).threshold; wanted > 1) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the trust policy wants {} keys for a proof of {}, a bundle has one: name a bundle of the "
                             "registry by its digest, then those beside it count too",

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "file_source.hpp"
+#include "further_signers.hpp"
 #include "index_source.hpp"
 #include "oci_source.hpp"
 #include "url_source.hpp"
@@ -47,7 +48,7 @@ void check_digest(const Order& order, const Digest& got, const std::string& wher
 
 Result fetch(const Options& options, const Surroundings& surroundings) {
   const image::WorkingStore store{options.store.empty() ? options.state / "store" : fs::Path{options.store}};
-  Order order{store, {}, options.max_bytes};
+  Order order{store, {}, options.max_bytes, [&](const fs::Path& package) { return wanted_bundles(package, options); }};
   if (!options.digest.empty()) {
     order.wanted = as_usage("--digest", [&] { return Digest::parse(options.digest); });
     static_cast<void>(store.package(*order.wanted));  // refuses what names no package

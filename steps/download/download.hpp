@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/digest.hpp"
 #include "fs/fd.hpp"
@@ -46,6 +48,8 @@ struct Order {
   const capsule::image::WorkingStore& store;
   std::optional<capsule::Digest> wanted;  ///< another digest is Error verification_failed, and nothing is kept
   std::uint64_t max_bytes;
+  /// Suffixes of what else is wanted beside the package in this file, where that cannot be seen.
+  std::function<std::vector<std::string>(const capsule::fs::Path&)> further = {};
 };
 
 /// Brings the package that `options.source` names into the working store. It is judged by its digest alone; that it is

@@ -37,7 +37,9 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("sha256:HEX");
   app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
       ->type_name("REGISTRY");
-  app.add_option("--trust", options.trust, "Trust policy for the index of a capsule:// URI")->type_name("FILE");
+  app.add_option("--trust", options.trust,
+                 "Trust policy: whose index of a capsule:// URI, and which further signers of a package")
+      ->type_name("FILE");
   app.add_option("--key", options.key, "Public key for that index, instead of a trust policy")
       ->type_name("PUB")
       ->excludes("--trust");

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
+#include "image/signature_files.hpp"
 
 namespace download {
 
@@ -31,7 +33,11 @@ Digest read(fs::FileSource& file, const std::string& where, Sink& sink, log::Pro
 }
 
 void copy_siblings(const fs::Path& path, const Digest& digest, const image::WorkingStore& store) {
-  for (const auto suffix : image::sibling_suffixes) {
+  auto suffixes = image::further_signatures(path);
+  suffixes.resize(std::min(suffixes.size(), image::max_signature_bundles));
+  suffixes.insert(suffixes.end(), image::sibling_suffixes.begin(), image::sibling_suffixes.end());
+  suffixes.emplace_back(image::index_suffix);
+  for (const auto& suffix : suffixes) {
     auto sibling = path;
     sibling += suffix;
     std::error_code ignored;

@@ -9,6 +9,8 @@
 #include "fs/atomic_file.hpp"
 #include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
+#include "image/signature_files.hpp"
+#include "log/log.hpp"
 
 namespace download {
 
@@ -26,9 +28,22 @@ Digest read(Source& package, Sink& sink, log::Progress& progress) {
   return hashing.finish();
 }
 
-void copy_siblings(image::CapsuleInput& package, const Digest& digest, const image::WorkingStore& store) {
-  for (const auto suffix : image::sibling_suffixes) {
-    if (const auto content = package.sibling(suffix)) store.put_sibling(digest, suffix, *content);
+/// The version index, and whoever signed it. One bundle that cannot be read must not hide a good one.
+void copy_siblings(image::CapsuleInput& package, oci::Store& from, const image::PublishedPackage& published,
+                   const image::WorkingStore& store) {
+  const auto& digest = published.package_digest;
+  store.put_sibling(digest, image::index_suffix, from.manifest(published.index.digest));
+  std::string suffix;  // of the first, none
+  for (const auto& bundle : package.signatures({})) {
+    try {
+      const auto text = bundle.read();
+      if (!suffix.empty()) suffix = image::content_suffix(text);
+      store.put_sibling(digest, suffix + std::string{image::index_bundle_suffix}, text);
+      suffix = "next";
+    } catch (const Error& error) {
+      if (retry_helps(error.kind())) throw;
+      log::warning("a signature is left out", {{"bundle", bundle.where}, {"reason", error.message()}});
+    }
   }
 }
 
@@ -60,11 +75,11 @@ Result fetch_published(const oci::Reference& reference, const Order& order, cons
     if (there) {
       NullSink nowhere;
       check_claim(read(*package, nowhere, progress), published, reference);
-      copy_siblings(*input, digest, order.store);
+      copy_siblings(*input, *from, published, order.store);
     } else {
       fs::AtomicFile target{order.store.package(digest)};
       check_claim(read(*package, target, progress), published, reference);
-      copy_siblings(*input, digest, order.store);
+      copy_siblings(*input, *from, published, order.store);
       target.commit();
     }
   } catch (...) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "partial_file.hpp"
@@ -16,6 +18,38 @@ namespace {
 /// How much a try must bring for the count of tries to begin anew.
 constexpr std::uint64_t worthwhile = std::uint64_t{1} << 20U;
 constexpr int max_starts = 4;
+
+void fetch_beside(const Url& url, const Digest& digest, const std::vector<std::string>& suffixes, const Order& order,
+                  const Surroundings& surroundings) {
+  http::RetryingClient client{surroundings.client, surroundings.retry, surroundings.timer};
+  for (const auto& suffix : suffixes) {
+    http::Request asked{.url = url.with_path(url.path() + suffix, url.query())};
+    asked.response_limit = image::max_sibling_bytes;
+    const auto response = client.send(asked);
+    if (response.status >= 400 && response.status < 500 && !http::is_transient(response.status)) continue;
+    http::expect_success(response, "download");
+    order.store.put_sibling(digest, suffix, response.body);
+  }
+}
+
+/// Signers can come later than the package: what is not in the store yet is asked for, also where the package is.
+std::vector<std::string> missing_further(const fs::Path& package, const Digest& digest, const Order& order) {
+  if (!order.further) return {};
+  auto suffixes = order.further(package);
+  std::erase_if(suffixes, [&](const std::string& suffix) {
+    auto there = order.store.package(digest);
+    there += suffix;
+    std::error_code ignored;
+    return std::filesystem::exists(there, ignored);
+  });
+  return suffixes;
+}
+
+Result already_there(const Url& url, const Digest& digest, const Order& order, const Surroundings& surroundings) {
+  const auto package = order.store.package(digest);
+  fetch_beside(url, digest, missing_further(package, digest, order), order, surroundings);
+  return {digest, package, true};
+}
 
 /// Thrown through the client: the answer is of other bytes than those that are here.
 struct StartOver {};
@@ -36,7 +70,6 @@ class Transfer {
   void take(ByteView bytes);
   [[nodiscard]] http::Request request() const;
   [[nodiscard]] bool is_conditional() const;
-  void fetch_siblings(const Digest& digest) const;
   [[nodiscard]] Digest digest_of_all();
   Result finish(const Digest& digest);
   void start_over();
@@ -165,18 +198,6 @@ void Transfer::receive() {
   }
 }
 
-void Transfer::fetch_siblings(const Digest& digest) const {
-  http::RetryingClient client{m_surroundings.client, m_surroundings.retry, m_surroundings.timer};
-  for (const auto suffix : image::sibling_suffixes) {
-    http::Request asked{.url = m_url.with_path(m_url.path() + std::string{suffix}, m_url.query())};
-    asked.response_limit = image::max_sibling_bytes;
-    const auto response = client.send(asked);
-    if (response.status >= 400 && response.status < 500 && !http::is_transient(response.status)) continue;
-    http::expect_success(response, "download");
-    m_order.store.put_sibling(digest, suffix, response.body);
-  }
-}
-
 Digest Transfer::digest_of_all() {
   if (m_partial.size() == 0) check_magic({}, m_url.loggable());
   const auto expected = m_partial.validators().size;
@@ -192,7 +213,9 @@ Result Transfer::finish(const Digest& digest) {
   m_order.store.prepare(digest);
   const bool there = m_order.store.has(digest);
   try {
-    fetch_siblings(digest);
+    std::vector<std::string> suffixes{image::sibling_suffixes.begin(), image::sibling_suffixes.end()};
+    for (auto& suffix : missing_further(m_partial.path(), digest, m_order)) suffixes.push_back(std::move(suffix));
+    fetch_beside(m_url, digest, suffixes, m_order, m_surroundings);
     m_partial.sync();
     m_order.store.adopt(digest, m_partial.path());
   } catch (...) {
@@ -207,10 +230,7 @@ Result Transfer::run() {
   try {
     resume();
     receive();
-    if (m_unchanged) {
-      const auto digest = *m_partial.last_digest();
-      return {digest, m_order.store.package(digest), true};
-    }
+    if (m_unchanged) return already_there(m_url, *m_partial.last_digest(), m_order, m_surroundings);
     auto digest = digest_of_all();
     if (m_pieced && m_order.wanted && digest != *m_order.wanted) {
       // The pieces may be of two versions; only a whole answer can be blamed.
@@ -232,9 +252,7 @@ Result Transfer::run() {
 }  // namespace
 
 Result fetch_url(const Url& url, const Order& order, const Surroundings& surroundings) {
-  if (order.wanted && order.store.has(*order.wanted)) {
-    return {*order.wanted, order.store.package(*order.wanted), true};
-  }
+  if (order.wanted && order.store.has(*order.wanted)) return already_there(url, *order.wanted, order, surroundings);
   return Transfer{url, order, surroundings}.run();
 }
 

@@ -2,15 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
 #include <set>
 #include <tuple>
 
+#include "attest/bundle.hpp"
 #include "attest/statement.hpp"
 #include "capsule/canonical_package.hpp"
 #include "core/error.hpp"
+#include "crypto/hash.hpp"
 #include "fs/temporary.hpp"
 #include "image/published_form.hpp"
 #include "image/published_package.hpp"
@@ -75,7 +78,7 @@ class Publisher {
     if (!is_ours(there)) return settle(*there);  // another publisher was faster, or put his at the same moment
     auto out = result();
     out.already_published = before;
-    out.signature = attach_signature();
+    attach_signatures(out);
     return out;
   }
 
@@ -219,24 +222,46 @@ class Publisher {
     put_one(m_form.index, version);
   }
 
-  Signature attach_signature() {
-    const auto bundle = m_input.sibling(".oci.sigstore.json");
-    if (!bundle) return Signature::absent;
-    const auto& index = m_form.index.descriptor;
-    try {
-      const auto keys = m_request.policy.keys(attest::Role::capsule, m_checked.capsule.manifest().name);
-      (void)attest::verify_statement_about(index.digest, *bundle, keys, attest::signature_predicate);
-    } catch (const Error& error) {
-      log::warning("the signature bundle beside the package is left out: sign the package again",
-                   {{"index", index.digest.text()}, {"reason", error.message()}});
-      return Signature::unfit;
+  /// Attaches the signatures of the index that came with the package and that the policy accepts, one for each key.
+  void attach_signatures(Published& out) {
+    const auto keys = m_request.policy.keys(attest::Role::capsule, m_checked.capsule.manifest().name);
+    for (const auto& bundle : m_input.signatures(keys)) {
+      if (!bundle.about_index) continue;
+      std::string text;
+      std::string key;
+      try {
+        text = bundle.read();
+        key = signer_of_index(text, keys);
+      } catch (const Error& error) {
+        if (retry_helps(error.kind())) throw;
+        log::warning(
+            "a signature bundle is left out: if its signer is to be believed, sign the package again",
+            {{"bundle", bundle.where}, {"index", m_form.index.descriptor.digest.text()}, {"reason", error.message()}});
+        if (out.signed_by.empty()) out.signature = Signature::unfit;
+        continue;
+      }
+      if (std::find(out.signed_by.begin(), out.signed_by.end(), key) != out.signed_by.end()) continue;
+      const auto state = attach_signature(text);
+      if (out.signed_by.empty() || state == Signature::attached) out.signature = state;
+      out.signed_by.push_back(std::move(key));
     }
+  }
+
+  /// The id of the key that signed a statement about this very index, as cosign reads it.
+  [[nodiscard]] std::string signer_of_index(std::string_view text, std::span<const crypto::PublicKey> keys) const {
+    m_request.policy.check_revoked(crypto::sha256(text));
+    (void)attest::verify_statement_about(m_form.index.descriptor.digest, text, keys, attest::signature_predicate);
+    return attest::open_signature(text, keys).key.id();
+  }
+
+  Signature attach_signature(const std::string& text) {
+    const auto& index = m_form.index.descriptor;
     const auto type = std::string{oci::media_type::sigstore_bundle};
     const auto before = m_store->referrers(index.digest, type).size();
     oci::attach(*m_store, index,
                 {type,
                  type,
-                 *bundle,
+                 text,
                  {{"dev.sigstore.bundle.content", "dsse-envelope"},
                   {"dev.sigstore.bundle.predicateType", std::string{attest::signature_predicate}}}});
     return m_store->referrers(index.digest, type).size() == before ? Signature::already_there : Signature::attached;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "attest/trust_policy.hpp"
 #include "image/capsule_input.hpp"
@@ -29,12 +30,13 @@ struct Published {
   capsule::Digest image_manifest;
   std::size_t blobs_written = 0;
   std::uint64_t bytes_written = 0;
-  bool already_published = false;  ///< the tag was there before
-  Signature signature = Signature::absent;
+  bool already_published = false;           ///< the tag was there before
+  Signature signature = Signature::absent;  ///< attached if any of several was
+  std::vector<std::string> signed_by = {};  ///< ids of the keys whose signature of the index came along and is attached
 };
 
 /// Verifies the capsule and puts it into the registry under its name and version: the package's segments, the runnable
-/// image, the index of both, then the tag, and the signature of the index if it stands beside the package and is good.
+/// image, the index of both, then the tag, and the signatures of the index that came with the package and are good.
 /// What is there already is not written again, unless its bytes are not those that its digest names. Another capsule
 /// under the same version is Error conflict; the same capsule in another package that the policy accepts is already
 /// done, and is what is returned. A package of another tool is published in its canonical form, its signature

@@ -23,10 +23,14 @@ void report(const Published& done, const oci::Reference& reference, step::Contex
   step.result("blobs_written", static_cast<std::uint64_t>(done.blobs_written));
   step.result("bytes_written", done.bytes_written);
   step.result("signature", name_of(done.signature));
+  step.result("signed_by", json::Array{done.signed_by.begin(), done.signed_by.end()});
+  const auto signatures = done.signed_by.size() < 2
+                              ? std::string{name_of(done.signature)}
+                              : fmt::format("{} ({} keys)", name_of(done.signature), done.signed_by.size());
   step.summary(fmt::format("{} {} {}\n  reference  {}\n  image      {}\n  written    {} in {} blobs\n  signature  {}\n",
                            done.name, done.version, done.already_published ? "is already published" : "is published",
                            reference.text(), done.image_manifest.text(), human_size(done.bytes_written),
-                           done.blobs_written, name_of(done.signature)));
+                           done.blobs_written, signatures));
 }
 
 }  // namespace

@@ -88,8 +88,9 @@ std::vector<std::string> untrusted_roles(const TrustPolicy& policy, const std::v
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto& rules = policy.rules();
     const bool trusted = std::any_of(rules.begin(), rules.end(), [&](const auto& rule) {
-      return rule.role == state_roles.at(i) && std::any_of(rule.keys.begin(), rule.keys.end(),
-                                                           [&](const auto& key) { return key.id() == keys.at(i).id; });
+      return rule.role == state_roles.at(i) && std::any_of(rule.keys.begin(), rule.keys.end(), [&](const auto& entry) {
+               return entry.key.id() == keys.at(i).id;
+             });
     });
     if (!trusted) roles.emplace_back(name_of(state_roles.at(i)));
   }

@@ -68,6 +68,8 @@ CLI::App* define_options(CLI::App& app, Options& options) {
   app.add_option("--key", options.key, "PEM file with the private key (ECDSA P-256, RSA of 2048 bits or more, Ed25519)")
       ->type_name("KEY.pem");
   capsule::step::add_passphrase_option(app, options.passphrase_file);
+  app.add_flag("--replace", options.replace,
+               "Put this key's signature in the place of another's, instead of beside it");
   auto* keygen = app.add_subcommand("keygen", "Make a key pair, or all keys that the loop needs on one machine");
   keygen->fallthrough();  // --output and --outputs, behind the subcommand too
   auto& wanted = options.keygen;
@@ -106,17 +108,20 @@ void run_sign(const Options& options, capsule::step::Context& step) {
   if (options.key.empty()) throw Error{ErrorKind::usage, "give --key KEY.pem (capsule-sign keygen makes one)"};
   const auto passphrase = capsule::step::read_passphrase(options.passphrase_file, capsule::step::MissingFile::is_none);
   const auto signer = capsule::crypto::open_signer(options.key, passphrase);
-  const auto result = sign_package(options.package, *signer, step.progress());
+  const auto result =
+      sign_package(options.package, *signer, step.progress(), options.replace ? Others::replace : Others::keep);
   step.output("package", options.package);
   step.output("package-digest", result.package_digest.text());
   step.output("capsule-digest", result.capsule_digest.text());
   step.output("index-digest", result.index_digest.text());
   step.result("key_id", signer->public_key().id());
   step.result("changed", result.changed());
-  step.summary(fmt::format("{} {} {} with key {}\n  package  {}\n  capsule  {}\n  index    {}\n",
+  step.result("beside_another", result.is_further);
+  step.summary(fmt::format("{} {} {} with key {}{}\n  package  {}\n  capsule  {}\n  index    {}\n",
                            result.changed() ? "Signed" : "Already signed:", result.manifest.name,
-                           result.manifest.version, signer->public_key().id(), result.package_digest.text(),
-                           result.capsule_digest.text(), result.index_digest.text()));
+                           result.manifest.version, signer->public_key().id(),
+                           result.is_further ? ", beside the signature that is there" : "",
+                           result.package_digest.text(), result.capsule_digest.text(), result.index_digest.text()));
 }
 
 void run_keygen(const KeygenOptions& options, capsule::step::Context& step) {

@@ -22,6 +22,7 @@ struct Options {
   std::string package;
   std::string key;
   std::string passphrase_file;
+  bool replace = false;  ///< another key's signature.sig
   KeygenOptions keygen;
 };
 

@@ -15,6 +15,7 @@
 #include "fs/direct_sink.hpp"
 #include "fs/lock.hpp"
 #include "image/form_observer.hpp"
+#include "image/signature_files.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
 
@@ -34,6 +35,7 @@ using capsule::fs::Path;
 using capsule::image::PublishedForm;
 namespace attest = capsule::attest;
 namespace fs = capsule::fs;
+namespace image = capsule::image;
 namespace json = capsule::json;
 
 namespace {
@@ -146,15 +148,16 @@ std::string hints_of(const CheckedPackage& checked, const PublishedForm& form) {
 void write_siblings(const Path& package, const Pass& pass, const Signer& signer, SignedPackage& result) {
   const std::array keys{signer.public_key()};
   const auto& manifest = result.manifest;
+  const auto whose = result.is_further ? image::signer_suffix(keys.front()) : std::string{};
   result.bundle_written = ensure_sibling(
-      package, ".sigstore.json",
+      package, whose + std::string{image::package_bundle_suffix},
       [&](const std::string& text) {
         (void)attest::verify_file(text, keys, result.package_digest);
         return true;
       },
       [&] { return attest::sign_file(result.package_digest, package_file_name(manifest), signer); });
   result.index_bundle_written = ensure_sibling(
-      package, ".oci.sigstore.json",
+      package, whose + std::string{image::index_bundle_suffix},
       [&](const std::string& text) {
         (void)attest::verify_statement_about(result.index_digest, text, keys, attest::signature_predicate);
         return true;
@@ -171,9 +174,29 @@ void write_siblings(const Path& package, const Pass& pass, const Signer& signer,
       [&]() -> const std::string& { return hints; });
 }
 
+/// Whether the first bundle beside the package names this key: then signature.sig is its place.
+bool was_first(const Path& package, const PublicKey& key) {
+  try {
+    const auto text = read_sibling(package.string() + std::string{image::package_bundle_suffix});
+    return text && attest::Bundle::parse(*text, "the bundle").hint == key.id();
+  } catch (const Error&) {
+    return false;  // made again, if it is ours to make
+  }
+}
+
+enum class Place { ours, free, anothers };
+
+/// Whose signature.sig is. Another's cannot be judged here, and is not touched.
+Place place_of(const Path& package, const PublicKey& key, Others others) {
+  const auto head = head_of(package);
+  if (is_signed_by(head, key)) return Place::ours;
+  const bool is_signed = head.signature && !head.signature->empty();
+  return is_signed && others == Others::keep && !was_first(package, key) ? Place::anothers : Place::free;
+}
+
 }  // namespace
 
-SignedPackage sign_package(const Path& named, const Signer& signer, capsule::log::Progress& progress) {
+SignedPackage sign_package(const Path& named, const Signer& signer, capsule::log::Progress& progress, Others others) {
   const auto key = signer.public_key();
   require_capsule_key(key);
   std::error_code error;
@@ -181,7 +204,9 @@ SignedPackage sign_package(const Path& named, const Signer& signer, capsule::log
   if (error) fs::throw_errno("open", named, error.value());
   // Two signatures of one key differ: without the lock one process could leave its package, another its bundles.
   const fs::FileLock lock{package.parent_path(), lock_patience};
+  const auto place = place_of(package, key, others);
   const auto read = [&](bool& written) {
+    if (place == Place::anothers) return read_package(package, {}, progress);
     written = !is_signed_by(head_of(package), key);
     return written ? add_signature(package, signer, progress) : keep_signature(package, key, progress);
   };
@@ -195,9 +220,11 @@ SignedPackage sign_package(const Path& named, const Signer& signer, capsule::log
     capsule::log::info("the package was made by another tool: it is written in its canonical form");
   }
   if (!pass.form) throw std::logic_error{"a package that was written canonically is not canonical"};
-  SignedPackage result{pass.checked.head.manifest, pass.checked.capsule_digest, pass.checked.package_digest,
-                       pass.form->index.descriptor.digest, written || rewritten};
+  SignedPackage result{pass.checked.head.manifest,         pass.checked.capsule_digest, pass.checked.package_digest,
+                       pass.form->index.descriptor.digest, place == Place::anothers,    written || rewritten};
   write_siblings(package, pass, signer, result);
+  if (written && !image::further_signatures(package).empty())
+    capsule::log::warning("signature.sig is new: what other signers left beside the package is about the one before");
   return result;
 }
 

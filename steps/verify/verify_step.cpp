@@ -43,8 +43,10 @@ std::string run_again(const Subject& subject, const proof::CheckedProof& proof, 
 }
 
 std::vector<std::string> checks_of(const Subject& subject, const Verified& verified) {
-  std::vector<std::string> out{
-      fmt::format("package: signature, {} checksums and manifest", verified.capsule.files().lines().size())};
+  const auto signatures = verified.capsule.signers().size();
+  std::vector<std::string> out{fmt::format("package: {}, {} checksums and manifest",
+                                           signatures == 1 ? "signature" : fmt::format("{} signatures", signatures),
+                                           verified.capsule.files().lines().size())};
   if (subject.found) {
     out.push_back(fmt::format("index: sequence {}, signed by a trusted key, registered {}", subject.found->sequence,
                               subject.found->record.published_at));
@@ -54,13 +56,22 @@ std::vector<std::string> checks_of(const Subject& subject, const Verified& verif
   return out;
 }
 
+std::vector<std::string> signers_of(const VerifiedCapsule& capsule) {
+  std::vector<std::string> ids;
+  for (const auto& key : capsule.signers()) ids.push_back(key.id());
+  return ids;
+}
+
 std::string summary_of(const VerifiedCapsule& capsule) {
   const auto& manifest = capsule.manifest();
+  const auto signers = signers_of(capsule);
   return fmt::format(
-      "{} {} is whole and signed by a trusted key ({}, {} files)\n  capsule  {}\n  package  {}\n"
+      "{} {} is whole and signed by {} ({}, {} files)\n  capsule  {}\n  package  {}\n"
       "  key      {}\n",
-      manifest.name, manifest.version, human_size(capsule.package_size()), capsule.files().lines().size(),
-      capsule.capsule_digest().text(), capsule.package_digest().text(), capsule.signed_by().id());
+      manifest.name, manifest.version,
+      signers.size() == 1 ? "a trusted key" : fmt::format("{} trusted keys", signers.size()),
+      human_size(capsule.package_size()), capsule.files().lines().size(), capsule.capsule_digest().text(),
+      capsule.package_digest().text(), fmt::join(signers, "\n  key      "));
 }
 
 void report(const Subject& subject, const Verified& verified, const std::string& seed, step::Context& step) {
@@ -69,7 +80,9 @@ void report(const Subject& subject, const Verified& verified, const std::string&
   step.output("package-digest", capsule.package_digest().text());
   step.output("name", capsule.manifest().name);
   step.output("version", capsule.manifest().version);
-  step.output("key-id", capsule.signed_by().id());
+  const auto signers = signers_of(capsule);
+  step.output("key-id", signers.front());
+  step.result("key_ids", json::Array{signers.begin(), signers.end()});
   step.result("canonical", capsule.is_canonical());
   step.result("size", capsule.package_size());
   auto summary = summary_of(capsule);

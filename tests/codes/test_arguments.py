@@ -166,12 +166,13 @@ class Values(Case):
         self.assertEqual(["kk"], [path.name for path in self.folder.rglob("*")])
         self.assertEqual(0, self.run_step("sign", "keygen", "--out", "kk/x.y").code)
 
-    def test_what_is_not_there_yet_or_not_made_yet_is_said(self):
-        line = self.refused("verify", "--trust", "s/configmaps/capsule-trust/trust.yaml", "package.tar.gz")
-        self.assertIn("capsule-sign keygen --state", line)
+    def test_what_is_not_made_yet_is_said(self):
+        own = ("verify", "--state", "s", "--trust", "s/configmaps/capsule-trust/trust.yaml", "package.tar.gz")
+        self.assertIn("capsule-sign keygen --state", self.refused(*own, code=12))
+        elsewhere = self.refused("verify", "--trust", "t/configmaps/capsule-trust/trust.yaml", "package.tar.gz", code=12)
+        self.assertNotIn("keygen", elsewhere)
         self.assertIn("capsule-sign keygen --state", self.refused("verify", "package.tar.gz"))
         self.refused("verify", "--trust", "s/trust.yaml", "package.tar.gz", code=12)
-        self.assertIn("not there yet", self.refused("deploy", "oci://x/y@sha256:" + "0" * 64, "--trust", "s/trust.yaml"))
 
     def test_a_file_where_the_folder_of_a_capsule_is_wanted(self):
         (self.folder / "capsule.json").write_text("{}")

@@ -11,7 +11,9 @@ namespace {
 
 void ask(const attest::TrustPolicy& policy, attest::Role role) {
   try {
-    if (policy.keys(role, "m2n2-metal").empty() || policy.threshold(role, "m2n2-metal") == 0) std::abort();
+    const auto signers = policy.signers(role, "m2n2-metal");
+    if (policy.keys(role, "m2n2-metal").empty() || signers.threshold == 0) std::abort();
+    if (signers.threshold > signers.keys.size() + signers.withdrawn.size()) std::abort();
   } catch (const Error&) {
   }
 }

@@ -58,7 +58,7 @@ class Sign(SignCase):
         for kind in ("ecdsa-p256", "rsa", "ed25519"):
             with self.subTest(kind):
                 key, public = openssl.key_pair(self.folder, kind, kind)
-                result = self.sign(key=key)
+                result = self.sign("--replace", key=key)
                 content = small_capsule.entries(self.package)
                 self.assertEqual(["signature.sig", "checksum.sha256", "capsule.json"], list(content)[:3])
                 self.assertTrue(openssl.verifies(public, content["checksum.sha256"], content["signature.sig"]))
@@ -99,7 +99,7 @@ class Sign(SignCase):
         for kind in ("ecdsa-p256", "rsa", "ed25519"):
             with self.subTest(kind):
                 key, _ = openssl.key_pair(self.folder, kind, kind)
-                first = self.sign(key=key)
+                first = self.sign("--replace", key=key)
                 self.assertTrue(first.pop("changed"))
                 before = self.state()
                 second = self.sign(key=key)
@@ -122,16 +122,17 @@ class Sign(SignCase):
                         self.assertEqual(before[name], after[name])
                     self.assertFalse(self.sign()["changed"])
 
-    def test_another_key_replaces_the_signature_and_the_bundles(self):
+    def test_another_key_takes_the_place_of_the_first_only_when_told_to(self):
         self.sign()
         before = self.state()
         key, public = openssl.key_pair(self.folder, "other")
-        self.sign(key=key)
+        self.sign("--replace", key=key)
         after = self.state()
         for name in (self.package.name, *(f"{self.package.name}{suffix}" for suffix in SIBLINGS)):
             self.assertNotEqual(before[name][0], after[name][0], name)
         self.verify(public=public)
         self.verify(public=self.public, expect=11)
+        self.assertFalse(self.sign("--replace", key=key)["changed"])
 
     def test_the_mode_stays_and_a_link_stays_a_link(self):
         self.package.chmod(0o640)
@@ -241,11 +242,11 @@ class Refused(SignCase):
 class Signatures(SignCase):
     """A signature that is not this key's over this capsule's list is none (attacks 16, 17, 27)."""
 
-    def assert_worthless(self):
+    def assert_worthless(self, *arguments):
         """verify refuses the package, and sign puts a signature of its own in the place of this one."""
         self.verify(expect=11)
         before = small_capsule.entries(self.package).get("signature.sig")
-        self.sign()
+        self.sign(*arguments)
         after = small_capsule.entries(self.package)["signature.sig"]
         self.assertNotEqual(before, after)
         self.verify()
@@ -263,7 +264,7 @@ class Signatures(SignCase):
                 self.assertEqual(0, run("pack", other, "--out", package).code)
                 self.sign(package=package)
                 self.rewrite(**{"signature.sig": small_capsule.entries(package)["signature.sig"]})
-                self.assert_worthless()
+                self.assert_worthless("--replace")  # for all that sign can know, it is somebody's
 
     def test_a_signature_that_is_not_in_its_one_encoding(self):
         self.sign()

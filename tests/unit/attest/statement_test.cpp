@@ -129,26 +129,3 @@ TEST_CASE("a statement without a name and a predicate is one, as cosign writes i
   CHECK(attest::verify_statement_about(index_digest, bundle, keys, attest::signature_predicate).predicate ==
         json::Value{json::Object{}});
 }
-
-TEST_CASE("k of n: different keys count once each, and a bad bundle hides no good one") {
-  const auto first = attest::sign_statement(statement(), *test_signer("ecdsa-p256"));
-  const auto again = attest::sign_statement(statement(), *test_signer("ecdsa-p256"));
-  const auto second = attest::sign_statement(statement(), *test_signer("ed25519"));
-  const auto foreign = attest::sign_statement(statement(), *test_signer("ecdsa-p384"));
-  const std::vector keys{test_key("ecdsa-p256"), test_key("ed25519"), test_key("rsa-2048")};
-  const auto holds = [&](const std::vector<std::string>& bundles, unsigned threshold) {
-    const auto error = error_of([&] { (void)attest::verify_threshold(index_digest, bundles, keys, threshold, type); });
-    if (error.kind() != accepted) CHECK(error.kind() == ErrorKind::verification_failed);
-    return error.kind() == accepted;
-  };
-  CHECK(holds({first}, 1));
-  CHECK(holds({first, second}, 2));
-  CHECK(holds({"{", foreign, first, second}, 2));
-  CHECK_FALSE(holds({}, 1));
-  CHECK_FALSE(holds({first, again, first}, 2));
-  CHECK_FALSE(holds({first, foreign}, 2));
-  CHECK_FALSE(holds({first, second}, 3));
-  CHECK_FALSE(holds(
-      {attest::sign_statement({{{"x", crypto::sha256("x")}}, std::string{type}, {}}, *test_signer("ecdsa-p256"))}, 1));
-  CHECK(error_of([&] { (void)attest::verify_threshold(index_digest, {}, keys, 0, type); }).kind() == ErrorKind::usage);
-}

@@ -36,6 +36,13 @@ std::string inline_pem(const std::string& key, std::size_t indent) {
   return out + "\n";
 }
 
+/// The same for a place between braces.
+std::string quoted_pem(const std::string& key) {
+  std::string out = "\"";
+  for (const char c : test_key(key).to_pem()) out += c == '\n' ? "\\n" : std::string{c};
+  return out + "\"";
+}
+
 const std::string p256 = test_key("ecdsa-p256").id();
 const std::string rsa = test_key("rsa-2048").id();
 const std::string ed25519 = test_key("ed25519").id();
@@ -50,11 +57,11 @@ TEST_CASE("a policy names keys per role and name, inline or as files") {
             "proof:\n  - names: [a*b*c]\n    keys: [{file: ed25519.pub.pem}]\n");
   CHECK(ids(policy, Role::capsule, "m2n2-metal") == std::vector{p256, rsa});
   CHECK(ids(policy, Role::capsule, "exact") == std::vector{p256, rsa});
-  CHECK(policy.threshold(Role::capsule, "exact") == 2);
+  CHECK(policy.signers(Role::capsule, "exact").threshold == 2);
   for (const auto* name : {"m2n2", "exactly", "inexact", "x-m2n2-metal", ""}) {
     CAPTURE(name);
     CHECK(ids(policy, Role::capsule, name) == std::vector{ed25519});  // the first rule that fits, alone
-    CHECK(policy.threshold(Role::capsule, name) == 1);
+    CHECK(policy.signers(Role::capsule, name).threshold == 1);
   }
   for (const auto* name : {"abc", "axxbxxc", "abbcc", "abcbc"}) CHECK(ids(policy, Role::proof, name).size() == 1);
   for (const auto* name : {"ab", "xabc", "abcd", "acb"}) CHECK_THROWS_AS(policy.keys(Role::proof, name), Error);
@@ -64,7 +71,7 @@ TEST_CASE("a role without a key trusts nobody") {
   const auto policy = parse("version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem}]}]\n");
   for (const auto role : {Role::proof, Role::index, Role::log, Role::utid}) {
     CHECK(error_of([&] { (void)policy.keys(role, "x"); }).kind() == ErrorKind::usage);
-    CHECK(error_of([&] { (void)policy.threshold(role, "x"); }).kind() == ErrorKind::usage);
+    CHECK(error_of([&] { (void)policy.signers(role, "x"); }).kind() == ErrorKind::usage);
   }
   CHECK(error_of([&] { (void)parse("version: 1\n").keys(Role::capsule, "x"); }).kind() == ErrorKind::usage);
 }
@@ -96,7 +103,51 @@ TEST_CASE("what is revoked is refused: things and keys") {
   CHECK(error_of([&] { policy.check_revoked(digest); }).kind() == ErrorKind::verification_failed);
   CHECK_NOTHROW(policy.check_revoked(crypto::sha256("good package")));
   CHECK(ids(policy, Role::capsule, "x") == std::vector{p256});
-  CHECK(error_of([&] { (void)policy.keys(Role::index, "x"); }).kind() == ErrorKind::usage);
+  const auto error = error_of([&] { (void)policy.keys(Role::index, "x"); });
+  CHECK(error.kind() == ErrorKind::verification_failed);
+  CHECK(error.message().find(rsa + " is revoked") != std::string::npos);
+}
+
+TEST_CASE("a key counts until its end, and five minutes longer for clocks that differ") {
+  const auto keys_at = [](const std::string& not_after, std::string_view at) {
+    auto policy = parse("version: 1\ncapsule: [{keys: [{file: rsa-2048.pub.pem, not_after: " + not_after +
+                        "}, {file: ecdsa-p256.pub.pem}]}]\n");
+    policy.set_clock([at = parse_time(at)] { return at; });
+    return ids(policy, Role::capsule, "x");
+  };
+  const std::vector both{rsa, p256};
+  const std::vector one{p256};
+  for (const std::string date : {"2027-06-30", "\"2027-06-30\""}) {
+    CHECK(keys_at(date, "2027-06-30T00:00:00Z") == both);
+    CHECK(keys_at(date, "2027-07-01T00:04:59Z") == both);
+    CHECK(keys_at(date, "2027-07-01T00:05:00Z") == one);
+    CHECK(keys_at(date, "2099-01-01T00:00:00Z") == one);
+    CHECK(keys_at(date, "1970-01-01T00:00:00Z") == both);
+  }
+  CHECK(keys_at("\"2027-06-30T12:00:00+02:00\"", "2027-06-30T10:05:00Z") == both);
+  CHECK(keys_at("\"2027-06-30T12:00:00+02:00\"", "2027-06-30T10:05:00.001Z") == one);
+  CHECK(keys_at("2027-06-30T10:00:00.5Z", "2027-06-30T10:05:00.501Z") == one);
+}
+
+TEST_CASE("a rule all of whose keys have expired trusts nobody, and says since when") {
+  const auto policy = parse("version: 1\ncapsule:\n  - keys:\n      - pem: " + inline_pem("ecdsa-p256", 10) +
+                            "        not_after: 2020-01-01\n  - keys: [{file: rsa-2048.pub.pem}]\n");
+  const auto error = error_of([&] { (void)policy.keys(Role::capsule, "x"); });
+  CHECK(error.kind() == ErrorKind::verification_failed);
+  CHECK(error.message().find(p256 + " expired at 2020-01-01T23:59:59.999Z") != std::string::npos);
+  CHECK(policy.signers(Role::capsule, "x").keys.empty());  // the next rule is not asked
+}
+
+TEST_CASE("a log's key expires too, in every form") {
+  for (const auto& entry : {fmt::format("{{vkey: \"{}\", not_after: {{}}}}", vkey),
+                            std::string{"{file: ed25519.pub.pem, not_after: {}}"}}) {
+    CAPTURE(entry);
+    const auto policy = [&](std::string_view date) {
+      return parse("version: 1\nlog: [{keys: [" + with(entry, "{}", date) + "]}]\n");
+    };
+    CHECK(policy("2999-12-31").keys(Role::log, "PeterNeumann").size() == 1);
+    CHECK_THROWS_AS(policy("2020-12-31").keys(Role::log, "PeterNeumann"), Error);
+  }
 }
 
 TEST_CASE("a policy with anything unknown or empty in it is refused, with the place") {
@@ -124,6 +175,21 @@ TEST_CASE("a policy with anything unknown or empty in it is refused, with the pl
       {fmt::format("version: 1\ncapsule: [{{keys: [\"{}\"]}}]\n", vkey), "/capsule/0/keys/0"},
       {fmt::format("version: 1\nlog: [{{names: [x], keys: [\"{}\"]}}]\n", vkey), "/log/0/keys/0"},
       {"version: 1\nlog: [{keys: [" + key + "]}]\n", "/log/0/keys/0"},
+      {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem, not_after: soon}]}]\n", "/capsule/0/keys/0/not_after"},
+      {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem, not_after: 2027-02-30}]}]\n",
+       "/capsule/0/keys/0/not_after"},
+      {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem, not_after: 2027}]}]\n", "/capsule/0/keys/0/not_after"},
+      {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem, not_after: null}]}]\n", "/capsule/0/keys/0/not_after"},
+      {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem, not_after: \"2027-06-30 10:00:00Z\"}]}]\n",
+       "/capsule/0/keys/0/not_after"},
+      {"version: 1\ncapsule: [{keys: [{not_after: 2027-06-30}]}]\n", "/capsule/0/keys/0"},
+      {"version: 1\ncapsule: [{keys: [{file: ecdsa-p256.pub.pem, pem: x}]}]\n", "/capsule/0/keys/0"},
+      {"version: 1\ncapsule: [{keys: [{pem: x}]}]\n", "/capsule/0/keys/0"},
+      {fmt::format("version: 1\ncapsule: [{{keys: [{{vkey: \"{}\"}}]}}]\n", vkey), "/capsule/0/keys/0/vkey"},
+      {"version: 1\ncapsule: [{keys: [" + key + ", {file: rsa-2048.pub.pem}], threshold: 3}]\n",
+       "/capsule/0/threshold"},
+      {"version: 1\ncapsule: [{keys: [" + key + ", {pem: " + quoted_pem("ecdsa-p256") + "}], threshold: 2}]\n",
+       "/capsule/0/keys/1"},
       {"version: 1\nrevoked: [\"sha1:00\"]\n", "/revoked/0"},
       {"version: 1\nrevoked: [\"sha512:" + std::string(128, '0') + "\"]\n", "/revoked/0"},
       {"version: 1\nversion: 1\n", "trust.yaml"},
@@ -162,7 +228,13 @@ TEST_CASE("trust is found by option, in the user's configuration, in the state f
   CHECK(found("", key_path("ecdsa-p256.pub")) == p256);
   CHECK(error_of([&] { (void)found((root / "named.yaml").string(), key_path("ecdsa-p256.pub")); }).kind() ==
         ErrorKind::usage);
-  CHECK(error_of([&] { (void)found((root / "none.yaml").string(), ""); }).kind() == ErrorKind::not_found);
+  const auto missing = error_of([&] { (void)found((root / "none.yaml").string(), ""); });
+  CHECK(missing.kind() == ErrorKind::not_found);
+  CHECK(missing.message().find("keygen") == std::string::npos);
+  std::filesystem::remove(state / "configmaps/capsule-trust/trust.yaml");
+  const auto own = error_of([&] { (void)found((state / "./configmaps/capsule-trust/trust.yaml").string(), ""); });
+  CHECK(own.kind() == ErrorKind::not_found);
+  CHECK(own.message().find("capsule-sign keygen --state") != std::string::npos);
   CHECK(error_of([&] { (void)found(root.string(), ""); }).kind() == ErrorKind::usage);  // a folder
   ::unsetenv("XDG_CONFIG_HOME");
 }
@@ -171,6 +243,6 @@ TEST_CASE("--key trusts one key in every role") {
   const auto policy = TrustPolicy::from_key(test_key("ecdsa-p256"));
   for (const auto role : {Role::capsule, Role::proof, Role::index, Role::log, Role::utid}) {
     CHECK(ids(policy, role, "any") == std::vector{p256});
-    CHECK(policy.threshold(role, "any") == 1);
+    CHECK(policy.signers(role, "any").threshold == 1);
   }
 }

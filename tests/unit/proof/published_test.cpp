@@ -186,13 +186,13 @@ TEST_CASE("a policy that asks for two keys needs two bundles about the run") {
   const auto first = p.attach(*alice, "proof_00000001", run, p.evidence());
   static_cast<void>(p.attach(*bob, "proof_00000002", crypto::sha256("another run"), p.evidence()));
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, trust),
-                    Catch::Contains("wants 2 keys"));
+                    Catch::Contains("1 of the 2 signatures"));
   const auto second = p.attach(*bob, "proof_00000003", run, p.evidence());
   CHECK_NOTHROW(check_published_proof(*p.store, p.index->digest, first, p.facts, trust));
 
   const auto revoking = Published::trust({alice.get(), bob.get()}, 2, second.text());
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, revoking),
-                    Catch::Contains("wants 2 keys for a proof of probe, 1 signed"));
+                    Catch::Contains("1 of the 2 signatures hold that the trust policy wants over a proof of probe"));
   const std::vector bobs{bob->public_key()};
   CHECK(find_proof(*p.store, p.index->digest, run, p.facts, bobs, trust));
   CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, bobs, revoking));
