@@ -58,10 +58,8 @@ LedgerEntry RunLedger::begin(const RunWish& wish, NewRun new_run) {
   if (std::filesystem::exists(file)) {
     const auto value = json::parse(fs::read_file(file, max_entry_bytes), file.string());
     const json::Cursor before{value, file.string()};
-    entry.request.ordinal = before.at("ordinal").uint64();
-    if (new_run == NewRun::yes) {
-      ++entry.request.ordinal;
-    } else {
+    entry.request.ordinal = before.at("ordinal").uint64() + (new_run == NewRun::yes ? 1 : 0);
+    if (new_run == NewRun::no) {
       entry.request.seed = before.at("seed").uint64();
       require_same_seed(wish, entry.request.seed, file);
       if (const auto record = before.optional("record")) entry.record = Digest::parse(record->string());
@@ -69,12 +67,16 @@ LedgerEntry RunLedger::begin(const RunWish& wish, NewRun new_run) {
       return entry;
     }
   }
+  // The same run may have been made for another wish: one that left the seed to be drawn.
+  if (new_run == NewRun::yes) {
+    while (std::filesystem::exists(record_file_of(entry))) ++entry.request.ordinal;
+  } else {
+    entry.text = kept_record(entry);
+  }
   std::error_code error;
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());
   fs::write_file(file, json::canonical(to_json(entry)));
-  // The same run may have been made for another wish: one that left the seed to be drawn.
-  entry.text = kept_record(entry);
   return entry;
 }
 

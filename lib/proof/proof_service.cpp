@@ -125,7 +125,8 @@ std::optional<ServiceProof> ProofService::find_by_hash(const Digest& proof_hash)
     const auto id = text_or_empty(entry, "proof_id");
     if (!is_proof_id(id)) continue;
     auto proof = find(id);
-    if (proof && proof->hash == proof_hash.text() && proof->utid == m_utid) return proof;
+    if (!proof || proof->hash != proof_hash.text()) continue;
+    if (proof->utid.empty() || proof->utid == m_utid) return proof;
   }
   return std::nullopt;
 }

@@ -44,8 +44,8 @@ class ProofService {
 
   /// Nothing where the service does not know it.
   std::optional<ServiceProof> find(std::string_view proof_id);
-  /// A proof that was made before for that hash and our UTID, such as by a try that was killed; nothing where there is
-  /// none.
+  /// A proof that was made before for that hash and our UTID, or none, such as by a try that was killed; nothing where
+  /// there is none.
   std::optional<ServiceProof> find_by_hash(const Digest& proof_hash);
   /// POSTs a body of somebody else's to `path` with our headers; any status comes back.
   http::Response forward(const std::string& path, std::string body);

@@ -33,6 +33,13 @@ HookAnswer parse_answer(std::string_view text) {
   return {top.at("proof_id").string(), top.at("evidence").value()};
 }
 
+/// Hooks put `/v1/…` behind it, some without a thought of a '/' at its end.
+std::string base_of(const Url& service) {
+  auto out = service.text();
+  while (out.ends_with('/')) out.pop_back();
+  return out;
+}
+
 process::Command command_for(const HookCall& call, const fs::Path& out) {
   const auto record = call.folder / "run-record.json";
   fs::write_file(record, call.run_record);
@@ -45,7 +52,7 @@ process::Command command_for(const HookCall& call, const fs::Path& out) {
                                           .way_out = call.service.port()});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
                               {"CAPSULE_OUT", out.string()},
-                              {"PROOF_SERVICE_URL", call.service.text()},
+                              {"PROOF_SERVICE_URL", base_of(call.service)},
                               {"CAPSULE_UTID", call.utid},
                               {"CAPSULE_PROOF_HASH", call.proof_hash.text()},
                               {"CAPSULE_CLAIMS_DIGEST", call.claims_digest.text()}});

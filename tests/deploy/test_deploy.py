@@ -89,6 +89,15 @@ class Deploy(unittest.TestCase):
         self.assertEqual((1, 2), tuple(self.record(result)["ordinal"] for result in (first, other)))
         self.assertEqual(2, len(self.records()))
 
+    def test_a_new_run_with_a_seed_that_was_drawn_before_is_a_run_of_its_own(self):
+        self.publish()
+        first = self.deploy()
+        seed = str(self.record(first)["seed"])
+        self.assertEqual(first["run_id"], self.deploy("--seed", seed)["run_id"])
+        others = [self.deploy("--seed", seed, "--new-run") for _ in range(2)]
+        self.assertEqual(["Succeeded"] * 2, [other["phase"] for other in others])
+        self.assertEqual(3, len({result["run_id"] for result in (first, *others)}))
+
     def test_two_at_once_run_once(self):
         self.publish()
         arguments = ("--parameters", '{"seconds":1}', "--", self.reference)

@@ -102,7 +102,7 @@ for claim in claims["claims"]:
 # after
 
 def post(path, body):
-    request = urllib.request.Request(os.environ["PROOF_SERVICE_URL"].rstrip("/") + path, json.dumps(body).encode(),
+    request = urllib.request.Request(os.environ["PROOF_SERVICE_URL"] + path, json.dumps(body).encode(),
                                      {"Content-Type": "application/json", "X-UTID": os.environ["CAPSULE_UTID"]})
     return json.load(urllib.request.urlopen(request, timeout=30))
 

@@ -135,6 +135,9 @@ TEST_CASE("an earlier proof is found by its hash among the noise of a list") {
   CHECK(f.service.find_by_hash(hash)->proof_id == id);
   CHECK(f.http.seen()[0].url.path() == "/dac/v1/proofs/");
   CHECK(f.http.seen()[0].url.query() == "proof_hash=sha256%3A" + std::string{hash.hex()} + "&limit=20");
+  f.http.answer(200, "[" + listed(id) + "]");
+  f.http.answer(200, R"({"proof_id":")" + id + R"(","status":"queued","hash":")" + hash.text() + R"(","utid":null})");
+  CHECK(f.service.find_by_hash(hash)->proof_id == id);
   f.http.answer(200, "[]");
   CHECK_FALSE(f.service.find_by_hash(hash));
 }
