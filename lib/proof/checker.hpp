@@ -51,10 +51,13 @@ class Evaluator {
 /// `<=` if left.high ≤ right.low + t, `<` likewise; what cannot be decided does not hold.
 Decision decide_compare(const Program& program, Relation relation, double tolerance);
 
+/// What all certificates that are checked together may cost: nodes × Program::cost(); half a minute or so.
+inline constexpr std::uint64_t max_certificate_cost = 4'000'000'000;
+
 struct CertificateLimits {
   std::size_t nodes = 10'000'000;
   std::size_t depth = 200;
-  std::uint64_t cost = 4'000'000'000;  ///< nodes × Program::cost()
+  std::uint64_t cost = max_certificate_cost;  ///< nodes × Program::cost()
 };
 
 /// Checks a bisection certificate of "for all variables in `box`: left relation right". `tree` in preorder: a letter

@@ -41,9 +41,9 @@ std::map<std::string, std::string> read_certificates(const json::Cursor& cursor)
 }
 
 /// Decides each claim; the certificates must be those of the forall claims, no more and no less.
-std::vector<ClaimResult> decide(const Claims& claims, std::map<std::string, std::string> trees) {
+std::vector<ClaimResult> decide(const Claims& claims, std::map<std::string, std::string> trees,
+                                std::uint64_t& cost_left) {
   std::vector<ClaimResult> results;
-  CertificateLimits limits;
   for (const auto& claim : claims.claims) {
     const auto program = compile(claim, claims, nullptr);
     if (claim.type == ClaimType::compare) {
@@ -52,10 +52,10 @@ std::vector<ClaimResult> decide(const Claims& claims, std::map<std::string, std:
     }
     const auto tree = trees.extract(claim.name);
     if (tree.empty()) refuse(fmt::format("no certificate for the claim '{}'", claim.name));
-    results.push_back(result_of(claim, mathematical_proof,
-                                check_bisection(program, claim.relation, claims.variables, tree.mapped(), limits)));
-    // The limit on cost is one for all certificates together.
-    limits.cost -= std::min(limits.cost, tree.mapped().size() * program.cost());
+    results.push_back(
+        result_of(claim, mathematical_proof,
+                  check_bisection(program, claim.relation, claims.variables, tree.mapped(), {.cost = cost_left})));
+    cost_left -= std::min(cost_left, tree.mapped().size() * program.cost());
   }
   if (!trees.empty())
     refuse(fmt::format("a certificate for '{}', which is no forall claim", printable(trees.begin()->first, 64)));
@@ -63,13 +63,13 @@ std::vector<ClaimResult> decide(const Claims& claims, std::map<std::string, std:
 }
 
 /// A mathematical proof, checked against the claims that stand in it.
-std::vector<ClaimResult> check_mathematical_alone(const json::Cursor& piece) {
+std::vector<ClaimResult> check_mathematical_alone(const json::Cursor& piece, std::uint64_t& cost_left) {
   piece.allow_only({"type", "variables", "definitions", "claims", "certificates"});
   const auto claims =
       claims_of_evidence(piece.at("variables").value(), piece.at("definitions").value(), piece.at("claims").value());
   auto trees = read_certificates(piece.at("certificates"));
   try {
-    return decide(claims, std::move(trees));
+    return decide(claims, std::move(trees), cost_left);
   } catch (const Error& error) {
     throw Error{failed, error.message()};
   }
@@ -97,13 +97,19 @@ void require_rebuilt(const Facts& facts, const json::Cursor& piece) {
   if (next != stated.size()) stated[next].fail("a claim that the capsule does not make");
 }
 
-std::vector<ClaimResult> check_piece(const Facts& facts, const json::Cursor& piece, Alignments& alignments) {
+/// What all pieces of evidence share.
+struct Shared {
+  Alignments alignments;
+  std::uint64_t cost_left = max_certificate_cost;
+};
+
+std::vector<ClaimResult> check_piece(const Facts& facts, const json::Cursor& piece, Shared& shared) {
   const auto& type = piece.at("type").string();
   if (type == mathematical_proof) {
     require_rebuilt(facts, piece);
-    return check_mathematical_alone(piece);
+    return check_mathematical_alone(piece, shared.cost_left);
   }
-  if (type == sim_alignment) return {alignments.check(piece)};
+  if (type == sim_alignment) return {shared.alignments.check(piece)};
   piece.at("type").fail(fmt::format("unknown evidence type '{}'", printable(type, 64)));
 }
 
@@ -115,11 +121,11 @@ bool is_known_proof_type(std::string_view type) noexcept {
 
 std::vector<ClaimResult> check_evidence(const Facts& facts, const json::Value& evidence) {
   std::map<std::string, ClaimResult> by_claim;
-  Alignments alignments{facts};
+  Shared shared{Alignments{facts}};
   const json::Cursor top{evidence, "evidence", failed};
   top.require_exact_integers();
   for (const auto& piece : top.elements()) {
-    for (auto& result : check_piece(facts, piece, alignments)) {
+    for (auto& result : check_piece(facts, piece, shared)) {
       const auto name = result.claim;
       if (!by_claim.emplace(name, std::move(result)).second) piece.fail(fmt::format("'{}' is proven twice", name));
     }
@@ -142,11 +148,11 @@ void require_all_hold(const std::vector<ClaimResult>& results) {
   if (!reasons.empty()) throw Error{failed, reasons};
 }
 
-std::vector<ClaimResult> check_alone(const json::Value& piece) {
+std::vector<ClaimResult> check_alone(const json::Value& piece, std::uint64_t& cost_left) {
   const json::Cursor cursor{piece, "evidence", failed};
   cursor.require_exact_integers();
   const auto& type = cursor.at("type").string();
-  if (type == mathematical_proof) return check_mathematical_alone(cursor);
+  if (type == mathematical_proof) return check_mathematical_alone(cursor, cost_left);
   if (type == sim_alignment) return {check_alignment_form(cursor)};
   cursor.at("type").fail(fmt::format("unknown evidence type '{}'", printable(type, 64)));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -52,8 +53,9 @@ std::vector<ClaimResult> check_evidence(const Facts& facts, const json::Value& e
 void require_all_hold(const std::vector<ClaimResult>& results);
 
 /// What can be said of one piece of evidence without capsule and run record: the certificates of a mathematical_proof
-/// against the claims that stand in it; of a sim_alignment only its form. Error verification_failed as above. Pure.
-std::vector<ClaimResult> check_alone(const json::Value& piece);
+/// against the claims that stand in it; of a sim_alignment only its form. Error verification_failed as above. What its
+/// certificates cost is taken from `cost_left`; one that would take more does not hold. Pure.
+std::vector<ClaimResult> check_alone(const json::Value& piece, std::uint64_t& cost_left);
 
 /// SHA-256 of the canonical JSON: the evidence's name in the state folder and in outputs.
 Digest evidence_digest(const json::Value& evidence);

@@ -20,10 +20,15 @@ constexpr std::size_t max_kept_bytes = std::size_t{16} << 20U;
 constexpr std::string_view claims_name = "claims.json";
 constexpr std::array hook_folders{std::string_view{"proof-hooks/"}, std::string_view{"proof_hooks/"}};
 
-bool is_claims_path(std::string_view path) {
-  return std::any_of(hook_folders.begin(), hook_folders.end(), [&](std::string_view folder) {
-    return path.starts_with(folder) && path.substr(folder.size()) == claims_name;
-  });
+bool is_hook_file(std::string_view path) {
+  return std::any_of(hook_folders.begin(), hook_folders.end(),
+                     [&](std::string_view folder) { return path.starts_with(folder); });
+}
+
+/// Of files that are kept at all.
+std::size_t max_bytes_of(std::string_view path) {
+  return is_hook_file(path) && path.substr(hook_folders.front().size()) == claims_name ? max_claims_bytes
+                                                                                       : max_reference_bytes;
 }
 
 /// Whether evidence of this type is about such a claim.
@@ -94,9 +99,9 @@ std::optional<std::string> hook_file(const VerifiedCapsule& capsule, std::string
 
 void FactsCollector::begin_file(const fs::SafePath& path, std::uint64_t size, bool /*executable*/) {
   m_current = nullptr;
-  const auto limit = is_claims_path(path.text()) ? max_claims_bytes : max_reference_bytes;
-  if (!path.text().ends_with(".json") || size > limit || m_bytes + size > max_kept_bytes) return;
-  m_bytes += static_cast<std::size_t>(size);
+  auto& bytes = is_hook_file(path.text()) ? m_hook_bytes : m_other_bytes;
+  if (!path.text().ends_with(".json") || size > max_bytes_of(path.text()) || bytes + size > max_kept_bytes) return;
+  bytes += static_cast<std::size_t>(size);
   m_current = &m_kept[path.text()];
 }
 
@@ -111,9 +116,13 @@ void FactsCollector::end_file() {
 CapsuleFacts FactsCollector::finish(const VerifiedCapsule& capsule) {
   return facts_of(capsule, [&](const std::string& path, std::size_t limit) {
     const auto found = m_kept.find(path);
-    if (found == m_kept.end())
-      throw Error{ErrorKind::invalid_input, fmt::format("{} is larger than {} bytes", path, limit)};
-    return found->second;
+    if (found != m_kept.end()) return found->second;
+    if (capsule.files().find(path) == nullptr || !path.ends_with(".json"))
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is no .json file of the capsule", path)};
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} is larger than {} bytes, or the .json files before it are larger than {}: put it into "
+                            "proof-hooks/",
+                            path, limit, max_kept_bytes)};
   });
 }
 

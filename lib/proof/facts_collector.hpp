@@ -16,7 +16,7 @@ namespace capsule::proof {
 std::optional<std::string> hook_file(const VerifiedCapsule& capsule, std::string_view name);
 
 /// Collects those facts while a package is verified; nothing is written to disk. Keeps claims.json (at most 4 MiB) and
-/// *.json files of at most max_reference_bytes, 16 MiB in all.
+/// *.json files of at most max_reference_bytes: 16 MiB of those in the folder of hooks, 16 MiB of others.
 ///
 ///     FactsCollector collector;
 ///     const auto capsule = verify_package(source, keys, {.observer = &collector});
@@ -34,7 +34,8 @@ class FactsCollector final : public PackageObserver {
  private:
   std::map<std::string, std::string> m_kept;
   std::string* m_current = nullptr;
-  std::size_t m_bytes = 0;
+  std::size_t m_hook_bytes = 0;
+  std::size_t m_other_bytes = 0;
 };
 
 /// The same from a folder into which the capsule was unpacked while it was verified.

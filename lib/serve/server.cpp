@@ -46,6 +46,7 @@ struct Shared {
   Handler handler;
   RateLimit rate;
   std::size_t connections = 0;
+  std::size_t large_bodies = 0;
   std::size_t in_progress = 0;  ///< requests that a handler has, or whose response is being sent
   bool stopping = false;
   std::function<void()> on_idle;
@@ -53,8 +54,9 @@ struct Shared {
   asio::thread_pool& workers;
 };
 
-Request to_request(const http::request<http::string_body>& message, Target target, std::string peer) {
-  Request request{std::string{message.method_string()}, std::move(target), {}, message.body(), std::move(peer)};
+Request to_request(http::request<http::string_body> message, Target target, std::string peer) {
+  Request request{
+      std::string{message.method_string()}, std::move(target), {}, std::move(message.body()), std::move(peer)};
   for (const auto& field : message) {
     std::string name{field.name_string()};
     std::transform(name.begin(), name.end(), name.begin(),
@@ -90,7 +92,10 @@ class Session : public std::enable_shared_from_this<Session> {
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  ~Session() { --m_shared.connections; }
+  ~Session() {
+    leave_large();
+    --m_shared.connections;
+  }
 
   void start() { read_head(); }
   void refuse_at_once(Response response) { send(std::move(response), After::close); }
@@ -99,6 +104,7 @@ class Session : public std::enable_shared_from_this<Session> {
   enum class After { keep, close };
 
   void read_head() {
+    leave_large();
     m_parser.emplace();
     m_parser->header_limit(static_cast<std::uint32_t>(m_shared.limits.header_bytes));
     m_parser->body_limit(m_shared.limits.body_bytes);
@@ -110,8 +116,32 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_head(error_code error) {
     if (error) return on_read_error(error);
     m_stream.expires_after(m_shared.limits.body_time);
+    if (auto refused = refuse_body()) return send(std::move(*refused), After::close);
     if (beast::iequals(m_parser->get()[http::field::expect], "100-continue")) return invite_body();
     read_body();
+  }
+
+  /// Before it is read: what waits for its body on many connections together takes memory.
+  std::optional<Response> refuse_body() {
+    const auto& limits = m_shared.limits;
+    const auto length = m_parser->content_length();
+    if (length ? *length <= limits.large_body_bytes : !m_parser->chunked()) return std::nullopt;
+    const auto& head = m_parser->get();
+    const auto target = parse_target({head.target().data(), head.target().size()});
+    if (!target || (limits.takes_large && !limits.takes_large(target->path))) {
+      m_parser->body_limit(limits.large_body_bytes);
+      return length ? refusal_of(http::error::body_limit) : std::nullopt;
+    }
+    if (m_shared.large_bodies >= limits.large_bodies)
+      return too_many(std::chrono::seconds{1}, 503, "Too many large bodies");
+    ++m_shared.large_bodies;
+    m_has_large = true;
+    return std::nullopt;
+  }
+
+  void leave_large() noexcept {
+    if (m_has_large) --m_shared.large_bodies;
+    m_has_large = false;
   }
 
   void invite_body() {
@@ -133,7 +163,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void on_request() {
-    const auto& message = m_parser->get();
+    auto message = m_parser->release();
     m_keep = message.keep_alive() && !m_shared.stopping;
     m_head_only = message.method() == http::verb::head;
     const std::string_view text{message.target().data(), message.target().size()};
@@ -143,16 +173,16 @@ class Session : public std::enable_shared_from_this<Session> {
       return send(too_many(*wait, 429, "Too many requests"), After::keep);
     }
     ++m_shared.in_progress;
-    asio::post(m_shared.workers,
-               [self = shared_from_this(), request = to_request(message, std::move(*target), m_peer)]() mutable {
-                 auto response = self->answer(request);
-                 auto& io = self->m_shared.io;
-                 // The last owner must be on the I/O thread, so the ownership goes back with the response.
-                 asio::post(io, [self = std::move(self), response = std::move(response)]() mutable {
-                   self->m_counted = true;
-                   self->send(std::move(response), After::keep);
-                 });
-               });
+    asio::post(m_shared.workers, [self = shared_from_this(),
+                                  request = to_request(std::move(message), std::move(*target), m_peer)]() mutable {
+      auto response = self->answer(request);
+      auto& io = self->m_shared.io;
+      // The last owner must be on the I/O thread, so the ownership goes back with the response.
+      asio::post(io, [self = std::move(self), response = std::move(response)]() mutable {
+        self->m_counted = true;
+        self->send(std::move(response), After::keep);
+      });
+    });
   }
 
   /// On a worker thread.
@@ -210,6 +240,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool m_keep = false;
   bool m_head_only = false;
   bool m_counted = false;
+  bool m_has_large = false;
 };
 
 Tcp::endpoint endpoint_of(const Listen& listen) {
@@ -284,7 +315,7 @@ struct Server::Impl {
   std::chrono::milliseconds grace{};
 
   Impl(const Listen& where, const Limits& limits, Handler handler)
-      : shared{limits, std::move(handler), RateLimit{limits.rate}, 0, 0, false, [this] { io.stop(); }, io, workers},
+      : shared{limits, std::move(handler), RateLimit{limits.rate}, 0, 0, 0, false, [this] { io.stop(); }, io, workers},
         workers(std::max(limits.threads, 1U)),
         listen(where),
         acceptor(open_acceptor(io, listen)) {}

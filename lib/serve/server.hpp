@@ -14,11 +14,15 @@ namespace capsule::serve {
 struct Limits {
   std::size_t header_bytes = std::size_t{16} << 10U;  ///< more: 431
   std::size_t body_bytes = std::size_t{16} << 20U;    ///< more: 413
-  std::chrono::milliseconds idle_time{15'000};        ///< for a whole head to come
-  std::chrono::milliseconds body_time{30'000};        ///< for a whole body to come, and for a response to be taken
-  std::size_t connections = 512;                      ///< more: 503 with Retry-After
-  Rate rate{};                                        ///< per client address; more: 429 with Retry-After
-  unsigned threads = 2;                               ///< that run handlers
+  /// What counts as a large body, and the paths that take one at all: elsewhere more is 413.
+  std::size_t large_body_bytes = std::size_t{1} << 20U;
+  std::function<bool(const std::string& path)> takes_large{};  ///< none given: every path
+  std::size_t large_bodies = 8;                                ///< that are there at once; more: 503 with Retry-After
+  std::chrono::milliseconds idle_time{15'000};                 ///< for a whole head to come
+  std::chrono::milliseconds body_time{30'000};  ///< for a whole body to come, and for a response to be taken
+  std::size_t connections = 512;                ///< more: 503 with Retry-After
+  Rate rate{};                                  ///< per client address; more: 429 with Retry-After
+  unsigned threads = 2;                         ///< that run handlers
 };
 
 /// Called from several threads at once. What it throws is logged and answered by 500.

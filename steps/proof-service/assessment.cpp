@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "proof/checker.hpp"
 
 namespace proof_service {
 
@@ -32,10 +33,10 @@ std::string type_of(const json::Value& piece) {
 }
 
 /// At least one result: a piece that claims nothing proves nothing.
-std::vector<ClaimResult> check(const json::Value& piece) {
+std::vector<ClaimResult> check(const json::Value& piece, std::uint64_t& cost_left) {
   const auto type = type_of(piece);
   try {
-    auto results = proof::check_alone(piece);
+    auto results = proof::check_alone(piece, cost_left);
     if (results.empty()) return {{"", type, ClaimResult::Verdict::fails, "it claims nothing"}};
     return results;
   } catch (const Error& error) {
@@ -83,9 +84,10 @@ json::Array Assessment::to_json() const {
 Assessment assess(const json::Array& evidence, const std::vector<std::string>& wanted_types) {
   Assessment assessment;
   std::vector<std::string> types;
+  auto cost_left = proof::max_certificate_cost;
   for (const auto& piece : evidence) {
     types.push_back(type_of(piece));
-    const auto results = check(piece);
+    const auto results = check(piece, cost_left);
     assessment.results.insert(assessment.results.end(), results.begin(), results.end());
   }
   std::string missing;

@@ -76,6 +76,7 @@ void run(const Options& options) {
   std::optional<Service> service;
   serve::Limits limits;
   limits.body_bytes = max_body_bytes;
+  limits.takes_large = takes_evidence;
   limits.rate = {options.rate, 2 * options.rate};
   serve::Server server{serve::Listen::parse(options.listen), limits,
                        [&](const serve::Request& request) { return service->answer(request); }};

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "assessment.hpp"
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -35,6 +34,12 @@ serve::Response no_such_proof() {
   return serve::refusal(404, "Proof not found");
 }
 
+serve::Response too_busy() {
+  auto response = serve::refusal(429, "another proof is being checked: try again in some seconds");
+  response.headers.emplace_back("Retry-After", "5");
+  return response;
+}
+
 serve::Response unavailable(const Error& error) {
   auto response = serve::refusal(503, error.message());
   response.headers.emplace_back("Retry-After", "1");
@@ -62,6 +67,10 @@ State reachable(const Assessment& assessment, State wanted) {
 }
 
 }  // namespace
+
+bool takes_evidence(const std::string& path) {
+  return path.starts_with(base) && path.ends_with("/status");
+}
 
 Service::Service(Store& store, UtidSecrets secrets, Secret api_key)
     : m_store(store),
@@ -179,7 +188,9 @@ serve::Response Service::verify(const Request& request) {
   const auto found = m_store.find_by_hash(order.hash);
   if (!found) return no_such_proof();
   // Long work: not under the store's lock.
-  const auto assessment = assess(found->evidence, wanted_types(*found));
+  const auto assessed = m_assessor.assess(found->evidence, wanted_types(*found));
+  if (!assessed) return too_busy();
+  const auto& assessment = *assessed;
   Proof after;
   m_store.update(found->id, [&](Proof& proof) {
     if (proof.evidence == found->evidence) {
@@ -205,7 +216,9 @@ serve::Response Service::set_status(const Request& request, const std::string& i
   if (!found) return no_such_proof();
   if (*request.header("x-utid") != found->owner) return serve::refusal(403, "The proof is of another UTID");
   const auto evidence = change.evidence.value_or(found->evidence);
-  const auto assessment = assess(evidence, wanted_types(*found));
+  const auto assessed = m_assessor.assess(evidence, wanted_types(*found));
+  if (!assessed) return too_busy();
+  const auto& assessment = *assessed;
   Proof after;
   const bool there = m_store.update(id, [&](Proof& proof) {
     if (change.anchors) proof.anchors = *change.anchors;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "assessor.hpp"
 #include "core/secret.hpp"
 #include "proof/evidence.hpp"
 #include "serve/message.hpp"
@@ -13,6 +14,9 @@ namespace proof_service {
 
 /// Bytes of a request's body: evidence with the largest certificate that is checked fits.
 inline constexpr std::size_t max_body_bytes = capsule::proof::max_evidence_bytes + (std::size_t{1} << 20U);
+
+/// Whether a route's body can hold evidence; any other one has at most 1 MiB.
+bool takes_evidence(const std::string& path);
 
 /// The platform's API for proofs (README.md has every route), over HTTP messages but without a network. For several
 /// threads at once.
@@ -39,6 +43,7 @@ class Service {
   [[nodiscard]] std::string signature_of(const Proof& proof) const;
 
   Store& m_store;
+  Assessor m_assessor;
   UtidSecrets m_secrets;
   capsule::Secret m_api_key;
   std::function<std::string()> m_draw;

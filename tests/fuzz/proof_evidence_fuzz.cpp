@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "json/parse.hpp"
+#include "proof/checker.hpp"
 #include "proof/evidence.hpp"
 
 using namespace capsule;
@@ -25,7 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto evidence = json::parse({reinterpret_cast<const char*>(data), size}, "fuzz", {.depth = 56});
     try {
-      static_cast<void>(proof::check_alone(evidence));
+      auto cost_left = proof::max_certificate_cost;
+      static_cast<void>(proof::check_alone(evidence, cost_left));
     } catch (const Error&) {
     }
     proof::require_all_hold(proof::check_evidence({claims, files, record}, evidence));

@@ -1,4 +1,5 @@
 #include "proof/evidence.hpp"
+#include "proof/checker.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -180,17 +181,22 @@ TEST_CASE("a sample count out of bounds is refused") {
   CHECK_THROWS_AS(f.check({honest.alignment()}), Error);
 }
 
+/// One piece by itself, with all that certificates may cost.
+std::vector<ClaimResult> alone(const json::Value& piece, std::uint64_t cost_left = max_certificate_cost) {
+  return check_alone(piece, cost_left);
+}
+
 TEST_CASE("evidence alone: certificates are walked, samples are not there to check") {
   const Fixture f;
-  const auto results = check_alone(f.mathematical());
+  const auto results = alone(f.mathematical());
   REQUIRE(results.size() == 2);
   CHECK(results[1].verdict == ClaimResult::Verdict::holds);
-  CHECK(check_alone(f.alignment()).at(0).verdict == ClaimResult::Verdict::not_checked);
-  CHECK_THROWS_WITH(check_alone(json::Object{{"type", "oracle"}}), Catch::Contains("'oracle'"));
-  CHECK_THROWS_AS(check_alone(json::Array{}), Error);
+  CHECK(alone(f.alignment()).at(0).verdict == ClaimResult::Verdict::not_checked);
+  CHECK_THROWS_WITH(alone(json::Object{{"type", "oracle"}}), Catch::Contains("'oracle'"));
+  CHECK_THROWS_AS(alone(json::Array{}), Error);
   const auto unbound = with(f.mathematical(), "claims", json::Array{f.claims.claims[0].document});
-  CHECK_THROWS_WITH(check_alone(unbound), Catch::Contains("still refers to the run record"));
-  CHECK_THROWS_WITH(check_alone(with(f.mathematical(), "definitions", json::Object{})), Catch::Contains("'score'"));
+  CHECK_THROWS_WITH(alone(unbound), Catch::Contains("still refers to the run record"));
+  CHECK_THROWS_WITH(alone(with(f.mathematical(), "definitions", json::Object{})), Catch::Contains("'score'"));
 }
 
 TEST_CASE("the proof hash is that of the canonical facts") {
@@ -198,4 +204,20 @@ TEST_CASE("the proof hash is that of the canonical facts") {
   CHECK(proof_hash(digest("a"), digest("b"), digest("c")) ==
         crypto::sha256(R"({"capsule_digest":")" + digest("a").text() + R"(","claims_digest":")" + digest("b").text() +
                        R"(","run_record_digest":")" + digest("c").text() + R"("})"));
+}
+
+TEST_CASE("what certificates cost is counted over all pieces") {
+  const Fixture f;
+  const auto piece = f.mathematical();
+  auto left = max_certificate_cost;
+  CHECK(check_alone(piece, left).at(1).verdict == ClaimResult::Verdict::holds);
+  const auto cost = max_certificate_cost - left;
+  REQUIRE(cost > 0);
+  left = 2 * cost;
+  CHECK(check_alone(piece, left).at(1).verdict == ClaimResult::Verdict::holds);
+  CHECK(check_alone(piece, left).at(1).verdict == ClaimResult::Verdict::holds);
+  CHECK(left == 0);
+  const auto third = check_alone(piece, left).at(1);
+  CHECK(third.verdict == ClaimResult::Verdict::fails);
+  CHECK_THAT(third.detail, Catch::Contains("too costly"));
 }

@@ -1,5 +1,7 @@
 #include "proof/published.hpp"
 
+#include <fmt/format.h>
+
 #include <sstream>
 
 #include "crypto/hash.hpp"
@@ -46,6 +48,20 @@ TEST_CASE("what a proof needs of a capsule is collected while it is verified") {
     CHECK(facts.require_claims() == crypto::sha256(test::claims_text));
     CHECK(facts.files == std::map<std::string, std::string>{{"simulation/reference.json", test::reference_text}});
   }
+}
+
+TEST_CASE("other files do not take the room of claims and of what lies beside them") {
+  auto files = files_with(both_types);
+  const std::string small = '"' + std::string(max_reference_bytes / 64 - 2, 'x') + '"';
+  const std::string big = '"' + std::string(max_reference_bytes - 2, 'x') + '"';
+  for (int i = 0; i < 15; ++i) files[fmt::format("data/a{}.json", i)] = big;
+  for (int i = 0; i < 64; ++i) files[fmt::format("data/b{}.json", i)] = small;
+  files["data/c.json"] = small.substr(0, small.size() - 160) + '"';  // what is left is less than the reference needs
+  CHECK_THROWS_WITH(collected(files), Catch::Contains("simulation/reference.json") && Catch::Contains("proof-hooks/"));
+  auto& claims = files["proof-hooks/claims.json"];
+  claims.replace(claims.find("simulation/"), std::string_view{"simulation"}.size(), "proof-hooks");
+  files["proof-hooks/reference.json"] = test::reference_text;
+  CHECK(collected(files).files.count("proof-hooks/reference.json") == 1);
 }
 
 TEST_CASE("a capsule without claims makes none; one whose policy needs them is refused") {

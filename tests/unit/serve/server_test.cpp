@@ -132,6 +132,34 @@ TEST_CASE("what is malformed or too large is refused with its status") {
   CHECK(once(port, "GET / HTTP/1.1\r\n").empty());  // never finished: closed after its time
 }
 
+TEST_CASE("large bodies are for some paths, and few at once") {
+  serve::Limits limits;
+  limits.large_body_bytes = 10;
+  limits.large_bodies = 1;
+  limits.takes_large = [](const std::string& path) { return path == "/large"; };
+  const Running running{limits, echo};
+  const auto port = running.server.port();
+  const auto head = [](const std::string& path) { return "POST " + path + " HTTP/1.1\r\nContent-Length: 11\r\n\r\n"; };
+  const std::string chunked = " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(once(port, head("/small")).starts_with("HTTP/1.1 413"));
+  CHECK(once(port, "POST /small" + chunked + "b\r\n01234567890\r\n0\r\n\r\n").starts_with("HTTP/1.1 413"));
+  CHECK(once(port, "POST /small HTTP/1.1\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789")
+            .starts_with("HTTP/1.1 200"));
+  RawClient first{port};
+  first.send(head("/large") + "0123");
+  std::string second;
+  for (int i = 0; i < 200 && !second.starts_with("HTTP/1.1 503"); ++i) {
+    second = once(port, "POST /large" + chunked);
+    if (second.empty()) std::this_thread::sleep_for(10ms);
+  }
+  CHECK(second.starts_with("HTTP/1.1 503"));
+  CHECK(second.find("Retry-After: 1") != std::string::npos);
+  first.send("4567890");
+  CHECK(first.until("01234567890").starts_with("HTTP/1.1 200"));
+  CHECK(once(port, "POST /large HTTP/1.1\r\nConnection: close\r\nContent-Length: 11\r\n\r\n01234567890")
+            .starts_with("HTTP/1.1 200"));
+}
+
 TEST_CASE("a flood gets 429, too many connections get 503, both with Retry-After") {
   serve::Limits limits;
   limits.rate = {1, 2};
