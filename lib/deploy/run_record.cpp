@@ -1,5 +1,9 @@
 #include "deploy/run_record.hpp"
 
+#include <fmt/format.h>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
@@ -80,7 +84,14 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
       {"input_digest", crypto::sha256(json::canonical(request.input())).text()},
       {"output_digest", output_digest(facts.result).text()}};
   if (const auto bill = billing(manifest); !bill.is_null()) record.set("billing", bill);
-  return json::canonical(record);
+  auto text = json::canonical(record);
+  if (text.size() > max_run_record_bytes) {
+    throw Error{
+        ErrorKind::capsule_failed,
+        fmt::format("the result makes a run record of {}, at most {} are taken: give large data as a file's digest",
+                    human_size(text.size()), human_size(max_run_record_bytes))};
+  }
+  return text;
 }
 
 Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index, const std::string& record) {

@@ -13,6 +13,9 @@
 namespace capsule::deploy {
 
 /// What a run is asked for: fixed and stored before it starts, so that a retry is the same run.
+/// A record that is larger could not be checked: what proves runs reads no more.
+inline constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
+
 struct RunRequest {
   Digest capsule_digest;
   std::string target;      ///< e.g. "this-machine:<id>"

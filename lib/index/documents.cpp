@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.hpp"
@@ -37,6 +38,28 @@ json::Value to_json(const std::map<std::string, BlobEntry>& entries) {
 std::map<std::string, BlobEntry> blobs_from(const json::Cursor& at) {
   std::map<std::string, BlobEntry> out;
   for (const auto& [key, member] : at.members()) out.emplace(key, blob_from(member));
+  return out;
+}
+
+/// A head without the member names only the one before.
+std::vector<HeadId> history_from(const json::Cursor& head) {
+  const auto sequence = head.at("sequence").uint64();
+  const auto previous = digest_if(head, "previous");
+  std::vector<HeadId> out;
+  if (const auto history = head.optional("history")) {
+    auto next = sequence;
+    for (const auto& before : history->elements()) {
+      before.allow_only({"sequence", "digest"});
+      const auto number = before.at("sequence").uint64();
+      if (number >= sequence || number > next) before.at("sequence").fail("earlier heads are wanted, newest first");
+      next = number;
+      out.push_back({number, Digest::parse(before.at("digest").string())});
+      if (out.size() > Head::max_history) history->fail(fmt::format("at most {} heads", Head::max_history));
+    }
+    if (!out.empty() && out.front().digest != previous) history->fail("its first is not the member previous");
+  } else if (previous && sequence > 0) {
+    out.push_back({sequence - 1, *previous});
+  }
   return out;
 }
 
@@ -103,7 +126,13 @@ Page Page::parse(std::string_view text) {
 
 json::Value Head::to_json() const {
   json::Object out{{"name", name}, {"sequence", sequence}};
-  if (previous) out.set("previous", previous->text());
+  if (!history.empty()) {
+    out.set("previous", history.front().digest.text());
+    json::Array before;
+    for (const auto& head : history)
+      before.push_back(json::Object{{"sequence", head.sequence}, {"digest", head.digest.text()}});
+    out.set("history", std::move(before));
+  }
   out.set("issued_at", issued_at);
   out.set("expires_at", expires_at);
   out.set("count", count);
@@ -115,14 +144,30 @@ json::Value Head::to_json() const {
 
 Head Head::from_json(const json::Value& value) {
   const json::Cursor top{value, "the index head"};
-  top.allow_only({"name", "sequence", "previous", "issued_at", "expires_at", "count", "latest", "page_bits", "pages"});
+  top.allow_only(
+      {"name", "sequence", "previous", "history", "issued_at", "expires_at", "count", "latest", "page_bits", "pages"});
   const auto bits = top.optional("page_bits");
   if (bits && (bits->uint64() < 1 || bits->uint64() > 8)) bits->fail("1 to 8 are wanted");
-  return {top.at("name").string(),       top.at("sequence").uint64(),
-          digest_if(top, "previous"),    top.at("issued_at").string(),
-          top.at("expires_at").string(), top.at("count").uint64(),
-          top.at("latest").string(),     bits ? static_cast<unsigned>(bits->uint64()) : 8,
+  return {top.at("name").string(),
+          top.at("sequence").uint64(),
+          history_from(top),
+          top.at("issued_at").string(),
+          top.at("expires_at").string(),
+          top.at("count").uint64(),
+          top.at("latest").string(),
+          bits ? static_cast<unsigned>(bits->uint64()) : 8,
           blobs_from(top.at("pages"))};
+}
+
+std::vector<HeadId> Head::history_of_next(const Digest& digest) const {
+  std::vector<HeadId> out{{sequence, digest}};
+  const auto kept = std::min(history.size(), max_history - 1);
+  out.insert(out.end(), history.begin(), history.begin() + static_cast<std::ptrdiff_t>(kept));
+  return out;
+}
+
+bool Head::comes_after(const HeadId& other) const {
+  return std::find(history.begin(), history.end(), other) != history.end();
 }
 
 std::string page_of(std::string_view version, unsigned bits) {

@@ -63,11 +63,22 @@ struct Page {
   static Page parse(std::string_view text);
 };
 
-/// What stands over the pages, signed. `sequence` only grows; each head names the one before.
+/// A head by its number and the digest of its bytes.
+struct HeadId {
+  std::uint64_t sequence = 0;
+  Digest digest;
+  friend bool operator==(const HeadId&, const HeadId&) = default;
+};
+
+/// What stands over the pages, signed. `sequence` only grows; each head names those before it.
 struct Head {
+  /// How many heads a head names: whoever comes back after fewer changes sees from one head that it goes on from what
+  /// he saw, and needs no other one.
+  static constexpr std::size_t max_history = 32;
+
   std::string name;
   std::uint64_t sequence = 0;
-  std::optional<Digest> previous;
+  std::vector<HeadId> history;  ///< the heads before, newest first; the first is also the member `previous`
   std::string issued_at;
   std::string expires_at;
   std::uint64_t count = 0;
@@ -77,6 +88,9 @@ struct Head {
 
   [[nodiscard]] json::Value to_json() const;
   static Head from_json(const json::Value& value);
+  /// The history of a head that comes after this one, whose bytes have the digest.
+  [[nodiscard]] std::vector<HeadId> history_of_next(const Digest& digest) const;
+  [[nodiscard]] bool comes_after(const HeadId& other) const;
 };
 
 /// The page on which a version stands: the first byte of SHA-256(version) with all but its first `bits` bits zero, as

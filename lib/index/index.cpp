@@ -56,7 +56,7 @@ attest::Statement Index::verified(std::string_view bundle, std::string_view pred
 std::optional<Index::Loaded> Index::read_head() {
   const auto artifact = load_artifact(m_store, head_tag, max_document_bytes);
   if (!artifact) return std::nullopt;
-  return Loaded{open_head(artifact->content), artifact->digest, artifact->manifest, false};
+  return Loaded{open_head(artifact->content), artifact->digest, artifact->manifest, {}};
 }
 
 Head Index::open_head(std::string_view bundle) const {
@@ -68,22 +68,26 @@ Head Index::open_head(std::string_view bundle) const {
 
 std::optional<Index::Loaded> Index::load_head() {
   auto loaded = read_head();
-  if (loaded && m_seen != nullptr)
-    m_seen->check_and_remember(m_registry, m_name, {loaded->head.sequence, loaded->digest});
+  if (loaded && m_seen != nullptr) check_and_remember(*loaded);
   return loaded;
+}
+
+void Index::check_and_remember(const Loaded& loaded) {
+  m_seen->check_and_remember(m_registry, m_name, {loaded.head.sequence, loaded.digest},
+                             [&](const HeadId& seen) { require_descent(loaded.head, seen); });
 }
 
 std::optional<Index::Loaded> Index::load_head_to_write() {
   const auto seen = m_seen == nullptr ? std::nullopt : m_seen->of(m_registry, m_name);
   auto loaded = read_head();
   if (!loaded || !seen || seen->sequence != loaded->head.sequence || seen->digest == loaded->digest) {
-    if (loaded && seen) m_seen->check_and_remember(m_registry, m_name, {loaded->head.sequence, loaded->digest});
+    if (loaded && seen) check_and_remember(*loaded);
     return loaded;
   }
   log::warning("two writers wrote the index at once: their heads are merged",
                {{"name", m_name}, {"sequence", std::to_string(seen->sequence)}});
   merge(loaded->head, open_head(oci::read_text(m_store, seen->digest, max_document_bytes)));
-  loaded->merged = true;
+  loaded->merged = seen;
   return loaded;
 }
 
@@ -104,6 +108,39 @@ void Index::merge(Head& head, const Head& other) {
   }
   for (const auto& [number, page] : pages) head.pages.insert_or_assign(number, store_blob(m_store, page.text()));
   if (head.latest.empty() || compare_versions(head.latest, other.latest) < 0) head.latest = other.latest;
+}
+
+/// A head whose writer had not seen what we have stands on another branch, whatever its number is.
+void Index::require_descent(const Head& head, const HeadId& seen) {
+  constexpr int max_heads_read = 1'000;
+  Head at = head;
+  for (int read = 0; !at.comes_after(seen); ++read) {
+    if (at.history.empty() || at.history.back().sequence <= seen.sequence || read == max_heads_read) {
+      refuse(
+          fmt::format("fork: the index of '{}' has the sequence {} but does not go on from the head {} of sequence {} "
+                      "that was seen "
+                      "before; whoever writes it works on an old copy",
+                      m_name, head.sequence, seen.digest.brief(), seen.sequence));
+    }
+    const auto before = at.history.back();
+    at = load_earlier(before);
+  }
+}
+
+Head Index::load_earlier(const HeadId& id) {
+  try {
+    const auto text = oci::read_text(m_store, id.digest, max_document_bytes);
+    auto head = Head::from_json(verified(text, head_type).predicate);
+    if (head.name == m_name && head.sequence == id.sequence) return head;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    refuse(
+        fmt::format("the head {} of sequence {} of the index of '{}' is not there any more, so that nothing shows that "
+                    "the index goes on from what was seen before",
+                    id.digest.brief(), id.sequence, m_name));
+  }
+  refuse(
+      fmt::format("the head {} of the index of '{}' is another one than it is said to be", id.digest.brief(), m_name));
 }
 
 Page Index::load_page(const Head& head, const std::string& page) {
@@ -171,7 +208,7 @@ Index::Written Index::put(Record record, const crypto::Signer& signer) {
     m_store.settle();
     const auto there = m_store.resolve(head_tag);
     if (!there || there->digest != put.head->manifest) continue;
-    if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put.head->seen);
+    if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put.head->seen, [](const HeadId&) {});
     return {put.record_digest.value(), put.sequence, changed};
   }
   throw Error{ErrorKind::busy, fmt::format("other writers keep replacing the index of '{}': try again", m_name)};
@@ -243,7 +280,9 @@ std::optional<Index::WrittenHead> Index::write_head(const std::optional<Loaded>&
                                                     const crypto::Signer& signer) {
   head.pages.insert_or_assign(page_name, store_blob(m_store, page.text()));
   head.sequence = before ? before->head.sequence + 1 : 1;
-  head.previous = before ? std::optional{before->digest} : std::nullopt;
+  if (before) head.history = before->head.history_of_next(before->digest);
+  if (before && before->merged) head.history.insert(head.history.begin() + 1, *before->merged);
+  if (head.history.size() > Head::max_history) head.history.pop_back();
   const auto at = m_clock();
   head.issued_at = format_time(at);
   head.expires_at = format_time(at + head_lifetime);

@@ -55,21 +55,25 @@ class Index {
     Head head;
     Digest digest;    ///< of the signed document
     Digest manifest;  ///< what the tag names
-    bool merged;      ///< with another head of its sequence, so that it must be written
+    /// Another head of its sequence, whose content was taken over, so that it must be written.
+    std::optional<HeadId> merged;
   };
   [[nodiscard]] std::optional<Loaded> read_head();
   [[nodiscard]] Head open_head(std::string_view bundle) const;
   [[nodiscard]] std::optional<Loaded> load_head();
+  void check_and_remember(const Loaded& loaded);
   /// The same, but where another head of the same sequence was seen, both were written at once, and the two are merged.
   [[nodiscard]] std::optional<Loaded> load_head_to_write();
   void merge(Head& head, const Head& other);
+  void require_descent(const Head& head, const HeadId& seen);
+  [[nodiscard]] Head load_earlier(const HeadId& id);
   [[nodiscard]] Page load_page(const Head& head, const std::string& page);
   [[nodiscard]] Record load_record(const BlobEntry& entry, std::string_view version);
   [[nodiscard]] attest::Statement verified(std::string_view bundle, std::string_view predicate_type) const;
   void regroup(Head& head);
   struct WrittenHead {
     Digest manifest;  ///< what the tag of the head names by this
-    Seen seen;
+    HeadId seen;
   };
   /// Nothing where `before` is not the head any more just before it would be replaced.
   std::optional<WrittenHead> write_head(const std::optional<Loaded>& before, Head head, const std::string& page_name,

@@ -38,7 +38,7 @@ std::string canonical(const std::string& registry) {
 }
 
 /// Whether `now` is to be remembered after `before`.
-bool is_newer(const std::optional<Seen>& before, const std::string& name, const Seen& now, const fs::Path& folder) {
+bool is_newer(const std::optional<HeadId>& before, const std::string& name, const HeadId& now, const fs::Path& folder) {
   if (!before || now.sequence > before->sequence) return true;
   if (now.sequence < before->sequence) {
     throw Error{ErrorKind::verification_failed,
@@ -60,17 +60,23 @@ fs::Path SeenHeads::file_of(const std::string& registry, const std::string& name
   return m_folder / fmt::format("{}-{}.json", name, crypto::sha256(canonical(registry)).brief());
 }
 
-std::optional<Seen> SeenHeads::of(const std::string& registry, const std::string& name) const {
+std::optional<HeadId> SeenHeads::of(const std::string& registry, const std::string& name) const {
   const auto file = file_of(registry, name);
   const auto text = text_of(file);
   if (!text) return std::nullopt;
   const auto value = json::parse(*text, file.string());
   const json::Cursor top{value, file.string()};
-  return Seen{top.at("sequence").uint64(), Digest::parse(top.at("digest").string())};
+  return HeadId{top.at("sequence").uint64(), Digest::parse(top.at("digest").string())};
 }
 
-void SeenHeads::check_and_remember(const std::string& registry, const std::string& name, const Seen& now) {
-  if (!is_newer(of(registry, name), name, now, m_folder)) return;
+void SeenHeads::check_and_remember(const std::string& registry, const std::string& name, const HeadId& now,
+                                   const std::function<void(const HeadId& seen)>& require_descent) {
+  const auto before = of(registry, name);
+  if (!is_newer(before, name, now, m_folder)) return;
+  if (before) {
+    with_trace(fmt::format("against what {} remembers", printable(file_of(registry, name).string(), 1024)),
+               [&] { require_descent(*before); });
+  }
   try {
     remember(registry, name, now);
   } catch (const Error& error) {
@@ -81,7 +87,7 @@ void SeenHeads::check_and_remember(const std::string& registry, const std::strin
   }
 }
 
-void SeenHeads::remember(const std::string& registry, const std::string& name, const Seen& now) const {
+void SeenHeads::remember(const std::string& registry, const std::string& name, const HeadId& now) const {
   std::error_code error;
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());

@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <limits>
+#include <string>
 
 namespace capsule::process {
 
@@ -32,6 +35,25 @@ MachineMemory memory_of_machine() {
   return out;
 }
 
+/// The kernel counts a user's threads on the whole machine, ours and those of other capsules too.
+std::uint64_t threads_of_user(unsigned user) {
+  std::uint64_t out = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc", error}) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file{entry.path() / "status"};
+    bool is_his = false;
+    for (std::string label; file >> label; file.ignore(std::numeric_limits<std::streamsize>::max(), '\n')) {
+      std::uint64_t number = 0;
+      if (label == "Uid:") is_his = file >> number && number == user;
+      if (label == "Threads:" && file >> number && is_his) out += number;
+      if (label == "Threads:") break;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Limits usual_limits(std::optional<std::uint64_t> memory) {
@@ -40,7 +62,7 @@ Limits usual_limits(std::optional<std::uint64_t> memory) {
   if (machine.total != 0)
     out.memory = memory ? std::min(*memory, machine.available / 16 * 15)
                         : std::min(machine.total / 2, machine.available / 4 * 3);
-  out.processes = 1024;
+  out.processes = 1024 + threads_of_user(::geteuid() == 0 ? capsule_user : ::geteuid());
   out.file_size = std::uint64_t{16} << 30U;
   out.disk_reserve = std::uint64_t{1} << 30U;
   out.open_files = 4096;

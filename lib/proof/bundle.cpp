@@ -18,7 +18,6 @@ constexpr auto failed = ErrorKind::verification_failed;
 constexpr std::string_view capsule_subject = "capsule";
 constexpr std::string_view index_subject = "version-index";
 constexpr std::string_view record_subject = "run-record";
-constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
 
 json::Array to_json(const std::vector<std::string>& texts) {
   return {texts.begin(), texts.end()};

@@ -14,6 +14,9 @@
 
 namespace capsule::proof {
 
+/// The largest run record that is read.
+inline constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
+
 inline constexpr std::string_view predicate_type = "https://industriverse.ai/capsule-proof/v1";
 /// Annotation of the bundle's referrer.
 inline constexpr std::string_view proof_id_annotation = "ai.industriverse.capsule.proof-id";

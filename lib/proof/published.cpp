@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::string_view content_annotation = "dev.sigstore.bundle.content";
 constexpr std::string_view predicate_annotation = "dev.sigstore.bundle.predicateType";
-constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
 
 /// The referrers that say in their annotations that they are proof bundles: no other is loaded.
 std::vector<oci::Descriptor> bundle_referrers(oci::Store& store, const Digest& version_index) {

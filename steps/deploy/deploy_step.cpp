@@ -104,7 +104,7 @@ oci::Descriptor subject_of(oci::Store& store, const Digest& index) {
 
 /// "warm" or "cold", as a run record says.
 std::string start_in(const std::string& record) {
-  const auto value = json::parse(record, "the run record");
+  const auto value = json::parse(record, "the run record", {.bytes = deploy::max_run_record_bytes, .depth = 64});
   return json::Cursor{value, "the run record"}.at("start").at("mode").string();
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -43,14 +45,23 @@ Url url_in(const std::string& line) {
   return Url::parse(json::Cursor{value, "the proof service's first line"}.at("url").string());
 }
 
-/// The service is ours, not the capsule's: what passes by itself (no room on the disk) is no failure of the capsule.
+/// The service is ours, not the capsule's: its end is no failure of the capsule, and its code says whether a retry
+/// helps.
+ErrorKind kind_of_end(const process::Result& end) {
+  constexpr std::array kinds{ErrorKind::usage,    ErrorKind::invalid_input, ErrorKind::not_found, ErrorKind::denied,
+                             ErrorKind::conflict, ErrorKind::unavailable,   ErrorKind::timed_out, ErrorKind::busy};
+  const auto* const found = std::find_if(kinds.begin(), kinds.end(), [&](ErrorKind kind) {
+    return end.end == process::End::exited && end.exit_code == exit_code(kind);
+  });
+  return found == kinds.end() ? ErrorKind::unavailable : *found;
+}
+
 std::string first_line_of(process::Background& service) {
   try {
     return service.first_line(patience);
   } catch (const Error& error) {
-    const bool passes =
-        error.kind() == ErrorKind::capsule_failed && service.stop().exit_code == exit_code(ErrorKind::unavailable);
-    throw Error{passes ? ErrorKind::unavailable : error.kind(), error.message()};
+    if (error.kind() != ErrorKind::capsule_failed) throw;
+    throw Error{kind_of_end(service.stop()), error.message()};
   }
 }
 

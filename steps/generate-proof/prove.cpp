@@ -89,6 +89,8 @@ HookAnswer served(const Relay& relay, const HookCall& call) {
   }
 }
 
+static_assert(deploy::max_run_record_bytes <= proof::max_run_record_bytes, "what deploy writes can be proven");
+
 /// One proof from hook to bundle; each method is one stage.
 class Proof {
  public:
@@ -96,7 +98,7 @@ class Proof {
       : m_task(task),
         m_store(store),
         m_capsule(capsule),
-        m_record_text(oci::read_text(store, task.run_record, max_run_record_bytes)),
+        m_record_text(oci::read_text(store, task.run_record, proof::max_run_record_bytes)),
         m_record(proof::read_run_record(m_record_text, capsule.unpacked.facts)),
         m_hash(proof::proof_hash(capsule.unpacked.facts.capsule_digest, capsule.unpacked.facts.require_claims(),
                                  task.run_record)),
@@ -116,8 +118,6 @@ class Proof {
   }
 
  private:
-  static constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
-
   [[nodiscard]] proof::Facts facts() const {
     return {m_capsule.unpacked.facts.claims, m_capsule.unpacked.facts.files, m_record};
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "deploy/proofed_deployment.hpp"
@@ -90,6 +92,10 @@ void register_capsule(const Options& options, step::Context& step) {
     request.bundle = as_usage("--proof-bundle", [&] { return Digest::parse(options.proof_bundle); });
   for (const auto& receipt : options.receipts)
     request.receipts.push_back(as_usage("--receipts", [&] { return Digest::parse(receipt); }));
+  auto sorted = request.receipts;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    throw Error{ErrorKind::usage, "--receipts names a receipt twice"};
   const auto proved = capsule::resolve::check_proof(*store, request, trust, step.progress());
 
   const auto& published = proved.published;

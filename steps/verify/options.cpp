@@ -88,6 +88,8 @@ void check_options(const Options& options) {
   if (!is_uri && !options.registry.empty()) refuse("--registry is where a capsule:// URI is looked up: give one");
   if (options.proof.empty() && !options.run_record.empty())
     refuse("--run-record belongs to a bundle: give --proof too");
+  if (options.proof.starts_with("sha256:") && !options.run_record.empty())
+    refuse("--run-record is for a bundle in a file: a published bundle's run record is beside it");
   if (options.replay && options.proof.empty() && !asks_for_proof)
     refuse("--replay repeats the run that a proof is about: give capsule://…?proof=true, or --proof");
 }

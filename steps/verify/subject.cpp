@@ -16,8 +16,6 @@ using namespace capsule;
 
 namespace {
 
-constexpr std::size_t max_run_record_bytes = std::size_t{16} << 20U;
-
 Subject published_subject(std::unique_ptr<oci::Store> store, image::PublishedPackage published) {
   Subject out{std::move(store), published.index.digest, {}, {}, {}};
   out.input = image::published_package(*out.store, std::move(published));
@@ -52,7 +50,7 @@ Digest index_of(image::CapsuleInput& input, const attest::TrustPolicy& trust, lo
 
 proof::RecordReader reader_of(const Subject& subject, const Options& options) {
   if (!options.run_record.empty())
-    return [path = options.run_record](const Digest&) { return fs::read_file(path, max_run_record_bytes); };
+    return [path = options.run_record](const Digest&) { return fs::read_file(path, proof::max_run_record_bytes); };
   if (subject.store) return proof::record_reader(*subject.store);
   throw Error{ErrorKind::usage, "a proof is about a run: give --run-record FILE, or name the published capsule"};
 }

@@ -92,7 +92,9 @@ class Registry:
         head["count"] = versions
         now = datetime.now(timezone.utc)
         head["issued_at"], head["expires_at"] = (f"{time:%Y-%m-%dT%H:%M:%S.000Z}" for time in (now, now + timedelta(30)))
-        head["previous"], head["sequence"] = head_layer["digest"], head["sequence"] + 1
+        # As many heads before it as a head names, the last of them real.
+        history = [{"sequence": head["sequence"] + i, "digest": head_layer["digest"]} for i in reversed(range(32))]
+        head["previous"], head["history"], head["sequence"] = head_layer["digest"], history, head["sequence"] + 32
         text = json.dumps(head, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         statement["subject"][0]["digest"] = {"sha256": hashlib.sha256(text).hexdigest()}
         keys = self.state / "secrets/capsule-key-index"

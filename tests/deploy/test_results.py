@@ -21,6 +21,7 @@ class Results(LoopCase):
         type(self).count += 1
         reference = self.loop.publish(None, claims=None, name=f"result-{self.count}", runner=RUNNER.format(output=output),
                                       proof_policy={"required": False, "types": []})
+        self.reference = reference
         return self.loop.deploy(reference=reference)
 
     def test_what_is_no_result_is_refused_in_one_line(self):
@@ -33,6 +34,12 @@ class Results(LoopCase):
                 self.assertEqual(16, done.code, done)
                 self.assertEqual(1, len(done.stderr.splitlines()), done)
                 self.assertIn(word, done.stderr)
+
+    def test_a_large_result_is_recorded_and_found_again(self):
+        first = self.deploy(b'{"a":"' + b"x" * 5_000_000 + b'"}\n')
+        self.assertEqual((0, "Succeeded"), (first.code, first.result["phase"]), first)
+        again = self.loop.deploy(reference=self.reference)
+        self.assertEqual((0, first.result["run_record"]), (again.code, again.result["run_record"]), again)
 
     def test_an_integer_that_would_be_recorded_as_another_is_named_with_its_place(self):
         self.assertIn("(at /a/b/1)", self.deploy(b'{"a":{"b":[0,-9007199254740993]}}\n').stderr)

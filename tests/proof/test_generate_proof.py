@@ -79,6 +79,18 @@ class HonestRuns(Case):
         self.assertNotEqual(other.result["proof_id"], done.result["proof_id"])
         self.assertEqual(len(self.maker.bundles()), 2)
 
+    def test_our_own_service_that_cannot_start_is_no_failure_of_the_capsule(self):
+        reference, record = self.maker.publish(hook(), version="3.0.0"), self.maker.record(run_id="3" * 16)
+        database = self.maker.state / "proof-service.db"
+        self.maker.state.mkdir(exist_ok=True)
+        kept = database.read_bytes() if database.is_file() else None
+        database.write_text("no database at all, but long enough to be taken for one" * 100)
+        self.assertEqual(self.maker.prove(reference, record).code, 10)
+        database.unlink()
+        if kept is not None:
+            database.write_bytes(kept)
+        self.assertEqual(self.maker.prove(reference, record).code, 0)
+
     def test_a_given_utid_is_used(self):
         utid = "UTID:REAL:ffffffffffffffffffffffffffffffff:1700000000000:none:0000000000000000:0000000000000000"
         reference, record = self.maker.publish(hook()), self.maker.record()

@@ -51,6 +51,7 @@ class Register(LoopCase):
         self.refused(12, self.loop.step("register", self.loop.reference.split("@")[0] + "@" + DIGEST))
 
     def test_receipts_without_a_bundle_are_a_mistake_of_the_call(self):
+        self.refused(2, self.loop.register(self.bundle, f"{self.receipts},{self.receipts}"), "twice")
         self.refused(2, self.loop.step("register", "--receipts", self.receipts, "--", self.loop.reference), "--proof-bundle")
 
     def test_a_key_that_the_policy_does_not_trust_registers_nothing(self):

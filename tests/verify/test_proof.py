@@ -72,6 +72,11 @@ class Uris(Case):
         for uri in ("capsule://probe:latest?proof=true", f"capsule://probe@{index}?proof=true"):
             self.assertEqual(self.registered.verify(uri=uri).code, 0, uri)
 
+    def test_a_run_record_beside_a_published_bundle_is_not_ignored(self):
+        done = run("verify", self.registered.reference, "--proof", self.registered.bundle, "--run-record", self.record_file,
+                   "--trust", self.registered.trust, "--state", self.folder / "stranger")
+        self.refused(done, 2, "a published bundle's run record is beside it")
+
     def test_nobody_trusted_is_no_answer(self):
         empty = self.folder / "empty"
         empty.mkdir(exist_ok=True)

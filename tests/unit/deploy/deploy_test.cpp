@@ -182,6 +182,13 @@ TEST_CASE("a run record is billed once, in decimal text, and is canonical") {
   CHECK(record.at_pointer("/result_ms")->if_number()->text == "2400");
   CHECK(*record.at_pointer("/waived/0")->if_string() == "gpu:true");
   CHECK(record.at_pointer("/run_id")->if_string()->size() == 16);
+
+  auto large = facts;
+  json::Array numbers;  // each written with 22 characters, the longest way that RFC 8785 has
+  for (int i = 0; i < 800'000; ++i) numbers.emplace_back(1e20);
+  large.result = json::Object{{"numbers", std::move(numbers)}};
+  CHECK_THROWS_WITH(run_record(manifest_with("[]"), request, large, {"host", {}, {}, {"gpu:true"}}),
+                    Catch::Contains("at most 16.0 MiB are taken"));
 }
 
 TEST_CASE("a run is given what the manifest declares, within its bounds") {

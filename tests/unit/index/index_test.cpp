@@ -56,6 +56,9 @@ Record record(const std::string& version, const std::string& content = "content"
           {}};
 }
 
+/// What is seen next goes on from what was seen before.
+void goes_on(const HeadId& /*seen*/) {}
+
 BlobEntry store_record(Fixture& f, const std::string& version) {
   const auto one = record(version);
   const attest::Statement statement{{{"capsule", one.capsule_digest}, {"version-index", one.index_digest}},
@@ -213,6 +216,41 @@ TEST_CASE("a head is refused when it is old, expired, from the future, or signed
   }
 }
 
+TEST_CASE("a head that does not go on from the one that was seen is refused, whatever its number") {
+  Fixture f;
+  SeenHeads reader{f.folder.path() / "reader"};
+  f.index().put(record("1.0.0"), *f.signer);
+  const auto first_head = f.store->manifest(f.store->resolve("index")->digest);
+  f.index().put(record("1.1.0", "b"), *f.signer);
+  CHECK(f.index(&reader).find("1.1.0").sequence == 2);
+  SECTION("a writer that remembers nothing works on an old copy") {
+    f.store->put_manifest(oci::media_type::image_manifest, first_head, "index");
+    f.index(nullptr).put(record("1.2.0", "c"), *f.signer);
+    f.index(nullptr).put(record("1.3.0", "d"), *f.signer);
+    CHECK_NOTHROW(f.index(nullptr).find("1.3.0"));
+    for (int again = 0; again < 2; ++again) {
+      CHECK_THROWS_WITH((void)f.index(&reader).find("1.0.0"),
+                        Catch::Contains("fork") && Catch::Contains((f.folder.path() / "reader").string()));
+    }
+  }
+  SECTION("many changes later") {
+    for (int i = 0; i < 80; ++i) f.index().put(record(fmt::format("2.0.{}", i), "e"), *f.signer);
+    const auto bundle = load_artifact(*f.store, "index", 1U << 20U)->content;
+    const auto statement = attest::verify_statement(bundle, f.trust.keys(attest::Role::index, "metal"),
+                                                    "https://industriverse.ai/capsule-index-head/v1");
+    const auto heads = Head::from_json(statement.predicate).history;
+    REQUIRE(heads.size() == Head::max_history);
+    const auto earlier = f.folder.path() / "registry/metal/blobs/sha256" / heads.back().digest.hex();
+    std::filesystem::rename(earlier, f.folder.path() / "kept");
+    CHECK_THROWS_WITH((void)f.index(&reader).find("1.0.0"), Catch::Contains("not there any more"));
+    std::filesystem::rename(f.folder.path() / "kept", earlier);
+    CHECK(f.index(&reader).find("1.0.0").sequence == 82);
+    std::filesystem::remove(earlier);
+    f.index().put(record("3.0.0", "f"), *f.signer);
+    CHECK(f.index(&reader).find("3.0.0").sequence == 83);
+  }
+}
+
 TEST_CASE("an index of another name is refused") {
   Fixture f;
   f.index().put(record("1.0.0"), *f.signer);
@@ -242,18 +280,20 @@ TEST_CASE("what was seen of a layout is found again however its folder is typed"
   std::filesystem::create_directories(root / "two/registry");
   std::filesystem::create_directory_symlink(root / "one/registry", root / "link");
   SeenHeads seen{root / "state"};
-  seen.check_and_remember("oci-layout:" + (root / "one/registry").string(), "metal", {2, crypto::sha256("2")});
+  seen.check_and_remember("oci-layout:" + (root / "one/registry").string(), "metal", {2, crypto::sha256("2")}, goes_on);
   const auto started_in = std::filesystem::current_path();
   std::filesystem::current_path(root / "one");
   for (const auto& typed : {root.string() + "/one/../one/registry", "/" + root.string() + "/one/registry",
                             root.string() + "/one/registry/", root.string() + "/one/./registry",
                             root.string() + "/link", std::string{"registry"}, std::string{"./registry"}}) {
     CAPTURE(typed);
-    const auto back = [&] { seen.check_and_remember("oci-layout:" + typed, "metal", {1, crypto::sha256("1")}); };
+    const auto back = [&] {
+      seen.check_and_remember("oci-layout:" + typed, "metal", {1, crypto::sha256("1")}, goes_on);
+    };
     CHECK(kind_of(back) == ErrorKind::verification_failed);
   }
   std::filesystem::current_path(root / "two");
-  CHECK_NOTHROW(seen.check_and_remember("oci-layout:registry", "metal", {1, crypto::sha256("1")}));
+  CHECK_NOTHROW(seen.check_and_remember("oci-layout:registry", "metal", {1, crypto::sha256("1")}, goes_on));
   std::filesystem::current_path(started_in);
 }
 
@@ -265,8 +305,8 @@ TEST_CASE("readers at once never set back what was seen") {
     for (std::uint64_t i = 1; i <= readers; ++i) {
       threads.emplace_back([&folder, sequence = round * readers + i] {
         SeenHeads seen{folder.path()};
-        const Seen now{sequence, crypto::sha256(std::to_string(sequence))};
-        (void)kind_of([&] { seen.check_and_remember("oci://host.example/base", "metal", now); });
+        const HeadId now{sequence, crypto::sha256(std::to_string(sequence))};
+        (void)kind_of([&] { seen.check_and_remember("oci://host.example/base", "metal", now, goes_on); });
       });
     }
     for (auto& thread : threads) thread.join();

@@ -163,6 +163,14 @@ TEST_CASE("a limit is never raised") {
   CHECK(confined(shell(":"), {}, Network::none, limits).succeeded());
 }
 
+TEST_CASE("what other strangers run does not count against one") {
+  auto crowd = shell("for i in $(seq 30); do sleep 60 & done; echo up; wait");
+  crowd.confinement = process::confine_strangers({}, {});
+  process::Background others{crowd};
+  CHECK(others.first_line(std::chrono::seconds{20}) == "up");
+  CHECK(process::usual_limits().processes >= 1024U + 31U);
+}
+
 TEST_CASE("a stranger's processes are limited") {
   if (!is_root()) return;
   process::Limits limits;

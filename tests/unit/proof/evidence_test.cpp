@@ -128,6 +128,12 @@ TEST_CASE("a lying run is refused") {
         R"({"seed":7,"result":{"params":{"x":0.25,"y":0.5},"score":1,"samples":[1.5,1,2.5,2,3,2.25]}})", "r");
     CHECK_THAT(f.verdict({f.mathematical(), f.alignment()}), Catch::Contains("copy of the reference"));
   }
+  SECTION("samples most of which are the reference's") {
+    Fixture f;
+    f.record =
+        json::parse(R"({"seed":7,"result":{"params":{"x":0.25,"y":0.5},"score":1,"samples":[1.5,1,2.5,2,3]}})", "r");
+    CHECK_THAT(f.verdict({f.mathematical(), f.alignment()}), Catch::Contains("copy of the reference"));
+  }
   SECTION("samples far from the reference") {
     Fixture f;
     f.record =
