@@ -14,10 +14,22 @@ namespace capsule::workflow {
 
 namespace {
 
-/// What of our environment a step may see: where its user's configuration and credentials are, and nothing that is
-/// secret itself.
-constexpr std::array passed_on{"PATH",          "HOME",     "LANG",          "XDG_CONFIG_HOME",    "XDG_STATE_HOME",
-                               "SSL_CERT_FILE", "NO_COLOR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"};
+/// What of our environment a step may see: where its user's configuration and credentials are, how he reaches
+/// registries, and nothing that is secret itself.
+constexpr std::array passed_on{"PATH",
+                               "HOME",
+                               "LANG",
+                               "XDG_CONFIG_HOME",
+                               "XDG_STATE_HOME",
+                               "SSL_CERT_FILE",
+                               "NO_COLOR",
+                               "DOCKER_CONFIG",
+                               "REGISTRY_AUTH_FILE",
+                               "XDG_RUNTIME_DIR",
+                               "CAPSULE_INSECURE_REGISTRY",
+                               "CAPSULE_AUTH_HOST",
+                               "CAPSULE_REGISTRY_CA",
+                               "CAPSULE_REGISTRY_TIMEOUT"};
 
 std::map<std::string, std::string> environment_of(const StepCommand& command) {
   std::map<std::string, std::string> out;

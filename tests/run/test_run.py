@@ -78,13 +78,16 @@ class Values(WorkflowBench):
     def test_the_environment_of_a_step(self):
         self.workflow(steps(call("one", "echo", {"text": "x"})), ECHO)
         env = {**os.environ, "CAPSULE_SECRET": "s3cret", "LD_PRELOAD": "", "AWS_SECRET_ACCESS_KEY": "k",
-               "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/a", "XDG_RUNTIME_DIR": "/r"}
+               "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/a", "XDG_RUNTIME_DIR": "/r",
+               "CAPSULE_INSECURE_REGISTRY": "r.example:5000", "CAPSULE_REGISTRY_CA": "/ca.pem"}
         self.succeeds(env=env)
         seen = self.calls()[0]["environment"]
         self.assertEqual(seen["CAPSULE_STATE"], str(self.state))
         self.assertTrue(seen["TMPDIR"].startswith(str(self.state / "runs")), seen)
         self.assertTrue(os.path.isdir(seen["TMPDIR"]))
         self.assertEqual([seen[name] for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR")], ["/d", "/a", "/r"])
+        self.assertEqual([seen[name] for name in ("CAPSULE_INSECURE_REGISTRY", "CAPSULE_REGISTRY_CA")],
+                         ["r.example:5000", "/ca.pem"])
         self.assertNotIn("CAPSULE_SECRET", seen)
         self.assertNotIn("AWS_SECRET_ACCESS_KEY", seen)
 
