@@ -6,6 +6,7 @@ import copy
 import http.server
 import json
 import random
+import tempfile
 import threading
 import unittest
 from pathlib import Path
@@ -16,6 +17,7 @@ from sample_copy import copied_capsule, execute, run_capsule
 import alignment
 from canonical import canonical, digest
 from expressions import Claims, ExpressionError, Variable, compile_points, load_claims, with_record
+from generate_proof import mathematical_proof
 from intervals import Undecided, compile_intervals
 from prover import ClaimFails, prove_forall
 from service import ServiceError, _wait, generate
@@ -105,6 +107,32 @@ class Intervals(unittest.TestCase):
         for expression in ("a", "z", {"add": []}, {"sub": [1]}, {"pow": ["x", 0.5]}, {"eval": "x"}, {}, True, None, [1], {"at": {}}):
             with self.assertRaises(ExpressionError, msg=expression):
                 compile_points([expression], loop)
+
+
+class OtherClaims(unittest.TestCase):
+    def test_a_unit_is_optional_and_definitions_may_name_the_record(self) -> None:
+        document = {
+            "version": 1,
+            "variables": {"x": {"min": 0, "max": 1}},
+            "definitions": {"best": {"record": "/result/score"}, "limit": {"add": ["best", 0.1]}},
+            "claims": [
+                {"name": "a", "type": "compare", "left": "best", "relation": "<=", "right": 1},
+                {"name": "b", "type": "forall", "left": {"mul": ["x", {"record": "/result/score"}]}, "relation": "<=", "right": "limit"},
+            ],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "claims.json"
+            path.write_text(json.dumps(document))
+            claims = load_claims(path)
+        evidence = mathematical_proof(claims, {"result": {"score": 0.5}})
+        self.assertEqual(evidence["variables"], document["variables"])
+        self.assertEqual(evidence["definitions"], {"best": 0.5, "limit": {"add": ["best", 0.1]}})
+        self.assertEqual(evidence["claims"][1]["left"], {"mul": ["x", 0.5]})
+        self.assertEqual([certificate["claim"] for certificate in evidence["certificates"]], ["b"])
+        with self.assertRaises(ClaimFails):
+            mathematical_proof(claims, {"result": {"score": 1.5}})
+        with self.assertRaises(ExpressionError):
+            mathematical_proof(claims, {"result": {}})
 
 
 def leaves_hold(tree: str, claim: dict[str, Any], claims: Claims) -> int:

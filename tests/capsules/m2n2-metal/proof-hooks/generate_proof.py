@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "expansion" / "m2n2")]
 
 import alignment  # noqa: E402
 from canonical import digest  # noqa: E402
-from expressions import Claims, ExpressionError, load_claims, record_value, with_record  # noqa: E402
+from expressions import Claims, ExpressionError, load_claims, record_value  # noqa: E402
 from prover import ClaimFails, check_compare, prove_forall  # noqa: E402
 from service import ServiceError, generate  # noqa: E402
 
@@ -79,7 +79,8 @@ class Call:
 def mathematical_proof(claims: Claims, record: Mapping[str, Any]) -> Evidence:
     """The compare and forall claims of this run, each checked, with a certificate for each forall, and what they refer to."""
     rebuilt, certificates = [], []
-    for claim in (with_record(claim, record) for claim in claims.claims if claim["type"] in ("compare", "forall")):
+    claims = claims.of_record(record)
+    for claim in (claim for claim in claims.claims if claim["type"] in ("compare", "forall")):
         rebuilt.append(claim)
         if claim["type"] == "compare":
             check_compare(claim, claims)
@@ -88,7 +89,7 @@ def mathematical_proof(claims: Claims, record: Mapping[str, Any]) -> Evidence:
     return {
         "type": "mathematical_proof",
         "variables": claims.variables_document,
-        "definitions": with_record(claims.definitions, record),
+        "definitions": claims.definitions,
         "claims": rebuilt,
         "certificates": certificates,
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,12 +36,12 @@ class Instruction(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """A free variable and its closed range, in `unit`."""
+    """A free variable and its closed range, in `unit`; empty where the claims file names none."""
 
     name: str
     low: float
     high: float
-    unit: str
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Claims:
     def names(self) -> tuple[str, ...]:
         return tuple(variable.name for variable in self.variables)
 
+    def of_record(self, record: Any) -> Claims:
+        """The same with the record's numbers in the claims and the definitions."""
+        return replace(self, definitions=with_record(self.definitions, record), claims=tuple(with_record(list(self.claims), record)))
+
     def __getitem__(self, claim: str) -> Mapping[str, Any]:
         for candidate in self.claims:
             if candidate["name"] == claim:
@@ -70,7 +74,7 @@ def load_claims(path: Path) -> Claims:
     if document.get("version") != 1:
         raise ExpressionError(f"{path.name}: version {document.get('version')!r}, only 1 is known")
     variables = tuple(
-        Variable(name, float(entry["min"]), float(entry["max"]), entry["unit"])
+        Variable(name, float(entry["min"]), float(entry["max"]), entry.get("unit", ""))
         for name, entry in sorted(document["variables"].items())
     )
     for variable in variables:
