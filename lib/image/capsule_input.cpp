@@ -41,6 +41,13 @@ bool is_signature(const std::map<std::string, std::string>& annotations) {
   return type == annotations.end() || type->second == attest::signature_predicate;
 }
 
+std::unique_ptr<Source> part_of(std::unique_ptr<Source> whole, std::uint64_t offset, std::uint64_t size) {
+  Part before{std::move(whole), offset};
+  NullSink skipped;
+  copy(before, skipped);
+  return std::make_unique<Part>(std::move(before).whole(), size);
+}
+
 class FileInput final : public CapsuleInput {
  public:
   FileInput(fs::Path path, std::optional<Digest> named) : m_path(std::move(path)), m_named(std::move(named)) {}
@@ -97,6 +104,18 @@ class FileInput final : public CapsuleInput {
     return std::nullopt;
   }
 
+  std::optional<std::string> hints() override {
+    auto path = m_path;
+    path += ".oci.json";
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) return std::nullopt;
+    try {
+      return fs::read_file(path, oci::Store::max_manifest_bytes);
+    } catch (const Error&) {
+      return std::nullopt;  // they only save time
+    }
+  }
+
   void check(const VerifiedCapsule& capsule) const override {
     if (!m_named || capsule.package_digest() == *m_named) return;
     throw Error{ErrorKind::verification_failed, fmt::format("the store holds {} under the name of {}",
@@ -119,13 +138,12 @@ class PublishedInput final : public CapsuleInput {
   std::unique_ptr<Source> open_part(std::uint64_t offset, std::uint64_t size) override {
     std::uint64_t start = 0;
     for (const auto& layer : m_published.layers) {
+      const auto end = start + layer.size;
       if (start == offset && layer.size == size) return m_store.open_blob(layer);
-      start += layer.size;
+      if (start <= offset && offset + size <= end) return part_of(m_store.open_blob(layer), offset - start, size);
+      start = end;
     }
-    Part before{open(), offset};
-    NullSink skipped;
-    copy(before, skipped);
-    return std::make_unique<Part>(std::move(before).whole(), size);
+    return part_of(open(), offset, size);
   }
 
   std::uint64_t size() const override { return m_published.size; }

@@ -43,6 +43,9 @@ class CapsuleInput {
   /// The version index that says of itself that it is of this package, so that a signature over it is one over the
   /// package; nothing where none came along.
   [[nodiscard]] virtual std::optional<Digest> version_index(const ReadPackage& package) = 0;
+  /// What sign left beside a package of which blobs it will be in a registry (`.oci.json`), not believed; nothing where
+  /// there is none.
+  [[nodiscard]] virtual std::optional<std::string> hints() { return std::nullopt; }
   /// Error verification_failed unless the verified capsule is the one that was named.
   virtual void check(const VerifiedCapsule& capsule) const = 0;
 };

@@ -73,8 +73,11 @@ class Upload {
       } catch (const TryAgain& failure) {
         if (failure.session_is_lost) m_location.reset();
         if (!m_tries.wait(http::retry_after(failure.response.headers, now()))) give_up(failure);
-      } catch (const http::TransportError&) {
-        if (!m_tries.wait()) throw;
+      } catch (const http::TransportError& failure) {
+        if (!m_tries.wait()) {
+          if (failure.sent() == http::TransportError::Sent::maybe) leave();
+          throw;
+        }
       } catch (...) {
         abandon();
         throw;
@@ -90,7 +93,13 @@ class Upload {
     return how;
   }
 
-  [[noreturn]] static void give_up(const TryAgain& failure) {
+  /// No try is left: a session that nobody will go on with is ended.
+  void leave() noexcept {
+    if (!m_record.location()) abandon();
+  }
+
+  [[noreturn]] void give_up(const TryAgain& failure) {
+    leave();
     expect_registry_success(failure.response, failure.what);
     throw Error{ErrorKind::unavailable,
                 fmt::format("{}: {} does not go on", failure.what, failure.response.url.loggable())};

@@ -10,22 +10,21 @@ namespace capsule::oci {
 
 class HashedContent::Part final : public Source {
  public:
-  Part(HashedContent& whole, std::unique_ptr<Source> content, std::uint64_t from, std::uint64_t size)
-      : m_whole(whole), m_content(std::move(content)), m_at(from), m_end(from + size) {}
+  Part(HashedContent& whole, std::uint64_t from, std::uint64_t size) : m_whole(whole), m_at(from), m_end(from + size) {}
 
   std::size_t read(MutableBytes buffer) override {
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(m_end - m_at, buffer.size()));
     if (wanted == 0) return 0;
-    const auto count = m_content->read(buffer.first(wanted));
+    const auto count = m_whole.m_source->read(buffer.first(wanted));
     if (count == 0) m_whole.fail(fmt::format("has {} bytes, {} are promised", m_at, m_whole.m_content.size));
     m_whole.take(m_at, ByteView{buffer.data(), count});
     m_at += count;
+    m_whole.m_at = m_at;
     return count;
   }
 
  private:
   HashedContent& m_whole;
-  std::unique_ptr<Source> m_content;
   std::uint64_t m_at;
   std::uint64_t m_end;
 };
@@ -49,16 +48,24 @@ void HashedContent::take(std::uint64_t at, ByteView bytes) {
   if (m_hasher.finish() != m_content.digest) fail("has another content");
 }
 
+void HashedContent::go_to(std::uint64_t offset) {
+  if (m_source && m_at == offset) return;
+  m_source = m_content.open(offset);
+  m_at = offset;
+}
+
 void HashedContent::hash_until(std::uint64_t end) {
   if (m_hashed >= end) return;
-  Part rest{*this, m_content.open(m_hashed), m_hashed, end - m_hashed};
+  go_to(m_hashed);
+  Part rest{*this, m_hashed, end - m_hashed};
   NullSink nowhere;
   copy(rest, nowhere);
 }
 
 std::unique_ptr<Source> HashedContent::open(std::uint64_t from, std::uint64_t size) {
   hash_until(from);
-  return std::make_unique<Part>(*this, m_content.open(from), from, size);
+  go_to(from);
+  return std::make_unique<Part>(*this, from, size);
 }
 
 void HashedContent::check_whole() {

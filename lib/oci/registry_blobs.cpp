@@ -66,11 +66,12 @@ void RegistryBlobs::read(const Descriptor& blob, Sink& sink) {
   download_blob(*m_client, m_urls.blob(blob.digest), blob, sink, {.retry = {.total = m_access.time_limit}});
 }
 
-void RegistryBlobs::put(const BlobContent& content) {
+bool RegistryBlobs::put(const BlobContent& content) {
   UploadSettings settings;
   settings.retry.total = m_access.time_limit;
   settings.records = m_access.uploads;
-  upload_blob(*m_client, {m_urls.blob(content.digest), m_urls.uploads()}, content, settings);
+  const UploadPlace place{m_urls.blob(content.digest), m_urls.uploads()};
+  return upload_blob(*m_client, place, content, settings) != Uploaded::already_there;
 }
 
 void RegistryBlobs::put(const Digest& digest, std::uint64_t size, Source& content) {
@@ -79,9 +80,10 @@ void RegistryBlobs::put(const Digest& digest, std::uint64_t size, Source& conten
   if (size <= small) {
     StringSink text{small};
     copy(checked, text);
-    return put({digest, size, [&](std::uint64_t offset) {
-                  return std::make_unique<TextSource>(text.text().substr(static_cast<std::size_t>(offset)));
-                }});
+    put({digest, size, [&](std::uint64_t offset) {
+           return std::make_unique<ViewSource>(as_bytes(text.text()).subspan(static_cast<std::size_t>(offset)));
+         }});
+    return;
   }
   SpooledBlob spooled;
   copy(checked, spooled);

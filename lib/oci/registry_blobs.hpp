@@ -24,7 +24,8 @@ class RegistryBlobs {
   void require_writable();
   std::unique_ptr<Source> open(const Descriptor& blob);
   void read(const Descriptor& blob, Sink& sink);
-  void put(const BlobContent& content);
+  /// False: it was there.
+  bool put(const BlobContent& content);
   /// What can be read once only is kept in a temporary file first, if the registry lacks it and it is no small one.
   void put(const Digest& digest, std::uint64_t size, Source& content);
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce);

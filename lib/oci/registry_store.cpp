@@ -90,8 +90,8 @@ void RegistryStore::read_blob(const Descriptor& descriptor, Sink& sink) {
   m_blobs.read(descriptor, sink);
 }
 
-void RegistryStore::put_content(const BlobContent& content) {
-  m_blobs.put(content);
+bool RegistryStore::put_content(const BlobContent& content) {
+  return m_blobs.put(content);
 }
 
 void RegistryStore::put_blob(const Digest& digest, std::uint64_t size, Source& content) {

@@ -29,7 +29,7 @@ class RegistryStore final : public Store {
   void require_writable() override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
   void read_blob(const Descriptor& descriptor, Sink& sink) override;
-  void put_content(const BlobContent& content) override;
+  bool put_content(const BlobContent& content) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
   Descriptor put_manifest(std::string_view media_type, std::string_view bytes,

@@ -18,9 +18,11 @@ void Store::read_blob(const Descriptor& descriptor, Sink& sink) {
   while (const auto count = source->read(buffer)) sink.write(ByteView{buffer.data(), count});
 }
 
-void Store::put_content(const BlobContent& content) {
+bool Store::put_content(const BlobContent& content) {
+  if (holds(content.digest, content.size)) return false;
   const auto source = content.open(0);
   put_blob(content.digest, content.size, *source);
+  return true;
 }
 
 std::unique_ptr<Store> open_store(const RegistryLocation& registry, std::string_view name, Create create) {

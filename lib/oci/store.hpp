@@ -51,7 +51,8 @@ class Store {
   /// there with other bytes is replaced, with a warning. A mismatch is Error verification_failed and stores nothing.
   virtual void put_blob(const Digest& digest, std::uint64_t size, Source& content) = 0;
   /// The same of content that can be read again, so that a transfer that is cut can go on; also in a new process.
-  virtual void put_content(const BlobContent& content);
+  /// False: it was there.
+  virtual bool put_content(const BlobContent& content);
   /// Stores a blob whose digest is known only at its end.
   virtual Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) = 0;
   /// Stores a manifest or index and, with `tag`, points the tag at it. A manifest with a `subject` becomes a referrer

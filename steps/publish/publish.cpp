@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -15,6 +16,7 @@
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/temporary.hpp"
+#include "hints.hpp"
 #include "image/published_form.hpp"
 #include "image/published_package.hpp"
 #include "image/segment_content.hpp"
@@ -22,6 +24,7 @@
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
+#include "transfers.hpp"
 
 namespace publish {
 
@@ -51,6 +54,51 @@ class WatchedSource final : public Source {
   log::Progress& m_progress;
 };
 
+/// A stretch of the package, from `start` on, as a blob. One that comes from a registry is opened by one thread at a
+/// time.
+oci::BlobContent content_of(image::CapsuleInput& input, std::mutex& opening, const oci::Descriptor& blob,
+                            std::uint64_t start) {
+  return {blob.digest, blob.size, [&input, &opening, start, size = blob.size](std::uint64_t offset) {
+            const std::lock_guard lock{opening};
+            return input.open_part(start + offset, size - offset);
+          }};
+}
+
+/// Sends the segments that the hints name while the package is being verified. Blobs without a manifest are nothing
+/// that anybody sees; what is not as the hints say is left to Publisher.
+class AheadOfVerification {
+ public:
+  explicit AheadOfVerification(const Request& request) {
+    const auto text = request.registry.is_layout() ? std::nullopt : request.input.hints();
+    const auto hints = text ? parse_hints(*text, request.input.size()) : std::nullopt;
+    if (!hints) return;
+    const auto open = [registry = request.registry, name = hints->name] { return oci::open_store(registry, name); };
+    if (open()->resolve(hints->version)) return;  // published already, or a conflict
+    m_transfers.emplace(open);
+    std::uint64_t start = 0;
+    for (const auto& segment : hints->segments) {
+      m_transfers->add(content_of(request.input, m_opening, segment, start));
+      start += segment.size;
+    }
+  }
+
+  /// The package is verified: waits for what is on its way. Null: nothing was sent.
+  const Transfers* finish(log::Progress& progress) {
+    if (!m_transfers) return nullptr;
+    m_transfers->show(progress);
+    try {
+      m_transfers->finish();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::verification_failed) throw;
+    }
+    return &*m_transfers;
+  }
+
+ private:
+  std::mutex m_opening;
+  std::optional<Transfers> m_transfers;
+};
+
 class Publisher {
  public:
   Publisher(const Request& request, image::CapsuleInput& input, const image::VerifiedForm& checked)
@@ -58,7 +106,13 @@ class Publisher {
         m_input(input),
         m_checked(checked),
         m_form(image::published_form(checked.facts.value())),
-        m_store(oci::open_store(request.registry, checked.capsule.manifest().name, oci::Create::yes)) {}
+        m_store(open()) {}
+
+  /// What was sent already belongs to the result.
+  void count(const Transfers& transfers) {
+    m_blobs += transfers.blobs();
+    m_bytes += transfers.bytes();
+  }
 
   Published run() {
     const auto& version = m_checked.capsule.manifest().version;
@@ -83,6 +137,10 @@ class Publisher {
   }
 
  private:
+  [[nodiscard]] std::unique_ptr<oci::Store> open() const {
+    return oci::open_store(m_request.registry, m_checked.capsule.manifest().name, oci::Create::yes);
+  }
+
   /// Nothing there yet, or the same bytes.
   [[nodiscard]] bool is_ours(const std::optional<oci::Descriptor>& there) const {
     return !there || there->digest == m_form.index.descriptor.digest;
@@ -173,15 +231,19 @@ class Publisher {
   }
 
   void put_blobs() {
-    m_request.progress.begin("publishing", missing_bytes());
+    Transfers transfers{[this] { return open(); }};
     const Segment* tarball = nullptr;
     for (const auto& segment : m_checked.facts->segments) {
       if (segment.role == Segment::Role::tarball) tarball = &segment;
       const auto layer = layer_of(segment);
       if (!is_missing(layer)) continue;
-      const auto content = m_input.open_part(segment.offset, segment.size);
-      put(layer, *content);
+      m_missing.erase(layer.digest.text());
+      transfers.add(content_of(m_input, m_opening, layer, segment.offset));
     }
+    transfers.show(m_request.progress);
+    transfers.finish();
+    count(transfers);
+    m_request.progress.begin("publishing", missing_bytes());
     if (tarball != nullptr) put_base_layers(*tarball);
     put_document(m_form.package_config);
     put_document(m_form.image_config);
@@ -196,11 +258,9 @@ class Publisher {
         [&](const oci::Descriptor& layer, Source& source) { put(layer, source); });
   }
 
+  /// Of the base layers.
   [[nodiscard]] std::uint64_t missing_bytes() const {
     std::uint64_t out = 0;
-    for (const auto& segment : m_checked.facts->segments) {
-      if (is_missing(layer_of(segment))) out += segment.size;
-    }
     for (const auto& layer : m_checked.facts->base.layers) {
       if (is_missing(layer.descriptor)) out += layer.descriptor.size;
     }
@@ -272,6 +332,7 @@ class Publisher {
   const image::VerifiedForm& m_checked;
   image::PublishedForm m_form;
   std::unique_ptr<oci::Store> m_store;
+  std::mutex m_opening;
   std::set<std::string> m_missing;  ///< digests
   std::size_t m_blobs = 0;
   std::uint64_t m_bytes = 0;
@@ -294,8 +355,13 @@ std::string_view name_of(Signature signature) noexcept {
 }
 
 Published publish(const Request& request) {
+  AheadOfVerification ahead{request};
   const auto checked = check(request.input, request);
-  if (checked.facts) return Publisher{request, request.input, checked}.run();
+  if (checked.facts) {
+    Publisher publisher{request, request.input, checked};
+    if (const auto* sent = ahead.finish(request.progress)) publisher.count(*sent);
+    return publisher.run();
+  }
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   const auto path = folder.path() / package_file_name(checked.capsule.manifest());
   (void)write_canonical(*request.input.open(), checked.capsule.capsule_digest(), path, {.progress = &request.progress});

@@ -66,7 +66,9 @@ const step::Manual& manual() {
 
 void run(const Options& options, step::Context& step) {
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
-  const auto registry = oci::RegistryLocation::parse(options.registry, options.registries.access());
+  const auto access = std::make_shared<oci::Access>(*options.registries.access());
+  access->uploads = (state / "uploads").string();
+  const auto registry = oci::RegistryLocation::parse(options.registry, access);
   const auto policy = attest::find_trust(options.trust, options.key, state.string());
   const image::WorkingStore store{options.store.empty() ? state / "store" : options.store};
   const auto input = image::locate_capsule(options.capsule, store, registry.shared_access());

@@ -18,6 +18,7 @@
 #include "image/signature_files.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
+#include "oci/media_types.hpp"
 
 namespace sign {
 
@@ -138,11 +139,19 @@ bool ensure_sibling(const Path& package, std::string_view suffix, const IsGood& 
 }
 
 std::string hints_of(const CheckedPackage& checked, const PublishedForm& form) {
-  return json::pretty(json::Object{{"capsule_digest", checked.capsule_digest.text()},
+  json::Array segments;  // one after the other they are the package
+  for (const auto& segment : checked.segments)
+    segments.emplace_back(json::Object{{"mediaType", capsule::oci::media_type::layer_gzip},
+                                       {"digest", segment.digest.value().text()},
+                                       {"size", segment.size}});
+  return json::pretty(json::Object{{"name", checked.head.manifest.name},
+                                   {"version", checked.head.manifest.version},
+                                   {"capsule_digest", checked.capsule_digest.text()},
                                    {"package_digest", checked.package_digest.text()},
                                    {"index", form.index.descriptor.to_json()},
                                    {"package_manifest", form.package_manifest.descriptor.to_json()},
-                                   {"image_manifest", form.image_manifest.descriptor.to_json()}});
+                                   {"image_manifest", form.image_manifest.descriptor.to_json()},
+                                   {"segments", std::move(segments)}});
 }
 
 void write_siblings(const Path& package, const Pass& pass, const Signer& signer, SignedPackage& result) {

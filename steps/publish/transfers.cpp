@@ -1,0 +1,122 @@
+#include "transfers.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace publish {
+
+using namespace capsule;
+
+/// Counts each byte once, however often it is read, and ends a transfer that nobody waits for.
+class Transfers::Watched final : public Source {
+ public:
+  Watched(Transfers& owner, std::unique_ptr<Source> next, std::uint64_t offset, std::uint64_t& furthest)
+      : m_owner(owner), m_next(std::move(next)), m_at(offset), m_furthest(furthest) {}
+
+  std::size_t read(MutableBytes buffer) override {
+    if (m_owner.m_stopped) throw Error{ErrorKind::unavailable, "the transfer was broken off"};
+    const auto count = m_next->read(buffer);
+    m_at += count;
+    if (m_at > m_furthest) {
+      m_owner.advance(m_at - m_furthest);
+      m_furthest = m_at;
+    }
+    return count;
+  }
+
+ private:
+  Transfers& m_owner;
+  std::unique_ptr<Source> m_next;
+  std::uint64_t m_at;
+  std::uint64_t& m_furthest;
+};
+
+Transfers::Transfers(OpenStore open) : m_open(std::move(open)) {}
+
+Transfers::~Transfers() {
+  m_stopped = true;
+  join();
+}
+
+void Transfers::add(oci::BlobContent content) {
+  const std::lock_guard lock{m_mutex};
+  m_total += content.size;
+  m_queue.push_back(std::move(content));
+  if (m_threads.size() < at_once) m_threads.emplace_back([this] { work(); });
+  m_changed.notify_one();
+}
+
+void Transfers::show(log::Progress& progress) {
+  const std::lock_guard lock{m_mutex};
+  m_progress = &progress;
+  progress.begin("publishing", m_total);
+  progress.advance(m_done);
+}
+
+void Transfers::advance(std::uint64_t count) {
+  const std::lock_guard lock{m_mutex};
+  m_done += count;
+  if (m_progress != nullptr) m_progress->advance(count);
+}
+
+void Transfers::finish() {
+  {
+    const std::lock_guard lock{m_mutex};
+    m_complete = true;
+    m_changed.notify_all();
+  }
+  join();
+  if (m_failure) std::rethrow_exception(m_failure);
+  if (m_progress != nullptr) m_progress->end();
+}
+
+void Transfers::join() noexcept {
+  {
+    const std::lock_guard lock{m_mutex};
+    m_complete = true;
+    m_changed.notify_all();
+  }
+  for (auto& thread : m_threads) thread.join();
+  m_threads.clear();
+}
+
+bool Transfers::next(oci::BlobContent& content) {
+  std::unique_lock lock{m_mutex};
+  m_changed.wait(lock, [this] { return m_complete || !m_queue.empty(); });
+  if (m_queue.empty() || m_stopped) return false;
+  content = std::move(m_queue.front());
+  m_queue.pop_front();
+  return true;
+}
+
+void Transfers::work() noexcept {
+  try {
+    const auto store = m_open();
+    oci::BlobContent content{Digest::sha256(std::string(64, '0'))};
+    while (next(content)) put(*store, content);
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+void Transfers::put(oci::Store& store, const oci::BlobContent& content) {
+  std::uint64_t furthest = 0;
+  const bool sent =
+      store.put_content({content.digest, content.size, [&](std::uint64_t offset) {
+                           return std::make_unique<Watched>(*this, content.open(offset), offset, furthest);
+                         }});
+  advance(content.size - std::min(content.size, furthest));
+  if (!sent) return;
+  ++m_blobs;
+  m_bytes += content.size;
+}
+
+void Transfers::fail(std::exception_ptr reason) noexcept {
+  const std::lock_guard lock{m_mutex};
+  if (!m_failure) m_failure = std::move(reason);
+  m_stopped = true;
+  m_queue.clear();
+}
+
+}  // namespace publish

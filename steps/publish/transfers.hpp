@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "log/progress.hpp"
+#include "oci/store.hpp"
+
+namespace publish {
+
+/// Brings blobs into a repository, several at once, each in a thread with a store of its own. After a failure what is
+/// on its way is broken off.
+class Transfers {
+ public:
+  using OpenStore = std::function<std::unique_ptr<capsule::oci::Store>()>;
+  static constexpr unsigned at_once = 3;
+
+  explicit Transfers(OpenStore open);
+  Transfers(const Transfers&) = delete;
+  Transfers& operator=(const Transfers&) = delete;
+  /// Breaks off what is on its way.
+  ~Transfers();
+
+  /// `content` must stay readable, from several threads, until finish() has returned.
+  void add(capsule::oci::BlobContent content);
+  /// From now on `progress` shows it, what is done already included.
+  void show(capsule::log::Progress& progress);
+  /// Waits for all; the first failure is thrown.
+  void finish();
+
+  [[nodiscard]] std::size_t blobs() const noexcept { return m_blobs; }    ///< that were not there
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return m_bytes; }  ///< of these
+
+ private:
+  class Watched;
+  void work() noexcept;
+  bool next(capsule::oci::BlobContent& content);
+  void put(capsule::oci::Store& store, const capsule::oci::BlobContent& content);
+  void fail(std::exception_ptr reason) noexcept;
+  void advance(std::uint64_t count);
+  void join() noexcept;
+
+  OpenStore m_open;
+  std::mutex m_mutex;  ///< of the queue, the failure and the progress
+  std::condition_variable m_changed;
+  std::deque<capsule::oci::BlobContent> m_queue;
+  std::exception_ptr m_failure;
+  bool m_complete = false;  ///< no more will be added
+  std::atomic<bool> m_stopped = false;
+  std::atomic<std::size_t> m_blobs = 0;
+  std::atomic<std::uint64_t> m_bytes = 0;
+  std::uint64_t m_total = 0;
+  std::uint64_t m_done = 0;
+  capsule::log::Progress* m_progress = nullptr;
+  std::vector<std::thread> m_threads;
+};
+
+}  // namespace publish
