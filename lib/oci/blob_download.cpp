@@ -106,7 +106,7 @@ class Download {
       throw Error{ErrorKind::invalid_input,
                   fmt::format("{} answers {}, which was not asked for", m_url.loggable(), head.status)};
     }
-    if (const auto length = head.content_length(); length && *length > m_blob.size)
+    if (const auto length = head.content_length(); length && *length != m_blob.size)
       fail(fmt::format("has {} bytes, {} are promised", *length, m_blob.size));
     m_skip = m_received;
   }

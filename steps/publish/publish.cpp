@@ -64,6 +64,11 @@ oci::BlobContent content_of(image::CapsuleInput& input, std::mutex& opening, con
           }};
 }
 
+/// A disk gains nothing by several writers, and each needs its memory.
+unsigned at_once(const oci::RegistryLocation& registry) {
+  return registry.is_layout() ? 1 : 3;
+}
+
 /// Sends the segments that the hints name while the package is being verified. Blobs without a manifest are nothing
 /// that anybody sees; what is not as the hints say is left to Publisher.
 class AheadOfVerification {
@@ -74,7 +79,7 @@ class AheadOfVerification {
     if (!hints) return;
     const auto open = [registry = request.registry, name = hints->name] { return oci::open_store(registry, name); };
     if (open()->resolve(hints->version)) return;  // published already, or a conflict
-    m_transfers.emplace(open);
+    m_transfers.emplace(open, at_once(request.registry));
     std::uint64_t start = 0;
     for (const auto& segment : hints->segments) {
       m_transfers->add(content_of(request.input, m_opening, segment, start));
@@ -231,7 +236,7 @@ class Publisher {
   }
 
   void put_blobs() {
-    Transfers transfers{[this] { return open(); }};
+    Transfers transfers{[this] { return open(); }, at_once(m_request.registry)};
     const Segment* tarball = nullptr;
     for (const auto& segment : m_checked.facts->segments) {
       if (segment.role == Segment::Role::tarball) tarball = &segment;

@@ -32,7 +32,7 @@ class Transfers::Watched final : public Source {
   std::uint64_t& m_furthest;
 };
 
-Transfers::Transfers(OpenStore open) : m_open(std::move(open)) {}
+Transfers::Transfers(OpenStore open, unsigned at_once) : m_open(std::move(open)), m_at_once(at_once) {}
 
 Transfers::~Transfers() {
   m_stopped = true;
@@ -43,7 +43,7 @@ void Transfers::add(oci::BlobContent content) {
   const std::lock_guard lock{m_mutex};
   m_total += content.size;
   m_queue.push_back(std::move(content));
-  if (m_threads.size() < at_once) m_threads.emplace_back([this] { work(); });
+  if (m_at_once > 1 && m_threads.size() < m_at_once) m_threads.emplace_back([this] { work(); });
   m_changed.notify_one();
 }
 
@@ -66,6 +66,7 @@ void Transfers::finish() {
     m_complete = true;
     m_changed.notify_all();
   }
+  if (m_at_once == 1) work();
   join();
   if (m_failure) std::rethrow_exception(m_failure);
   if (m_progress != nullptr) m_progress->end();

@@ -21,9 +21,9 @@ namespace publish {
 class Transfers {
  public:
   using OpenStore = std::function<std::unique_ptr<capsule::oci::Store>()>;
-  static constexpr unsigned at_once = 3;
 
-  explicit Transfers(OpenStore open);
+  /// With one at once the work is done by finish(), without a thread.
+  Transfers(OpenStore open, unsigned at_once);
   Transfers(const Transfers&) = delete;
   Transfers& operator=(const Transfers&) = delete;
   /// Breaks off what is on its way.
@@ -49,6 +49,7 @@ class Transfers {
   void join() noexcept;
 
   OpenStore m_open;
+  unsigned m_at_once;
   std::mutex m_mutex;  ///< of the queue, the failure and the progress
   std::condition_variable m_changed;
   std::deque<capsule::oci::BlobContent> m_queue;

@@ -112,7 +112,10 @@ class Content:
 
     def finish_upload(self, identity, digest):
         upload = self.find_upload(identity)
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or "sha256:" + upload.hasher.hexdigest() != digest:
+        got = upload.hasher.hexdigest()
+        if digest.startswith("sha512:"):
+            got = hashlib.sha512(upload.path.read_bytes()).hexdigest()
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", digest) or digest[7:] != got:
             self.drop_upload(identity)
             raise Refusal(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         del self.uploads[identity]

@@ -87,7 +87,7 @@ TEST_CASE("a blob that is cut is gone on with, each byte once") {
     });
   }
   SECTION("a whole answer that is too short") {
-    f.client.answer(200, "abcd", {{"Content-Length", "4"}});
+    f.client.answer(200, "abcd");
     f.client.answer(206, "efghij", {{"Content-Range", "bytes 4-9/10"}});
   }
   SECTION("the line dies after the last byte") {
@@ -108,6 +108,9 @@ TEST_CASE("another blob than was promised is refused") {
   }
   SECTION("too long, as announced") {
     f.client.answer(200, text + "k", {{"Content-Length", "11"}});
+  }
+  SECTION("too short, as announced") {
+    f.client.answer(200, "abcd", {{"Content-Length", "4"}});
   }
   SECTION("too long") {
     f.client.answer(200, text + "k");
