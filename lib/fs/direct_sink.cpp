@@ -17,7 +17,7 @@ namespace capsule::fs {
 
 namespace {
 
-constexpr std::size_t buffer_bytes = std::size_t{512} << 10U;
+constexpr std::size_t buffer_bytes = std::size_t{256} << 10U;
 constexpr std::size_t buffer_count = 4;
 /// What the strictest file systems want of addresses, offsets and lengths.
 constexpr std::size_t alignment = 4096;
