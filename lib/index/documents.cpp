@@ -166,6 +166,14 @@ std::vector<HeadId> Head::history_of_next(const Digest& digest) const {
   return out;
 }
 
+void Head::add_to_history(const HeadId& other) {
+  // The first stays: it is the member `previous`.
+  auto place = history.begin();
+  while (place != history.end() && (place == history.begin() || place->sequence > other.sequence)) ++place;
+  history.insert(place, other);
+  if (history.size() > max_history) history.pop_back();
+}
+
 bool Head::comes_after(const HeadId& other) const {
   return std::find(history.begin(), history.end(), other) != history.end();
 }

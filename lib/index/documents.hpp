@@ -90,6 +90,8 @@ struct Head {
   static Head from_json(const json::Value& value);
   /// The history of a head that comes after this one, whose bytes have the digest.
   [[nodiscard]] std::vector<HeadId> history_of_next(const Digest& digest) const;
+  /// One more head that this one goes on from, of a number below its own: two writers wrote it at once.
+  void add_to_history(const HeadId& other);
   [[nodiscard]] bool comes_after(const HeadId& other) const;
 };
 

@@ -207,7 +207,10 @@ Index::Written Index::put(Record record, const crypto::Signer& signer) {
     if (!put.head) return {put.record_digest.value(), put.sequence, changed};
     m_store.settle();
     const auto there = m_store.resolve(head_tag);
-    if (!there || there->digest != put.head->manifest) continue;
+    if (!there || there->digest != put.head->manifest) {
+      m_lost.push_back(put.head->seen);
+      continue;
+    }
     if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put.head->seen, [](const HeadId&) {});
     return {put.record_digest.value(), put.sequence, changed};
   }
@@ -281,8 +284,8 @@ std::optional<Index::WrittenHead> Index::write_head(const std::optional<Loaded>&
   head.pages.insert_or_assign(page_name, store_blob(m_store, page.text()));
   head.sequence = before ? before->head.sequence + 1 : 1;
   if (before) head.history = before->head.history_of_next(before->digest);
-  if (before && before->merged) head.history.insert(head.history.begin() + 1, *before->merged);
-  if (head.history.size() > Head::max_history) head.history.pop_back();
+  if (before && before->merged) head.add_to_history(*before->merged);
+  for (const auto& lost : m_lost) head.add_to_history(lost);
   const auto at = m_clock();
   head.issued_at = format_time(at);
   head.expires_at = format_time(at + head_lifetime);

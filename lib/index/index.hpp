@@ -96,6 +96,7 @@ class Index {
   std::string m_name;
   const attest::TrustPolicy& m_trust;
   SeenHeads* m_seen;
+  std::vector<HeadId> m_lost;  ///< our heads that another writer's replaced at once: a reader may have seen them
   std::function<Time()> m_clock = [] { return now(); };
 };
 

@@ -444,7 +444,9 @@ TEST_CASE("a head that another writer put in the place of ours gets our record t
   Fixture f;
   f.index(nullptr).put(record("1.0.0"), *f.signer);
   EarlierHead first{*f.store};
+  SeenHeads reader{f.folder.path() / "reader"};
   ContendedStore contended{*f.store, [&] {
+                             CHECK(f.index(&reader).find("3.0.0").sequence == 2);  // the head that is about to be lost
                              first.restore();
                              f.index(nullptr).put(record("2.0.0"), *f.signer);
                            }};
@@ -454,6 +456,7 @@ TEST_CASE("a head that another writer put in the place of ours gets our record t
   CHECK(written.changed);
   CHECK(written.sequence == 3);
   CHECK(versions_in(f.index()) == std::vector<std::string>{"1.0.0", "2.0.0", "3.0.0"});
+  CHECK(f.index(&reader).find("2.0.0").sequence == 3);
 }
 
 TEST_CASE("two heads of one sequence are an error for a reader, and merged by the next writer") {
