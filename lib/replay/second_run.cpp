@@ -10,6 +10,7 @@
 #include "crypto/hash.hpp"
 #include "deploy/replay.hpp"
 #include "deploy/this_machine.hpp"
+#include "fs/temporary.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
 
@@ -25,9 +26,9 @@ bool same(const json::Value* left, const json::Value* right) {
   return left != nullptr && right != nullptr && json::canonical(*left) == json::canonical(*right);
 }
 
-/// The run of `record` in a data folder of its own.
-deploy::Replayed run_in(const char* folder, const SecondRun& run, const json::Value& record) {
-  deploy::ThisMachine machine{{.state_folder = run.capsule.folder() / folder, .time_limit = run.time_limit}};
+/// The run of `record` in a data folder of its own, whose name tells the runner nothing of which run this is.
+deploy::Replayed run_of(const json::Value& record, const SecondRun& run) {
+  deploy::ThisMachine machine{{.state_folder = run.capsule.folder() / fs::random_name(), .time_limit = run.time_limit}};
   machine.prepare(run.capsule.capsule, run.capsule.root());
   return deploy::replay(machine, run.capsule.capsule, run.capsule.root(), record);
 }
@@ -63,7 +64,7 @@ json::Value with_another_seed(const json::Value& record) {
 void require_seed_counts(const SecondRun& run) {
   log::info("running the capsule with another seed");
   const auto other = with_trace("the run with another seed than the recorded one",
-                                [&] { return run_in("another-seed", run, with_another_seed(run.record)); });
+                                [&] { return run_of(with_another_seed(run.record), run); });
   if (const auto names = claims_with(Samples::same, run, other.result); !names.empty()) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("claim {} does not hold: a run with another seed gives the same samples, so they were not "
@@ -81,7 +82,7 @@ bool needs_second_run(const proof::CapsuleFacts& facts) {
 
 Digest run_again(const SecondRun& run) {
   log::info("running the capsule again with the recorded seed");
-  auto replayed = run_in("again", run, run.record);
+  auto replayed = run_of(run.record, run);
   if (const auto names = claims_with(Samples::other, run, replayed.result); !names.empty()) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("claim {} does not hold: a second run with the recorded parameters and seed gives other "

@@ -20,6 +20,9 @@ LIES = {
     "samples of a constant, and the seed that was asked for": (
         f"result['samples'] = {RESULT['samples']}; result['seed'] = asked['seed']",
         "claim 'like-the-reference' does not hold: a run with another seed gives the same samples"),
+    "samples of a constant, unless the name of its folder tells that another seed is tried": (
+        f"if 'seed' not in os.environ['CAPSULE_DATA']: result['samples'] = {RESULT['samples']}\nresult['seed'] = asked['seed']",
+        "claim 'like-the-reference' does not hold: a run with another seed gives the same samples"),
     "a result of its own each time": ("result['note'] = os.urandom(8).hex()", "not what a run with its parameters and seed gives"),
     "no score": ("del result['score']", "/result/score"),
 }
