@@ -84,7 +84,16 @@ http::Response WarmPool::send(http::Method method, const std::string& path, std:
   http::Request request{.method = method, .url = Url::parse("http://localhost" + path), .body = std::move(body)};
   request.response_limit = max_reply_bytes;
   if (time_limit) request.time_limit = *time_limit;
-  return m_client->send(request);
+  try {
+    return m_client->send(request);
+  } catch (const Error& error) {
+    // The client speaks of a host and a port, which a socket has not; and what is said here gets into a run record.
+    log::debug("the agent does not answer", {{"reason", error.message()}});
+    if (error.kind() == ErrorKind::timed_out)
+      throw Error{error.kind(), "the agent of the warm pool did not answer in time"};
+    if (!retry_helps(error.kind())) throw;
+    throw Error{error.kind(), "nothing answers at the socket of the warm pool's agent: it is gone, or went away"};
+  }
 }
 
 WarmPool::State WarmPool::ask() {

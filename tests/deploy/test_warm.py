@@ -1,6 +1,7 @@
 """The warm pool on this machine: runs in processes that waited for them, and what happens when there are none."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -238,6 +239,10 @@ class Killed(WarmCase):
         out, err = process.communicate(timeout=60)
         self.assertEqual(0, process.returncode, err)
         self.assertIn('"start":"cold"', out)
+        (digest,) = re.findall('"run_record":"sha256:([0-9a-f]{64})"', out)
+        record = json.loads((self.maker.registry / "probe/blobs/sha256" / digest).read_text())
+        self.assertIn("nothing answers at the socket of the warm pool's agent", record["start"]["reason"])
+        self.assertNotIn("localhost", err)
 
     def test_kill_9_of_deploy_during_a_run_and_the_next_one_takes_its_result(self):
         self.publish(at_run="time.sleep(1.5)")
