@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
 
 #include "core/error.hpp"
+#include "fs/temporary.hpp"
 
 namespace capsule::fs {
 
@@ -27,6 +30,31 @@ FileLock::FileLock(const Path& path, std::chrono::milliseconds patience)
     }
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
+}
+
+namespace {
+
+/// Whether the open file is still the one of that name.
+bool is_at(const Path& path, const Fd& fd) {
+  struct stat open {};
+  struct stat named {};
+  return ::fstat(fd.get(), &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_dev == named.st_dev &&
+         open.st_ino == named.st_ino;
+}
+
+}  // namespace
+
+TemporaryLock::TemporaryLock(Path path, std::chrono::milliseconds patience) : m_path(std::move(path)) {
+  do {
+    m_lock.reset();
+    m_lock.emplace(m_path, patience);
+  } while (!is_at(m_path, m_lock->m_fd));
+  remember_temporary(m_path);
+}
+
+TemporaryLock::~TemporaryLock() {
+  forget_temporary(m_path);
+  ::unlink(m_path.c_str());  // before the lock goes: nobody else holds a file of that name
 }
 
 }  // namespace capsule::fs

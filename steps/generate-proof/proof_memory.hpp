@@ -28,6 +28,8 @@ class ProofMemory {
 
   /// Nothing where there is nothing, where it is of another service, or where it cannot be read any more.
   [[nodiscard]] std::optional<Remembered> recall(const std::string& service) const;
+  /// Whether an earlier call remembered anything that no call forgot.
+  [[nodiscard]] bool is_begun() const { return std::filesystem::exists(m_file); }
   /// Durable when it returns.
   void remember(const Remembered& what) const;
   /// The proof is published.
@@ -35,7 +37,7 @@ class ProofMemory {
 
  private:
   capsule::fs::Path m_file;
-  capsule::fs::FileLock m_lock;
+  capsule::fs::TemporaryLock m_lock;
 };
 
 }  // namespace generate_proof

@@ -3,9 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <future>
+#include <thread>
+#include <vector>
 
 #include "core/error.hpp"
 #include "fs/atomic_file.hpp"
@@ -165,4 +168,33 @@ TEST_CASE("a lock is held once") {
   } catch (const Error& error) {
     CHECK(error.kind() == capsule::ErrorKind::busy);
   }
+}
+
+TEST_CASE("a temporary lock leaves no file, and is held by one at a time however many wait") {
+  const TemporaryFolder folder{temporary_parent()};
+  const auto path = folder.path() / "lock";
+  {
+    const TemporaryLock lock{path, std::chrono::milliseconds{0}};
+    CHECK(stdfs::exists(path));
+    CHECK_THROWS_AS((TemporaryLock{path, std::chrono::milliseconds{20}}), Error);
+    CHECK(stdfs::exists(path));
+  }
+  CHECK(entries_in(folder.path()) == 0);
+
+  std::atomic<int> inside{0};
+  std::atomic<bool> alone{true};
+  std::vector<std::future<void>> workers;
+  for (int i = 0; i < 8; ++i) {
+    workers.push_back(std::async(std::launch::async, [&] {
+      for (int turn = 0; turn < 20; ++turn) {
+        const TemporaryLock lock{path, std::chrono::minutes{1}};
+        if (inside.fetch_add(1) != 0) alone = false;
+        std::this_thread::yield();
+        inside.fetch_sub(1);
+      }
+    }));
+  }
+  for (auto& worker : workers) worker.get();
+  CHECK(alone);
+  CHECK(entries_in(folder.path()) == 0);
 }
