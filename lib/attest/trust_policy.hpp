@@ -39,7 +39,8 @@ struct Signers {
 ///         threshold: 1                  # how many of the keys must have signed
 ///     log:
 ///       - keys: ["<name>+<8 hex>+<base64>"]   # a C2SP vkey (long: vkey:) holds the log's name; PEM is fine too
-///     revoked: ["sha256:…"]             # capsules, packages, bundles; keys by the SHA-256 of their DER SPKI
+///     revoked: ["sha256:…"]             # capsules, packages, version indexes, run records, bundles, receipts;
+///                                       # keys by the SHA-256 of their DER SPKI
 ///
 /// Per role the first rule that fits the name counts, alone. For the role log, the name is the log's. A signature tells
 /// no time that could be trusted: from its end on (5 minutes later, for clocks that differ), a key counts for nothing,

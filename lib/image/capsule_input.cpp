@@ -172,6 +172,8 @@ class PublishedInput final : public CapsuleInput {
 
   void check(const VerifiedCapsule& capsule) const override { check_same(m_published, capsule); }
 
+  std::optional<Digest> published_index() const override { return m_published.index.digest; }
+
  private:
   std::unique_ptr<oci::Store> m_owned;
   oci::Store& m_store;
@@ -212,6 +214,7 @@ VerifiedCapsule verify_input(CapsuleInput& input, const attest::TrustPolicy& pol
   auto capsule = verify_package(*package, judge, options);
   policy.check_revoked(capsule.capsule_digest());
   policy.check_revoked(capsule.package_digest());
+  if (const auto index = input.published_index()) policy.check_revoked(*index);
   input.check(capsule);
   return capsule;
 }

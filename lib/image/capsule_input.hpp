@@ -48,6 +48,8 @@ class CapsuleInput {
   [[nodiscard]] virtual std::optional<std::string> hints() { return std::nullopt; }
   /// Error verification_failed unless the verified capsule is the one that was named.
   virtual void check(const VerifiedCapsule& capsule) const = 0;
+  /// Of a published one: the digest of its version index.
+  [[nodiscard]] virtual std::optional<Digest> published_index() const { return std::nullopt; }
 };
 
 /// `access`: how a registry over HTTP is reached. Errors usage (no reference), not_found.

@@ -21,9 +21,10 @@ namespace {
 constexpr std::string_view content_annotation = "dev.sigstore.bundle.content";
 constexpr std::string_view predicate_annotation = "dev.sigstore.bundle.predicateType";
 
-/// The referrers that say in their annotations that they are proof bundles: no other is loaded.
-std::vector<oci::Descriptor> bundle_referrers(oci::Store& store, const Digest& version_index) {
-  auto out = store.referrers(version_index, oci::media_type::sigstore_bundle);
+/// The referrers of a version index, or of a run record, that say in their annotations that they are proof bundles: no
+/// other is loaded.
+std::vector<oci::Descriptor> bundle_referrers(oci::Store& store, const Digest& subject) {
+  auto out = store.referrers(subject, oci::media_type::sigstore_bundle);
   std::erase_if(out, [](const oci::Descriptor& referrer) {
     const auto type = referrer.annotations.find(std::string{predicate_annotation});
     return type == referrer.annotations.end() || type->second != predicate_type;
@@ -32,23 +33,31 @@ std::vector<oci::Descriptor> bundle_referrers(oci::Store& store, const Digest& v
 }
 
 CheckedProof check(const RecordReader& read_record, const Digest& version_index, std::string_view text,
-                   const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys) {
+                   const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys,
+                   const attest::TrustPolicy& trust) {
+  const auto digest = crypto::sha256(text);
   auto bundle = open_bundle(text, keys);
+  for (const auto& used : {digest, version_index, bundle.run_record}) trust.check_revoked(used);
   auto record = with_trace("the run record that the proof is about", [&] { return read_record(bundle.run_record); });
   auto results = check_bundle(bundle, capsule, version_index, record);
-  return {crypto::sha256(text), std::move(bundle), std::move(results), std::move(record)};
+  return {digest, std::move(bundle), std::move(results), std::move(record), 1};
 }
 
-/// A policy that asks for k keys: as many must have signed a bundle about this version and this run.
-void require_threshold(oci::Store& store, const Digest& version_index, const CheckedProof& proof,
-                       const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
+/// A policy that asks for k keys: as many must have signed a bundle about this version and this run. Returns how many
+/// are known to have.
+unsigned require_threshold(oci::Store& store, const Digest& version_index, const CheckedProof& proof,
+                           const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
   attest::Quorum quorum{trust.signers(attest::Role::proof, capsule.name)};
-  if (quorum.wanted() <= 1) return;
+  if (quorum.wanted() <= 1) return 1;
+  unsigned found = 0;
   for (const auto& key : quorum.keys()) {
     const std::vector only{key};
-    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) quorum.count(key);
+    if (!find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) continue;
+    quorum.count(key);
+    ++found;
   }
   quorum.require(fmt::format("a proof of {} about this run", capsule.name));
+  return found;
 }
 
 }  // namespace
@@ -78,15 +87,15 @@ CheckedProof check_published_proof(oci::Store& store, const Digest& version_inde
                                    const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
   trust.check_revoked(bundle);
   const auto text = oci::read_text(store, bundle, attest::max_bundle_bytes);
-  auto proof = check(record_reader(store), version_index, text, capsule, trust.keys(attest::Role::proof, capsule.name));
-  require_threshold(store, version_index, proof, capsule, trust);
+  const auto keys = trust.keys(attest::Role::proof, capsule.name);
+  auto proof = check(record_reader(store), version_index, text, capsule, keys, trust);
+  proof.signers = require_threshold(store, version_index, proof, capsule, trust);
   return proof;
 }
 
 CheckedProof check_given_proof(std::string_view bundle, const Digest& version_index, const CapsuleFacts& capsule,
                                const attest::TrustPolicy& trust, const RecordReader& read_record) {
-  auto proof = check(read_record, version_index, bundle, capsule, trust.keys(attest::Role::proof, capsule.name));
-  trust.check_revoked(proof.digest);
+  auto proof = check(read_record, version_index, bundle, capsule, trust.keys(attest::Role::proof, capsule.name), trust);
   if (const auto wanted = trust.signers(attest::Role::proof, capsule.name).threshold; wanted > 1) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the trust policy wants {} keys for a proof of {}, a bundle has one: name a bundle of the "
@@ -96,36 +105,41 @@ CheckedProof check_given_proof(std::string_view bundle, const Digest& version_in
   return proof;
 }
 
-bool has_bundles(oci::Store& store, const Digest& version_index) {
-  return !bundle_referrers(store, version_index).empty();
+bool has_bundles(oci::Store& store, const Digest& version_index, const Digest& run_record) {
+  return !bundle_referrers(store, run_record).empty() || !bundle_referrers(store, version_index).empty();
 }
 
 std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
                                        const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys,
                                        const attest::TrustPolicy& trust) {
-  for (const auto& referrer : bundle_referrers(store, version_index)) {
-    try {
-      const auto candidate =
-          oci::read_attached(store, referrer, oci::media_type::sigstore_bundle, attest::max_bundle_bytes);
-      trust.check_revoked(crypto::sha256(candidate.content));
-      if (open_bundle(candidate.content, keys).run_record != run_record) continue;
-      return check(record_reader(store), version_index, candidate.content, capsule, keys);
-    } catch (const Error& error) {
-      log::debug("a proof bundle does not count", {{"referrer", referrer.digest.text()}, {"reason", error.message()}});
+  for (const auto& subject : {run_record, version_index}) {
+    for (const auto& referrer : bundle_referrers(store, subject)) {
+      try {
+        const auto candidate =
+            oci::read_attached(store, referrer, oci::media_type::sigstore_bundle, attest::max_bundle_bytes);
+        if (open_bundle(candidate.content, keys).run_record != run_record) continue;
+        return check(record_reader(store), version_index, candidate.content, capsule, keys, trust);
+      } catch (const Error& error) {
+        log::debug("a proof bundle does not count",
+                   {{"referrer", referrer.digest.text()}, {"reason", error.message()}});
+      }
     }
   }
   return std::nullopt;
 }
 
-Digest publish_proof(oci::Store& store, const oci::Descriptor& version_index, const std::string& bundle,
-                     const std::string& proof_id) {
-  oci::attach(store, version_index,
-              {.artifact_type = std::string{oci::media_type::sigstore_bundle},
-               .layer_media_type = std::string{oci::media_type::sigstore_bundle},
-               .content = bundle,
-               .annotations = {{std::string{content_annotation}, "dsse-envelope"},
-                               {std::string{predicate_annotation}, std::string{predicate_type}},
-                               {std::string{proof_id_annotation}, proof_id}}});
+Digest publish_proof(oci::Store& store, const oci::Descriptor& version_index, std::string_view run_record,
+                     const std::string& bundle, const std::string& proof_id) {
+  const oci::Attachment attachment{.artifact_type = std::string{oci::media_type::sigstore_bundle},
+                                   .layer_media_type = std::string{oci::media_type::sigstore_bundle},
+                                   .content = bundle,
+                                   .annotations = {{std::string{content_annotation}, "dsse-envelope"},
+                                                   {std::string{predicate_annotation}, std::string{predicate_type}},
+                                                   {std::string{proof_id_annotation}, proof_id}}};
+  oci::attach(store,
+              {std::string{oci::media_type::run_record}, crypto::sha256(run_record), run_record.size(), {}, {}, {}},
+              attachment);
+  oci::attach(store, version_index, attachment);
   return crypto::sha256(bundle);
 }
 

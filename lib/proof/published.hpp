@@ -37,11 +37,13 @@ struct CheckedProof {
   Bundle bundle;
   std::vector<ClaimResult> results;  ///< all of them hold
   std::string run_record;            ///< the bytes of the record that the bundle names
+  unsigned signers = 1;              ///< trusted keys that are known to have signed a proof of this run
 };
 
 /// Checks the bundle with that digest as a stranger would: signed by the trust policy's role proof (by as many keys as
 /// it asks for, over this and the other bundles about the same run), about this capsule and version index, every claim
-/// proven by its evidence. Errors not_found, verification_failed, invalid_input.
+/// proven by its evidence; neither it nor the run record or the version index is revoked. Errors not_found,
+/// verification_failed, invalid_input.
 CheckedProof check_published_proof(oci::Store& store, const Digest& version_index, const Digest& bundle,
                                    const CapsuleFacts& capsule, const attest::TrustPolicy& trust);
 
@@ -55,18 +57,19 @@ CheckedProof check_given_proof(std::string_view bundle, const Digest& version_in
 /// Reads it from the store where a bundle of this version stands. Error not_found.
 RecordReader record_reader(oci::Store& store);
 
-/// Whether any proof bundle, good or bad, is attached to the version index: cheap.
-bool has_bundles(oci::Store& store, const Digest& version_index);
+/// Whether any proof bundle, good or bad, is attached to the version index or to the run record: cheap.
+bool has_bundles(oci::Store& store, const Digest& version_index, const Digest& run_record);
 
-/// The first bundle attached to the version index that `keys` signed, that is about `run_record`, that holds, and
-/// that `trust` does not revoke; nothing where there is none. One that fails hides no other.
+/// The first bundle that `keys` signed, that is about `run_record`, that holds, and that `trust` does not revoke;
+/// nothing where there is none. One that fails hides no other. Those attached to the run record come first: of the
+/// version index a store lists only some (Store::referrers), and its runs may be many.
 std::optional<CheckedProof> find_proof(oci::Store& store, const Digest& version_index, const Digest& run_record,
                                        const CapsuleFacts& capsule, std::span<const crypto::PublicKey> keys,
                                        const attest::TrustPolicy& trust);
 
-/// Attaches a bundle to its version index: predicateType and proof_id stand in annotations. Returns the digest of the
-/// bundle's blob.
-Digest publish_proof(oci::Store& store, const oci::Descriptor& version_index, const std::string& bundle,
-                     const std::string& proof_id);
+/// Attaches a bundle to its version index, and to the run record with these bytes (find_proof): predicateType and
+/// proof_id stand in annotations. The same again changes nothing. Returns the digest of the bundle's blob.
+Digest publish_proof(oci::Store& store, const oci::Descriptor& version_index, std::string_view run_record,
+                     const std::string& bundle, const std::string& proof_id);
 
 }  // namespace capsule::proof

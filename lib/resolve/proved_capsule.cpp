@@ -15,6 +15,7 @@ constexpr std::size_t max_receipt_bytes = std::size_t{1} << 20U;
 
 AnchoredReceipt check_receipt(oci::Store& store, const Digest& digest, const Digest& bundle,
                               const attest::TrustPolicy& trust) {
+  trust.check_revoked(digest);
   const auto text = oci::read_text(store, digest, max_receipt_bytes);
   auto receipt = anchor::Receipt::from_json(json::parse(text, "the anchor receipt"), "the anchor receipt");
   anchor::verify_receipt(receipt, bundle, trust);
@@ -41,9 +42,10 @@ void check_policy(const ProofPolicy& policy, const ProvedCapsule& proved) {
 }  // namespace
 
 std::vector<std::string> checks_of(const proof::CheckedProof& proof, const std::vector<AnchoredReceipt>& receipts) {
-  std::vector<std::string> out{
-      fmt::format("proof {} {}: signed by a trusted key, about this capsule, this version and the run record {}",
-                  proof.bundle.proof_id, proof.digest.text(), proof.bundle.run_record.text())};
+  std::vector<std::string> out{fmt::format(
+      "proof {} {}: signed by {}, about this capsule, this version and the run record {}", proof.bundle.proof_id,
+      proof.digest.text(), proof.signers == 1 ? "a trusted key" : fmt::format("{} trusted keys", proof.signers),
+      proof.bundle.run_record.text())};
   for (const auto& result : proof.results)
     out.push_back(fmt::format("{} '{}': {}", result.type, result.claim, result.detail));
   for (const auto& [digest, receipt] : receipts) {
@@ -64,10 +66,7 @@ ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const 
                 fmt::format("the capsule under the name '{}' calls itself '{}'", request.name, facts.name)};
   }
   ProvedCapsule out{image::read_published(store, request.index), std::move(capsule), {}, {}};
-  if (request.bundle) {
-    out.proof = proof::check_published_proof(store, request.index, *request.bundle, facts, trust);
-    trust.check_revoked(*request.bundle);
-  }
+  if (request.bundle) out.proof = proof::check_published_proof(store, request.index, *request.bundle, facts, trust);
   for (const auto& digest : request.receipts)
     out.receipts.push_back(check_receipt(store, digest, *request.bundle, trust));
   check_policy(facts.policy, out);

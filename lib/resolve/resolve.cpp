@@ -86,6 +86,8 @@ Answer resolve(const Question& question) {
   Answer answer{registry, find(index, *store, uri), {}};
   const auto& record = answer.found.record;
   if (record.yanked) throw Error{ErrorKind::not_found, fmt::format("{}:{} was withdrawn", record.name, record.version)};
+  for (const auto& digest : {record.index_digest, record.capsule_digest, record.package_digest})
+    question.trust.check_revoked(digest);
   if (uri.proof == index::CapsuleUri::Proof::required) answer.proved = prove(*store, record, question);
   return answer;
 }

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 
+#include "attest/bundle.hpp"
+#include "attest/own_key.hpp"
 #include "bundle_anchoring.hpp"
 #include "core/error.hpp"
 #include "image/published_package.hpp"
-#include "oci/media_types.hpp"
 #include "proof/bundle.hpp"
+#include "step/passphrase.hpp"
 
 namespace anchor_step {
 
@@ -16,12 +18,9 @@ using namespace capsule;
 
 namespace {
 
-constexpr std::size_t max_bundle_bytes = std::size_t{64} << 20U;
-
-std::string find_bundle(oci::Store& store, const Digest& subject, const Digest& wanted) {
-  for (auto& entry : oci::attached(store, subject, oci::media_type::sigstore_bundle, max_bundle_bytes)) {
-    if (entry.content_digest == wanted) return std::move(entry.content);
-  }
+/// By its digest, as register reads it: of what is attached a store lists only some.
+std::string read_bundle(oci::Store& store, const Digest& wanted) {
+  if (store.has_blob(wanted)) return oci::read_text(store, wanted, attest::max_bundle_bytes);
   throw Error{ErrorKind::not_found,
               fmt::format("no proof bundle {} beside this capsule: run generate-proof first", wanted.text())};
 }
@@ -82,6 +81,7 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--log-key", options.log_key,
                  "Ed25519 private key of that log, PEM [STATE/secrets/capsule-key-log/key.pem]")
       ->type_name("FILE");
+  step::add_passphrase_option(app, options.passphrase_file);
   app.add_option("--log-name", options.log_name, "Name of that log in its checkpoints and in log:<name>")
       ->capture_default_str()
       ->type_name("NAME");
@@ -110,7 +110,7 @@ void run(const Options& options, step::Context& step) {
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
   const auto trust = attest::find_trust(options.trust, {}, state.string());
   const auto store = oci::open_store(reference.registry, reference.name);
-  const auto bundle = find_bundle(*store, *reference.digest, bundle_digest);
+  const auto bundle = read_bundle(*store, bundle_digest);
   const auto opened = proof::open_bundle(bundle, trust.keys(attest::Role::proof, reference.name));
   if (opened.version_index != *reference.digest) {
     throw Error{ErrorKind::verification_failed, fmt::format("the proof bundle is about the version {}, not about {}",
@@ -119,8 +119,8 @@ void run(const Options& options, step::Context& step) {
 
   std::unique_ptr<crypto::Signer> log_signer;
   if (!options.log.empty()) {
-    const auto key = options.log_key.empty() ? (state / "secrets/capsule-key-log/key.pem").string() : options.log_key;
-    log_signer = crypto::open_signer(key, {});
+    log_signer = crypto::open_signer(attest::own_key(options.log_key, state, attest::Role::log),
+                                     step::read_passphrase(options.passphrase_file));
   }
   const auto anchors = choose_anchors(options, state, opened.policy.anchors, log_signer.get());
   const auto subject = image::find_index(*store, reference);

@@ -23,6 +23,7 @@ std::optional<Anchored> find_receipt(const std::vector<oci::Attached>& attached,
     try {
       auto receipt = anchor::Receipt::from_json(json::parse(entry.content, "an anchor receipt"), "an anchor receipt");
       if (receipt.chain != chain || receipt.bundle_digest != bundle) continue;
+      trust.check_revoked(entry.content_digest);
       anchor::verify_receipt(receipt, bundle, trust);
       return Anchored{std::move(receipt), entry.content_digest, Anchored::When::before};
     } catch (const Error& error) {
@@ -49,6 +50,7 @@ std::vector<Anchored> anchor_bundle(oci::Store& store, const oci::Descriptor& su
     // Never hand out what a stranger would refuse.
     anchor::verify_receipt(receipt, bundle, trust);
     auto digest = anchor::attach_receipt(store, subject, receipt);
+    trust.check_revoked(digest);
     out.push_back({std::move(receipt), std::move(digest), Anchored::When::now});
   }
   return out;

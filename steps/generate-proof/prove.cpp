@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "attest/bundle.hpp"
 #include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "deploy/replay.hpp"
@@ -199,9 +200,9 @@ class Proof {
     // The same check that everybody else will make.
     const auto results = proof::check_bundle(bundle, m_capsule.unpacked.facts, m_capsule.index.digest, m_record_text);
     const auto text = proof::sign_bundle(bundle, m_task.signer);
-    const auto digest = proof::publish_proof(m_store, m_capsule.index, text, bundle.proof_id);
+    const auto digest = proof::publish_proof(m_store, m_capsule.index, m_record_text, text, bundle.proof_id);
     m_memory.forget();
-    return {{digest, std::move(bundle), results, m_record_text}, false};
+    return {{digest, std::move(bundle), results, m_record_text, 1}, false};
   }
 
   const Task& m_task;
@@ -233,23 +234,31 @@ void require_trusted_key(const Task& task, const proof::CapsuleFacts& facts) {
 }
 
 /// The bundle of an earlier call.
-std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const Digest& index) {
-  if (!proof::has_bundles(store, index)) return std::nullopt;
-  const auto facts = proof::verify_published_capsule(store, index, task.trust, &task.progress).facts;
+std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const oci::Descriptor& index) {
+  if (!proof::has_bundles(store, index.digest, task.run_record)) return std::nullopt;
+  const auto facts = proof::verify_published_capsule(store, index.digest, task.trust, &task.progress).facts;
   require_trusted_key(task, facts);
   const std::vector keys{task.signer.public_key()};
-  auto found = proof::find_proof(store, index, task.run_record, facts, keys, task.trust);
+  auto found = proof::find_proof(store, index.digest, task.run_record, facts, keys, task.trust);
   if (!found) return std::nullopt;
   return Proven{std::move(*found), true};
+}
+
+/// A call that was killed while it published may have attached its bundle to one of two.
+void attach_again(oci::Store& store, const oci::Descriptor& index, const proof::CheckedProof& proof) {
+  const auto text = oci::read_text(store, proof.digest, attest::max_bundle_bytes);
+  proof::publish_proof(store, index, proof.run_record, text, proof.bundle.proof_id);
 }
 
 }  // namespace
 
 std::optional<Proven> prove(const Task& task) {
+  task.trust.check_revoked(task.run_record);
   const auto store = oci::open_store(task.reference.registry, task.reference.name);
   const auto index = image::find_index(*store, task.reference);
   const ProofMemory memory{task.state / "proofs", index.digest, task.run_record};
-  if (auto earlier = find_earlier(task, *store, index.digest)) {
+  if (auto earlier = find_earlier(task, *store, index)) {
+    if (memory.is_begun()) attach_again(*store, index, earlier->proof);
     memory.forget();
     const fs::TemporaryFolder sweep{task.state / "proofs"};  // removes what a killed call left unpacked
     return earlier;

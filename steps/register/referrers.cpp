@@ -24,7 +24,7 @@ void keep_referrers(oci::Store& store, const capsule::resolve::ProvedCapsule& pr
     deploy::attach_run_record(store, index, proof.run_record);
   if (is_lost(oci::media_type::sigstore_bundle, proof.digest)) {
     const auto bundle = oci::read_text(store, proof.digest, attest::max_bundle_bytes);
-    proof::publish_proof(store, index, bundle, proof.bundle.proof_id);
+    proof::publish_proof(store, index, proof.run_record, bundle, proof.bundle.proof_id);
   }
   for (const auto& [digest, receipt] : proved.receipts) {
     if (is_lost(oci::media_type::anchor_receipt, digest)) anchor::attach_receipt(store, index, receipt);

@@ -60,6 +60,21 @@ class Layout:
                 found.append((entry, document))
         return found
 
+    def crowd(self, digest, count):
+        """As many other proof bundles, which say nothing, before and after those that are attached to a manifest."""
+        entries = self.index["manifests"]
+        ours = [entry for entry in entries if self.document(entry).get("subject", {}).get("digest") == digest]
+        like = self.document(ours[0])
+        crowd = []
+        for number in range(count):
+            annotations = {"dev.sigstore.bundle.predicateType": "https://industriverse.ai/capsule-proof/v1", "number": str(number)}
+            data = json.dumps({**like, "artifactType": BUNDLE, "layers": [like["config"]], "annotations": annotations}).encode()
+            (self.folder / "blobs/sha256" / sha256(data)[7:]).write_bytes(data)
+            crowd.append({**ours[0], "artifactType": BUNDLE, "digest": sha256(data), "size": len(data)})
+        rest = [entry for entry in entries if entry not in ours]
+        self.index["manifests"] = [*rest, *crowd[:count // 2], *ours, *crowd[count // 2:]]
+        (self.folder / "index.json").write_text(json.dumps(self.index))
+
     def check_everything(self):
         """Every blob is what its name says, and all that index.json reaches is there; returns what is not reached."""
         blobs = {f"sha256:{path.name}" for path in (self.folder / "blobs/sha256").iterdir()}

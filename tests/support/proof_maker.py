@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from capsule_maker import Maker
-from oci_layout import BUNDLE, Layout
+from oci_layout import BUNDLE, INDEX, Layout
 from steps import SOURCE, environment, run, start
 
 SAMPLE_HOOKS = SOURCE / "tests/capsules/m2n2-metal/proof-hooks"
@@ -178,7 +178,8 @@ class ProofMaker(Maker):
         return start("generate-proof", *self.arguments(reference, record, *more))
 
     def bundles(self):
-        """The statements of the proof bundles in the registry, unchecked."""
+        """The statements of the proof bundles that are attached to versions in the registry, unchecked. Each is attached to its run
+        record too."""
         import base64
         layout = Layout(self.registry / self.name)
         out = []
@@ -187,6 +188,8 @@ class ProofMaker(Maker):
             if document.get("artifactType") != BUNDLE:
                 continue
             if document["annotations"].get("dev.sigstore.bundle.predicateType") != "https://industriverse.ai/capsule-proof/v1":
+                continue
+            if document["subject"]["mediaType"] != INDEX:
                 continue
             bundle = json.loads(layout.blob(document["layers"][0]))
             out.append((document, json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))))

@@ -106,19 +106,20 @@ struct Published {
                                 "1.0.0");
   }
 
-  [[nodiscard]] Digest attach(const crypto::Signer& by, const std::string& proof_id, const Digest& run_record,
+  [[nodiscard]] Digest attach(const crypto::Signer& by, const std::string& proof_id, const std::string& run_record,
                               const std::vector<json::Value>& evidence) {
-    const Bundle bundle{.capsule = facts.capsule_digest,
-                        .version_index = index->digest,
-                        .run_record = run_record,
-                        .proof_id = proof_id,
-                        .proof_hash = proof_hash(facts.capsule_digest, *facts.claims_digest, run_record),
-                        .utid = "UTID:x",
-                        .policy = facts.policy,
-                        .evidence = json::Array{evidence.begin(), evidence.end()},
-                        .service = json::Object{},
-                        .replay = json::Object{}};
-    return publish_proof(*store, *index, sign_bundle(bundle, by), proof_id);
+    const Bundle bundle{
+        .capsule = facts.capsule_digest,
+        .version_index = index->digest,
+        .run_record = crypto::sha256(run_record),
+        .proof_id = proof_id,
+        .proof_hash = proof_hash(facts.capsule_digest, *facts.claims_digest, crypto::sha256(run_record)),
+        .utid = "UTID:x",
+        .policy = facts.policy,
+        .evidence = json::Array{evidence.begin(), evidence.end()},
+        .service = json::Object{},
+        .replay = json::Object{}};
+    return publish_proof(*store, *index, run_record, sign_bundle(bundle, by), proof_id);
   }
   [[nodiscard]] std::vector<json::Value> evidence() const { return {run.mathematical(), run.alignment()}; }
 
@@ -171,16 +172,16 @@ TEST_CASE("a published proof is found by its run, and checked by its digest") {
   const auto run = crypto::sha256(p.record);
   const std::vector keys{alice->public_key()};
   const auto trust = Published::trust({alice.get()}, 1);
-  CHECK_FALSE(has_bundles(*p.store, p.index->digest));
+  CHECK_FALSE(has_bundles(*p.store, p.index->digest, run));
   CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys, trust));
 
   // A stranger's bundle, one whose evidence is gone, one of another run: none of them hides the good one.
-  const auto forged = p.attach(*mallory, "proof_00000001", run, p.evidence());
-  const auto empty = p.attach(*alice, "proof_00000002", run, {});
-  static_cast<void>(p.attach(*alice, "proof_00000003", crypto::sha256("another run"), p.evidence()));
-  CHECK(has_bundles(*p.store, p.index->digest));
+  const auto forged = p.attach(*mallory, "proof_00000001", p.record, p.evidence());
+  const auto empty = p.attach(*alice, "proof_00000002", p.record, {});
+  static_cast<void>(p.attach(*alice, "proof_00000003", "another run", p.evidence()));
+  CHECK(has_bundles(*p.store, p.index->digest, run));
   CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys, trust));
-  const auto good = p.attach(*alice, "proof_00000004", run, p.evidence());
+  const auto good = p.attach(*alice, "proof_00000004", p.record, p.evidence());
   const auto found = find_proof(*p.store, p.index->digest, run, p.facts, keys, trust);
   REQUIRE(found);
   CHECK(found->digest == good);
@@ -199,12 +200,12 @@ TEST_CASE("a policy that asks for two keys needs two bundles about the run") {
   const auto bob = p.signer("bob");
   const auto run = crypto::sha256(p.record);
   const auto trust = Published::trust({alice.get(), bob.get()}, 2);
-  const auto first = p.attach(*alice, "proof_00000001", run, p.evidence());
-  static_cast<void>(p.attach(*bob, "proof_00000002", crypto::sha256("another run"), p.evidence()));
+  const auto first = p.attach(*alice, "proof_00000001", p.record, p.evidence());
+  static_cast<void>(p.attach(*bob, "proof_00000002", "another run", p.evidence()));
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, trust),
                     Catch::Contains("1 of the 2 signatures"));
-  const auto second = p.attach(*bob, "proof_00000003", run, p.evidence());
-  CHECK_NOTHROW(check_published_proof(*p.store, p.index->digest, first, p.facts, trust));
+  const auto second = p.attach(*bob, "proof_00000003", p.record, p.evidence());
+  CHECK(check_published_proof(*p.store, p.index->digest, first, p.facts, trust).signers == 2);
 
   const auto revoking = Published::trust({alice.get(), bob.get()}, 2, second.text());
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, first, p.facts, revoking),
@@ -212,4 +213,39 @@ TEST_CASE("a policy that asks for two keys needs two bundles about the run") {
   const std::vector bobs{bob->public_key()};
   CHECK(find_proof(*p.store, p.index->digest, run, p.facts, bobs, trust));
   CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, bobs, revoking));
+}
+
+TEST_CASE("a proof is found however many other runs of the version are proven") {
+  Published p;
+  const auto alice = p.signer("alice");
+  const std::vector keys{alice->public_key()};
+  const auto trust = Published::trust({alice.get()}, 1);
+  const auto other = [&](int number) {
+    static_cast<void>(p.attach(*alice, "proof_00000002", std::to_string(number), {}));
+  };
+  constexpr auto many = static_cast<int>(oci::Store::max_referrers);
+  for (int i = 0; i < many; ++i) other(i);
+  const auto good = p.attach(*alice, "proof_00000001", p.record, p.evidence());
+  for (int i = many; i < 2 * many; ++i) other(i);
+
+  const auto found = find_proof(*p.store, p.index->digest, crypto::sha256(p.record), p.facts, keys, trust);
+  REQUIRE(found);
+  CHECK(found->digest == good);
+}
+
+TEST_CASE("a proof of a revoked run record or version index is none") {
+  Published p;
+  const auto alice = p.signer("alice");
+  const auto run = crypto::sha256(p.record);
+  const std::vector keys{alice->public_key()};
+  const auto good = p.attach(*alice, "proof_00000001", p.record, p.evidence());
+  for (const auto& revoked : {run, p.index->digest, good}) {
+    const auto trust = Published::trust({alice.get()}, 1, revoked.text());
+    CHECK_FALSE(find_proof(*p.store, p.index->digest, run, p.facts, keys, trust));
+    CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, good, p.facts, trust),
+                      Catch::Contains(revoked.text() + " is revoked"));
+    CHECK_THROWS_WITH(check_given_proof(oci::read_text(*p.store, good, 1 << 20), p.index->digest, p.facts, trust,
+                                        record_reader(*p.store)),
+                      Catch::Contains(revoked.text() + " is revoked"));
+  }
 }
