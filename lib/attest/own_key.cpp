@@ -8,6 +8,14 @@
 
 namespace capsule::attest {
 
+fs::Path own_key_folder(const fs::Path& state, Role role) {
+  return state / fmt::format("secrets/capsule-key-{}", name_of(role));
+}
+
+std::string own_key(const std::string& given, const fs::Path& state, Role role) {
+  return given.empty() ? (own_key_folder(state, role) / "key.pem").string() : given;
+}
+
 void require_own_key(const TrustPolicy& trust, Role role, std::string_view name, const crypto::PublicKey& key) {
   const auto keys = trust.keys(role, name);
   if (std::any_of(keys.begin(), keys.end(), [&](const auto& accepted) { return accepted.id() == key.id(); })) return;

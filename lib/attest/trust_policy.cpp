@@ -221,7 +221,7 @@ const TrustPolicy::Rule& TrustPolicy::rule_for(Role role, std::string_view name)
   });
   if (rule != m_rules.end()) return *rule;
   throw Error{ErrorKind::usage, fmt::format("the trust policy has no key of role '{}' for '{}': nothing is accepted "
-                                            "unverified; add one, or give --key",
+                                            "unverified; add one to it",
                                             name_of(role), printable(name))};
 }
 

@@ -49,15 +49,12 @@ unsigned require_threshold(oci::Store& store, const Digest& version_index, const
                            const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
   attest::Quorum quorum{trust.signers(attest::Role::proof, capsule.name)};
   if (quorum.wanted() <= 1) return 1;
-  unsigned found = 0;
   for (const auto& key : quorum.keys()) {
     const std::vector only{key};
-    if (!find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) continue;
-    quorum.count(key);
-    ++found;
+    if (find_proof(store, version_index, proof.bundle.run_record, capsule, only, trust)) quorum.count(key);
   }
   quorum.require(fmt::format("a proof of {} about this run", capsule.name));
-  return found;
+  return static_cast<unsigned>(quorum.signed_by().size());
 }
 
 }  // namespace

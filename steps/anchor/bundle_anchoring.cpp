@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "crypto/hash.hpp"
 #include "json/parse.hpp"
-#include "json/write.hpp"
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
 

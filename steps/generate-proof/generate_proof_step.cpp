@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "attest/own_key.hpp"
 #include "attest/trust_policy.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
@@ -87,7 +88,9 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--run-record", options.run_record, "Digest of the run record that deploy left")
       ->type_name("DIGEST")
       ->required();
-  app.add_option("--key", options.key, "Private key (PEM) that signs the proof bundle")->type_name("KEY")->required();
+  app.add_option("--key", options.key,
+                 "Private key (PEM) that signs the proof bundle [STATE/secrets/capsule-key-proof/key.pem]")
+      ->type_name("KEY");
   step::add_passphrase_option(app, options.passphrase_file);
   app.add_option("--trust", options.trust, "Trust policy: whose capsules may run, who signs proofs")->type_name("FILE");
   app.add_option("--proof-service", options.proof_service, "Proof service [our own, started for this]")
@@ -123,7 +126,8 @@ void run(const Options& given, step::Context& step) {
   auto options = given;
   if (options.state.empty()) options.state = step::default_state_folder();
   const auto trust = attest::find_trust(options.trust, "", options.state.string());
-  const auto signer = crypto::open_signer(options.key, step::read_passphrase(options.passphrase_file));
+  const auto signer = crypto::open_signer(attest::own_key(options.key, options.state, attest::Role::proof),
+                                          step::read_passphrase(options.passphrase_file));
   const auto done = prove(task_of(options, trust, *signer, step.progress()));
   if (done)
     report(*done, step);

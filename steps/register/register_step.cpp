@@ -4,11 +4,13 @@
 
 #include <algorithm>
 
+#include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "deploy/proofed_deployment.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
+#include "log/log.hpp"
 #include "referrers.hpp"
 #include "resolve/resolve.hpp"
 #include "step/passphrase.hpp"
@@ -20,10 +22,8 @@ using namespace capsule;
 namespace {
 
 std::unique_ptr<crypto::Signer> open_index_signer(const Options& options) {
-  const auto key =
-      options.key.empty() ? (options.state_folder() / "secrets/capsule-key-index/key.pem").string() : options.key;
   const auto passphrase = step::read_passphrase(options.passphrase_file, step::MissingFile::is_none);
-  return crypto::open_signer(key, passphrase);
+  return crypto::open_signer(attest::own_key(options.key, options.state_folder(), attest::Role::index), passphrase);
 }
 
 std::string joined_chains(const std::vector<index::AnchorEntry>& anchors) {
@@ -144,11 +144,22 @@ void list(const Options& options, step::Context& step) {
   index::SeenHeads seen{options.state_folder()};
   const auto names = options.name.empty() ? oci::repository_names(registry) : std::vector{options.name};
   json::Array entries;
+  json::Array left_out;
   std::string text;
-  for (const auto& name : names) {
+  const auto records_of = [&](const std::string& name) -> std::vector<index::Record> {
     const auto store = oci::open_store(registry, name);
-    index::Index index{*store, registry.text(), name, trust, &seen};
-    for (const auto& record : index.records()) {
+    try {
+      return index::Index{*store, registry.text(), name, trust, &seen}.records();
+    } catch (const Error& error) {
+      // Of many names, one that is not ours to trust hides no other.
+      if (!options.name.empty() || retry_helps(error.kind())) throw;
+      log::warning(fmt::format("'{}' is not listed: {}", printable(name), error.message()));
+      left_out.push_back(json::Object{{"name", name}, {"reason", error.message()}});
+      return {};
+    }
+  };
+  for (const auto& name : names) {
+    for (const auto& record : records_of(name)) {
       entries.push_back(json::Object{{"name", name},
                                      {"version", record.version},
                                      {"capsule_digest", record.capsule_digest.text()},
@@ -157,8 +168,10 @@ void list(const Options& options, step::Context& step) {
                           record.capsule_digest.text());
     }
   }
+  if (text.empty()) text = left_out.empty() ? "nothing is registered here\n" : "nothing here may be listed\n";
   step.result("capsules", std::move(entries));
-  step.summary(text.empty() ? "nothing is registered here\n" : text);
+  step.result("left_out", std::move(left_out));
+  step.summary(text);
 }
 
 }  // namespace register_step

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "attest/own_key.hpp"
 #include "attest/trust_policy.hpp"
 #include "core/error.hpp"
 #include "fs/atomic_file.hpp"
@@ -126,7 +127,7 @@ StateKeys generate_state_keys(const Path& state) {
   const capsule::fs::FileLock lock{state / "secrets/.lock", std::chrono::seconds{30}};
   StateKeys made;
   for (const auto role : state_roles) {
-    const auto folder = state / fmt::format("secrets/capsule-key-{}", name_of(role));
+    const auto folder = capsule::attest::own_key_folder(state, role);
     make_folder(folder, 0700);
     const auto type = role == Role::log ? KeyType::ed25519 : KeyType::ecdsa_p256;
     // A key that a person put there is fine, whatever its type; that of a log is always Ed25519.

@@ -3,11 +3,13 @@ import base64
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
+from oci_layout import Layout
 from small_loop import LoopCase, SmallLoop
 from steps import run
 
@@ -117,6 +119,42 @@ class Anchor(LoopCase):
         self.assertEqual(0, done.code, done)
         done = self.loop.step("anchor", "--proof-bundle", self.bundle, "--log", other, "--log-name", "second", "--", self.loop.reference)
         self.assertIn(done.code, (11, 14), done)
+
+
+class OneOfMany(LoopCase):
+    def test_a_version_with_more_bundles_than_a_list_shows(self):
+        self.loop.publish_proved()
+        done = self.loop.until("generate-proof")
+        record, bundle = done["deploy"]["run_record"], done["generate-proof"]["proof_bundle"]
+        Layout(self.loop.registry / "probe").crowd(self.loop.reference.split("@")[1], 80)
+        again = self.loop.generate_proof(record)
+        self.assertEqual((0, True, bundle), (again.code, again.result["already_proven"], again.result["proof_bundle"]), again)
+        anchored = self.loop.anchor(bundle)
+        self.assertEqual(0, anchored.code, anchored)
+        self.assertEqual(0, self.loop.register(bundle, anchored.result["receipts"]).code)
+
+
+class Keys(LoopCase):
+    def test_an_encrypted_key_of_the_log_and_the_keys_of_the_state_folder(self):
+        self.loop.publish_proved()
+        record = self.loop.until("deploy")["deploy"]["run_record"]
+        done = self.loop.step("generate-proof", "--run-record", record, "--", self.loop.reference)  # its key is that of STATE
+        self.assertEqual(0, done.code, done)
+        bundle = done.result["proof_bundle"]
+        key = self.loop.state / "secrets/capsule-key-log/key.pem"
+        secret = self.loop.folder / "passphrase"
+        secret.write_text("correct horse\n")
+        encrypted = subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-passout", f"file:{secret}"], check=True,
+                                   capture_output=True).stdout
+        key.write_bytes(encrypted)
+        self.refused(2, self.loop.anchor(bundle), "CAPSULE_PASSPHRASE")
+        wrong = {**self.loop.environment, "CAPSULE_PASSPHRASE": "battery staple"}
+        anchor = ("anchor", "--proof-bundle", bundle, "--log", self.loop.log, "--", self.loop.reference)
+        self.refused(13, run(*anchor, env=wrong))
+        self.assertEqual(0, self.loop.anchor(bundle, "--passphrase-file", secret).code)
+        right = {**self.loop.environment, "CAPSULE_PASSPHRASE": "correct horse"}
+        again = run(*anchor, env=right)
+        self.assertEqual((0, False), (again.code, again.result["changed"]), again)
 
 
 class Wanted(unittest.TestCase):

@@ -80,6 +80,42 @@ class Register(LoopCase):
         done = self.loop.step("register", "resolve", "capsule://other:1.0.0", "--registry", f"oci-layout:{copy}")
         self.refused(11, done, "other")
 
+    def policy(self, revoked):
+        """The loop's policy, with one thing revoked."""
+        path = self.loop.folder / "policy.yaml"
+        path.write_text(self.loop.trust.read_text() + f"revoked: ['{revoked}']\n")
+        return ("--trust", path)
+
+    def test_what_is_revoked_is_used_nowhere(self):
+        proved = "capsule://probe:1.0.0?proof=true"
+        version, record = self.loop.reference.split("@")[1], self.results["deploy"]["run_record"]
+        for digest in (version, record, self.bundle, self.receipts, self.loop.digest):
+            self.refused(11, self.loop.resolve(proved, *self.policy(digest)), f"{digest} is revoked")
+            self.refused(11, self.loop.register(self.bundle, self.receipts, *self.policy(digest)), f"{digest} is revoked")
+        self.refused(11, self.loop.resolve("capsule://probe:1.0.0", *self.policy(version)), "is revoked")
+        self.refused(11, self.loop.deploy(*self.policy(version)), "is revoked")
+        self.refused(11, self.loop.step("verify", *self.policy(version), "--", self.loop.reference), "is revoked")
+        self.refused(11, self.loop.generate_proof(record, *self.policy(record)), "is revoked")
+        # The log gives what it gave: no other receipt can be had.
+        done = self.loop.anchor(self.bundle, *self.policy(self.receipts))
+        self.assertEqual(11, done.code, done)
+        self.assertIn(f"{self.receipts} is revoked", done.stderr)
+
+    def test_list_shows_what_the_policy_trusts_and_names_the_rest(self):
+        two = SmallLoop(self.loop.folder / "two")
+        plain = {"claims": None, "proof_policy": {"required": False, "types": []}}
+        for name in ("first", "second"):
+            self.assertEqual(0, two.step("register", "--", two.publish(None, name=name, **plain)).code)
+        policy = two.folder / "policy.yaml"
+        policy.write_text(two.trust.read_text().replace("index:\n  - ", "index:\n  - names: [first]\n    "))
+        where = ("--registry", f"oci-layout:{two.registry}", "--trust", policy)
+        done = two.step("register", "list", *where)
+        self.assertEqual((0, ["first"], ["second"]), (done.code, [entry["name"] for entry in done.result["capsules"]],
+                                                      [entry["name"] for entry in done.result["left_out"]]), done)
+        self.assertIn("'second' is not listed: the trust policy has no key of role 'index' for 'second'", done.stderr)
+        self.assertNotIn("--key", done.stderr)
+        self.refused(2, two.step("register", "list", "second", *where), "no key of role 'index'")
+
     def test_list_names_versions_and_whether_they_are_proved(self):
         done = self.loop.step("register", "list", "--registry", f"oci-layout:{self.loop.registry}")
         self.assertEqual([("probe", "1.0.0", True)], [(e["name"], e["version"], e["proved"]) for e in done.result["capsules"]], done)
