@@ -96,7 +96,7 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
 
 Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index, const std::string& record) {
   const std::string type{oci::media_type::run_record};
-  const auto document = json::parse(record, "the run record");
+  const auto document = json::parse(record, "the run record", {.bytes = max_run_record_bytes, .depth = 64});
   const auto& run_id = json::Cursor{document, "the run record"}.at("run_id").string();
   oci::attach(store, version_index, {type, type, record, {{"ai.industriverse.capsule.run-id", run_id}}});
   return crypto::sha256(record);
