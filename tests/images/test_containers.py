@@ -14,7 +14,7 @@ from containers import USER, Podman, build_images
 from loop import URI, WAIVED, sample_capsule
 from steps import SOURCE
 
-CAPSULE = "sha256:375bfbaf80553b7b1aa1f012343430094b61ef79691f1e628ec8e4a39d7600a5"
+CAPSULE = "sha256:3cf04b7b40e2164ba02ed9d461a4012780364f69b9e482fe416db6477c9ffcab"
 PACKAGE = "capsule_m2n2-metal-0.1.0.tar.gz"
 
 

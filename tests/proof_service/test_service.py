@@ -172,7 +172,7 @@ class ProofService(unittest.TestCase):
             self.assertEqual(connection.getresponse().status, 413)
             connection.close()
             status, reply, _ = server.ask("POST", "/v1/proofs/generate", {**GENERATE, "title": "x" * 3_000_000})
-            self.assertEqual(status, 422, reply)
+            self.assertEqual(status, 413, reply)
 
     def test_what_cannot_be_started_says_why(self):
         with Server(self.database) as server:

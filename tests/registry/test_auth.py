@@ -243,10 +243,10 @@ class Elsewhere(LoginTest):
 
     def test_tokens_that_expire_in_mid_upload(self):
         with FaultRegistry(token=(USER, PASSWORD)) as registry:
-            registry.token_uses = 2
+            registry.token_uses = 12  # three segments go at once, each with several requests
             self.config(registry)
             self.done(self.publish(registry))
-            self.assertGreater(len(registry.tokens), 3)
+            self.assertGreater(len(registry.tokens), 1)
             self.done(self.download(registry))
 
     def test_what_a_registry_echoes(self):

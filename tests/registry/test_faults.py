@@ -124,7 +124,7 @@ class Push(FaultTest):
         self.assert_published(self.publish())
 
     def test_a_registry_that_forgets_what_it_took(self):
-        self.fault("PUT", "/blobs/", forget=True)
+        self.fault("PUT", "/blobs/", forget=True, times=-1)
         self.assert_refused(self.publish(), 10, "MANIFEST_BLOB_UNKNOWN")
 
     def test_a_large_blob_goes_in_parts(self):

@@ -170,7 +170,8 @@ class Registered(ProofMaker):
         page = json.loads(self.blob(top["pages"][number]["digest"]))
         page[self.version] = changed
         top["pages"][number] = self.put(canonical(page).encode())
-        top.update(sequence=top["sequence"] + 1, previous=manifests["index"]["layers"][0]["digest"])
+        before = {"sequence": top["sequence"], "digest": manifests["index"]["layers"][0]["digest"]}
+        top.update(sequence=top["sequence"] + 1, previous=before["digest"], history=[before, *top.get("history", [])][:32])
         if head:
             head(top)
         self._sign_again(statements["index"])
