@@ -143,7 +143,7 @@ class Bundles(Case):
         trust.write_text(self.registered.trust.read_text().replace(
             f"proof:\n  - keys: [{{file: {self.registered.proof_public_key}}}]",
             f"proof:\n  - threshold: 2\n    keys: [{{file: {self.registered.proof_public_key}}}, {{file: {other}}}]"))
-        for bundle, words in ((self.bundle_file, "1 of the 2 signatures hold"), (self.registered.bundle, "wants 2 keys")):
+        for bundle, words in ((self.bundle_file, "wants 2 keys"), (self.registered.bundle, "1 of the 2 signatures hold")):
             done = run("verify", self.registered.reference, "--proof", bundle, "--trust", trust, "--state", self.folder / "stranger")
             self.refused(done, 11, words)
 
