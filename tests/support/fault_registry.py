@@ -12,17 +12,16 @@ may do or leave is an attribute: `chunks`, `min_chunk`, `mounts`, `referrers_api
 import base64
 import re
 import secrets
-import ssl
 import tempfile
 import threading
 import urllib.parse
-from http.server import ThreadingHTTPServer
 
+from loopback_server import LoopbackServer
 from registry_content import Content, Refusal, Seen
 from registry_handler import Fault, handler_of
 
 
-class FaultRegistry:
+class FaultRegistry(LoopbackServer):
     def __init__(self, tls=None, token=None):
         """tls: (certificate, key) files. token: (user, password) that get one; it is good for `token_uses` requests."""
         self.temporary = tempfile.TemporaryDirectory(prefix="fault-registry-")
@@ -42,25 +41,10 @@ class FaultRegistry:
         self.etags = False              # ETag on manifests, and If-Match on PUT is obeyed
         self.token, self.token_uses, self.tokens, self.scopes = token, 1 << 30, {}, []
         self.lock = threading.RLock()
-        self.scheme = "https" if tls else "http"
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self), bind_and_activate=False)
-        self.server.daemon_threads, self.server.request_queue_size = True, 128
-        self.server.handle_error = lambda *_: None
-        self.server.server_bind()
-        self.server.server_activate()
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
+        super().__init__(handler_of(self), tls)
 
     def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__()
         self.temporary.cleanup()
 
     @property

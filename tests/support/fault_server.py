@@ -10,10 +10,11 @@ import dataclasses
 import hashlib
 import re
 import socket
-import ssl
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from loopback_server import LoopbackServer
 
 
 @dataclasses.dataclass
@@ -43,7 +44,7 @@ class Seen:
     sent: int = 0                   # bytes of the body that were handed to the kernel
 
 
-class FaultServer:
+class FaultServer(LoopbackServer):
     def __init__(self, ranges=True, etags=True, tls=None):
         """tls: (certificate file, key file) for https."""
         self.files = {}             # path: bytes
@@ -69,29 +70,7 @@ class FaultServer:
             def do_HEAD(self):
                 outer.serve(self)
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, request, client_address):
-                pass
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.scheme = "https" if tls else "http"
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            # The handshake is the handler thread's, not that of the thread which accepts.
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *args):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler, tls)
 
     @property
     def port(self):

@@ -11,14 +11,14 @@ import secrets
 import ssl
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.parse
 from collections import namedtuple
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from certificates import make_certificate
+from loopback_server import LoopbackServer
 
 Asked = namedtuple("Asked", "method user scopes")
 
@@ -34,7 +34,7 @@ def raw_signature(der):
     return r.lstrip(b"\0").rjust(32, b"\0") + s.lstrip(b"\0").rjust(32, b"\0")
 
 
-class TokenServer:
+class TokenServer(LoopbackServer):
     service, issuer = "test registry", "test tokens"
 
     def __init__(self, users, tls=None, host="127.0.0.1"):
@@ -46,22 +46,10 @@ class TokenServer:
         self.asked, self.issued = [], []
         self.temporary = tempfile.TemporaryDirectory(prefix="token-server-")
         self.certificate, self.key = make_certificate(self.temporary.name, "tokens")
-        self.scheme = "https" if tls else "http"
-        self.server = ThreadingHTTPServer((host, 0), handler_of(self))
-        self.server.daemon_threads = True
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
+        super().__init__(handler_of(self), tls, host)
 
     def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__exit__()
         self.temporary.cleanup()
 
     @property
