@@ -69,7 +69,10 @@ int fail(int code, std::string_view message) {
 /// CLI11's "--key excludes --trust" does not say what to do, and it lists what it did not expect backwards.
 std::string words_of(const CLI::ParseError& error, const CLI::App& app) {
   std::string words = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+  const bool is_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  // A flag that was mistyped is also one that is missing, and the typing error is what helps.
+  const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (is_extra || (is_missing && app.remaining_size(true) > 0))
     return fmt::format("not expected: {}", fmt::join(app.remaining(true), " "));
   constexpr std::string_view verb = " excludes ";
   const auto at = words.find(verb);

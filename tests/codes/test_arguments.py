@@ -68,6 +68,9 @@ class Strangers(Case):
     def test_what_is_not_expected_is_listed_as_it_was_typed(self):
         self.assertIn("not expected: --seed 3 --more", self.refused("verify", "package", "--seed", "3", "--more"))
 
+    def test_a_mistyped_flag_is_named_rather_than_what_it_was_meant_to_be(self):
+        self.assertIn("not expected: --regsitry", self.refused("publish", "package", "--regsitry", "oci-layout:r"))
+
 
 class Outputs(Case):
     """What an earlier run left under --outputs never passes for what this one found."""
