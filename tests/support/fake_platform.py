@@ -13,10 +13,12 @@ import secrets
 import threading
 import urllib.parse
 
+from loopback_server import LoopbackServer
+
 UTID = "UTID:REAL:00112233445566778899aabbccddeeff:1700000000000:none:180308143315021d:e2142031359d271a"
 
 
-class FakePlatform:
+class FakePlatform(LoopbackServer):
     def __init__(self, prefix="", api_key=None):
         self.prefix = prefix
         self.api_key = api_key
@@ -41,17 +43,7 @@ class FakePlatform:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
     @property
     def url(self):

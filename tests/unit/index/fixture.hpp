@@ -10,6 +10,7 @@
 #include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
 #include "index/index.hpp"
+#include "support/error_kind.hpp"
 
 namespace test {
 
@@ -50,15 +51,6 @@ inline Record record(const std::string& version, const std::string& content = "c
           "2026-01-01T00:00:00.000Z",
           false,
           {}};
-}
-
-inline ErrorKind kind_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  return ErrorKind::usage;
 }
 
 }  // namespace test

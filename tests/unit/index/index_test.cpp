@@ -263,7 +263,11 @@ TEST_CASE("readers at once never set back what was seen") {
       threads.emplace_back([&folder, sequence = round * readers + i] {
         SeenHeads seen{folder.path()};
         const HeadId now{sequence, crypto::sha256(std::to_string(sequence))};
-        (void)kind_of([&] { seen.check_and_remember("oci://host.example/base", "metal", now, goes_on); });
+        try {
+          seen.check_and_remember("oci://host.example/base", "metal", now, goes_on);
+        } catch (const Error&) {
+          return;  // another reader saw a later one before
+        }
       });
     }
     for (auto& thread : threads) thread.join();

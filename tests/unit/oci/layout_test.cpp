@@ -14,6 +14,7 @@
 #include "oci/layout_index.hpp"
 #include "oci/media_types.hpp"
 #include "store_contract.hpp"
+#include "support/error_kind.hpp"
 
 using namespace capsule;
 
@@ -21,16 +22,6 @@ namespace {
 
 oci::RegistryLocation layout_in(const fs::TemporaryFolder& folder) {
   return oci::RegistryLocation::parse("oci-layout:" + folder.path().string());
-}
-
-ErrorKind kind_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("an error is wanted");
-  throw;
 }
 
 oci::Descriptor some_descriptor(std::string_view content) {

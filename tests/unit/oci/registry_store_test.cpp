@@ -8,6 +8,7 @@
 #include "crypto/hash.hpp"
 #include "oci/media_types.hpp"
 #include "oci/referrers_index.hpp"
+#include "support/error_kind.hpp"
 #include "support/fake_http_client.hpp"
 
 using namespace capsule;
@@ -20,16 +21,6 @@ namespace {
 
 const std::string manifest_type{oci::media_type::image_manifest};
 const std::string index_type{oci::media_type::image_index};
-
-ErrorKind kind_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("an error is wanted");
-  throw;
-}
 
 /// The fake belongs to the test, the store wants a client of its own.
 class Borrowed final : public http::Client {

@@ -6,20 +6,11 @@
 #include "crypto/hash.hpp"
 #include "oci/referrers_index.hpp"
 #include "oci/registry_error.hpp"
+#include "support/error_kind.hpp"
 
 using namespace capsule;
 
 namespace {
-
-ErrorKind kind_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("an error is wanted");
-  throw;
-}
 
 Error error_of(int status, const std::string& body) {
   try {

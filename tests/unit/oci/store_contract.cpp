@@ -7,22 +7,13 @@
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "oci/media_types.hpp"
+#include "support/error_kind.hpp"
 
 using namespace capsule;
 using oci::Descriptor;
 using oci::Store;
 
 namespace {
-
-ErrorKind kind_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("an error is wanted");
-  throw;
-}
 
 class CountingSource final : public Source {
  public:

@@ -9,6 +9,7 @@
 #include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
 #include "json/parse.hpp"
+#include "support/error_kind.hpp"
 
 using namespace capsule;
 using namespace capsule::workflow;
@@ -84,15 +85,6 @@ const std::string echo_leaf = R"(  - name: echo
     volumes: [{name: work, emptyDir: {}}]
     outputs: {parameters: [{name: out, valueFrom: {path: /work/outputs/out}}]}
 )";
-
-ErrorKind kind_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  return ErrorKind::busy;
-}
 
 }  // namespace
 
