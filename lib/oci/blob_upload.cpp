@@ -176,7 +176,7 @@ class Upload {
     return close();
   }
 
-  http::Request body_request(http::Method method, Url url, std::uint64_t from, std::uint64_t size) {
+  http::Request body_request(http::Method method, const Url& url, std::uint64_t from, std::uint64_t size) {
     auto out = request(method, url);
     out.headers.add("Content-Type", "application/octet-stream");
     out.streamed_body = http::StreamedBody{size, [this, from, size] { return m_content.open(from, size); }};

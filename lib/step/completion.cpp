@@ -33,6 +33,7 @@ std::string header(const CommandLine& program, std::string_view shell) {
 
 std::vector<std::string> names_of(const std::vector<CommandLine>& commands) {
   std::vector<std::string> out;
+  out.reserve(commands.size());
   for (const auto& command : commands) out.push_back(command.name);
   return out;
 }
