@@ -36,8 +36,8 @@ using Unix = asio::local::stream_protocol;
 using Any = asio::generic::stream_protocol;
 using Acceptor = asio::basic_socket_acceptor<Any>;
 
-/// How much of what a refused client still sends is read, so that it sees the answer instead of a reset.
-constexpr std::size_t linger_bytes = std::size_t{1} << 20U;
+/// How long what a refused client still sends is read and dropped, at most as much as a body may have, so that it sees
+/// the answer instead of a reset.
 constexpr std::chrono::seconds linger_time{1};
 
 /// What all connections share. But for `workers`, only the I/O thread touches it.
@@ -219,7 +219,7 @@ class Session : public std::enable_shared_from_this<Session> {
     error_code ignored;
     m_stream.socket().shutdown(Any::socket::shutdown_send, ignored);
     m_stream.expires_after(linger_time);
-    linger(linger_bytes);
+    linger(m_shared.limits.body_bytes);
   }
 
   void linger(std::size_t left) {

@@ -50,7 +50,10 @@ class RawClient {
   RawClient& operator=(const RawClient&) = delete;
   ~RawClient() { ::close(m_fd); }
 
-  void send(std::string_view text) const { static_cast<void>(::send(m_fd, text.data(), text.size(), MSG_NOSIGNAL)); }
+  /// Whether all of it was taken.
+  bool send(std::string_view text) const {
+    return ::send(m_fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+  }
   /// All until the server closes.
   [[nodiscard]] std::string rest() const {
     std::string out;
@@ -130,6 +133,20 @@ TEST_CASE("what is malformed or too large is refused with its status") {
   CHECK(once(port, "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
             .starts_with("HTTP/1.1 400"));
   CHECK(once(port, "GET / HTTP/1.1\r\n").empty());  // never finished: closed after its time
+}
+
+TEST_CASE("who is refused a large body sees the answer, not a reset, while he still sends") {
+  serve::Limits limits;
+  limits.takes_large = [](const std::string&) { return false; };
+  const Running running{limits, echo};
+  const std::size_t size = std::size_t{12} << 20U;
+  for (int i = 0; i < 5; ++i) {
+    const RawClient client{running.server.port()};
+    client.send("POST / HTTP/1.1\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+    std::this_thread::sleep_for(20ms);  // the answer is there before the body
+    CHECK(client.send(std::string(size, 'x')));
+    CHECK(client.rest().starts_with("HTTP/1.1 413"));
+  }
 }
 
 TEST_CASE("large bodies are for some paths, and few at once") {
