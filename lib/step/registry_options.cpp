@@ -1,5 +1,7 @@
 #include "step/registry_options.hpp"
 
+#include <filesystem>
+
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "step/values.hpp"
@@ -12,13 +14,21 @@ http::HostList hosts_of(std::string_view option, const std::vector<std::string>&
   return with_trace(option, [&] { return http::HostList{typed}; });
 }
 
+/// Of a folder the one file in it, if it is there: a ConfigMap that is optional is mounted as an empty folder.
+std::string ca_file_of(const std::string& typed) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(typed, ignored)) return typed;
+  const auto file = std::filesystem::path{typed} / RegistryOptions::ca_name;
+  return std::filesystem::exists(file, ignored) ? file.string() : std::string{};
+}
+
 }  // namespace
 
 std::shared_ptr<const oci::Access> RegistryOptions::access() const {
   auto out = std::make_shared<oci::Access>();
   out->insecure_registries = hosts_of("--insecure-registry", insecure_registries);
   out->auth_hosts = hosts_of("--auth-host", auth_hosts);
-  out->ca_file = ca_file;
+  out->ca_file = ca_file_of(ca_file);
   if (!time_limit.empty()) out->time_limit = parse_duration(time_limit);
   return out;
 }
@@ -34,8 +44,9 @@ void add_registry_options(CLI::App& app, RegistryOptions& options) {
                  "or separated by commas")
       ->delimiter(',')
       ->type_name("HOST[:PORT]");
-  app.add_option("--registry-ca", options.ca_file, "Certificates (PEM) to trust for registries [the system's]")
-      ->type_name("FILE");
+  app.add_option("--registry-ca", options.ca_file,
+                 "Certificates (PEM) to trust for registries; of a folder its ca.crt, if it has one [the system's]")
+      ->type_name("PATH");
   app.add_option("--registry-timeout", options.time_limit,
                  "How long a registry may be silent or unavailable before a transfer is given up [30s]")
       ->type_name("DURATION")

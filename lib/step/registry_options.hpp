@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "oci/access.hpp"
@@ -12,8 +13,10 @@ namespace capsule::step {
 
 /// How registries over HTTP may be reached, as typed: the same in every step that takes a registry.
 struct RegistryOptions {
+  static constexpr std::string_view ca_name = "ca.crt";
   std::vector<std::string> insecure_registries;
   std::vector<std::string> auth_hosts;
+  /// PEM certificates, or a folder with a file `ca_name`; a folder without it: the system's.
   std::string ca_file;
   std::string time_limit;  ///< a duration; empty: that of oci::Access
 

@@ -50,6 +50,17 @@ PathMap paths_of(const Leaf::Place& place, const Leaf::Tools& tools) {
   return map;
 }
 
+/// Whether a variable names a place in a Secret or ConfigMap that is not on this machine.
+bool names_absent(std::string_view value, const Leaf::Place& place, const PathMap& paths) {
+  for (const auto& [name, mount] : place.resolved.definition->container->mounts) {
+    const bool inside = value == mount || value.starts_with(mount + "/");
+    if (!inside || place.resolved.volume(name)->kind == Volume::Kind::empty_dir) continue;
+    std::error_code ignored;
+    if (!std::filesystem::exists(paths.apply(mount), ignored)) return true;
+  }
+  return false;
+}
+
 StepCommand command_of(const Leaf::Place& place, const Scope& scope, const PathMap& paths,
                        const fs::Path& state_folder) {
   const auto& container = *place.resolved.definition->container;
@@ -60,7 +71,10 @@ StepCommand command_of(const Leaf::Place& place, const Scope& scope, const PathM
   out.program = fs::Path{container.command.front()}.filename().string();
   for (std::size_t i = 1; i < container.command.size(); ++i) out.arguments.push_back(put_in(container.command[i]));
   for (const auto& argument : container.arguments) out.arguments.push_back(put_in(argument));
-  for (const auto& [name, value] : container.environment) out.environment.insert_or_assign(name, put_in(value));
+  for (const auto& [name, value] : container.environment) {
+    // Without a Secret of its own the step has what its caller has: his `docker login`, for one.
+    if (!names_absent(value, place, paths)) out.environment.insert_or_assign(name, put_in(value));
+  }
   out.environment.insert_or_assign("CAPSULE_STATE", state_folder.string());
   return out;
 }

@@ -74,7 +74,7 @@ def leaf_faults(documents):
         if "container" not in template:
             yield f"{where}: only `container` templates; parameters pasted into a script would be code"
             continue
-        for rule in (_command_faults, _security_faults, _limit_faults, _retry_faults, _volume_faults, _account_faults):
+        for rule in (_command_faults, _security_faults, _limit_faults, _retry_faults, _volume_faults, _account_faults, _registry_faults):
             for fault in rule(template):
                 yield f"{where}: {fault}"
 
@@ -154,11 +154,11 @@ def _volume_faults(template):
         elif not mount.get("readOnly") or not volume[kind].get("optional"):
             yield f"volume {name}: read-only, and optional so that its absence is an error message, not a pending pod"
     text = " ".join(workflow_files.strings([template["container"].get("args"), template["container"].get("env")]))
-    used = {path for path in re.findall(r"(?<![\w./-])(/(?:work|trust|keys/[\w-]+))", text)}
+    used = {path for path in re.findall(r"(?<![\w./-])(/(?:work|trust|keys/[\w-]+|registry/[\w-]+))", text)}
     for path in used - {mount["mountPath"] for mount in mounts.values()}:
         yield f"{path} is used but not mounted"
     for name, parameter in workflow_files.inputs(template).items():
-        if re.match(r"/(work|trust|keys)(/|$)", parameter.get("default", "")):
+        if re.match(r"/(work|trust|keys|registry)(/|$)", parameter.get("default", "")):
             yield f"the parameter {name} holds a path under a mount: a local runner maps only what the file itself says"
 
 
@@ -170,6 +170,34 @@ def _account_faults(template):
         yield f"automountServiceAccountToken is not {needs_token}"
     if not needs_token and not template.get("executor", {}).get("serviceAccountName"):
         yield "without a token Argo's own container needs executor.serviceAccountName"
+
+
+# A step that speaks to a registry says who it is there, whom it trusts there, and where plain http is wanted.
+REGISTRY_STEPS = ("download", "verify", "publish", "deploy", "generate-proof", "anchor", "register")
+_REGISTRY_VOLUMES = (
+    ("/registry/login", {"secret": {"secretName": "capsule-registry", "optional": True, "defaultMode": 0o440}}),
+    ("/registry/ca", {"configMap": {"name": "capsule-registry-ca", "optional": True}}),
+)
+_REGISTRY_ENVIRONMENT = {
+    "REGISTRY_AUTH_FILE": "/registry/login/.dockerconfigjson",
+    "CAPSULE_REGISTRY_CA": "/registry/ca",
+}
+
+
+def _registry_faults(template):
+    if template["name"] not in REGISTRY_STEPS:
+        return
+    container = template["container"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", [])}
+    for path, wanted in _REGISTRY_VOLUMES:
+        if {"name": mounts.get(path), **wanted} not in template.get("volumes", []):
+            yield f"{path} is not mounted as in every step that speaks to a registry"
+    environment = {variable["name"]: variable.get("value") for variable in container.get("env", [])}
+    for name, value in _REGISTRY_ENVIRONMENT.items():
+        if environment.get(name) != value:
+            yield f"{name} is not {value}"
+    if "--insecure-registry={{inputs.parameters.insecure-registry}}" not in container.get("args", []):
+        yield "--insecure-registry is not that of the parameter"
 
 
 # What capsule-run gives as outputs of its own.

@@ -86,6 +86,9 @@ class Rules(unittest.TestCase):
             (LEAF, leaf(lambda t: t.update(automountServiceAccountToken=True)), "automountServiceAccountToken"),
             (LEAF, leaf(lambda t: t.pop("executor")), "executor.serviceAccountName"),
             (DEPLOY, leaf(lambda t: t.update(automountServiceAccountToken=False)), "automountServiceAccountToken"),
+            (DEPLOY, leaf(lambda t: t["volumes"][-1]["configMap"].update(name="ca")), "/registry/ca is not mounted"),
+            (DEPLOY, leaf(lambda t: t["container"]["env"].pop()), "CAPSULE_REGISTRY_CA is not"),
+            (DEPLOY, leaf(lambda t: t["container"]["args"].pop(-4)), "--insecure-registry is not"),
         ]
         for path, change, message in cases:
             with self.subTest(message):

@@ -107,6 +107,27 @@ TEST_CASE("steps run in order, outputs flow, parameters stay one argument") {
   CHECK(f.watcher.events.front() == "one:Pending");
 }
 
+TEST_CASE("a variable that names a place in a Secret or ConfigMap of this machine is set only where that is there") {
+  Fixture f;
+  const auto state = f.folder.path() / "state";
+  std::filesystem::create_directories(state / "secrets/login");
+  CHECK(f.run(workflow_with(R"(  templates:
+  - name: main
+    container:
+      image: x
+      command: [/bin/capsule-ok]
+      volumeMounts: [{name: a, mountPath: /login}, {name: b, mountPath: /absent}, {name: c, mountPath: /map}, {name: work, mountPath: /work}]
+      env: [{name: A, value: /login/x}, {name: B, value: /absent/x}, {name: C, value: /map}, {name: D, value: /absentee}, {name: E, value: /work/x}]
+    volumes: [{name: a, secret: {secretName: login, optional: true}}, {name: b, secret: {secretName: absent, optional: true}}, {name: c, configMap: {name: map, optional: true}}, {name: work, emptyDir: {}}]
+)"))
+            .outcome.good());
+  auto set = f.executor.environments.front();
+  CHECK(set.at("A") == (state / "secrets/login/x").string());
+  CHECK(set.count("B") + set.count("C") == 0);
+  CHECK(set.at("D") == "/absentee");
+  CHECK(set.count("E") == 1);
+}
+
 TEST_CASE("a failure stops the steps after it, and keeps its code and message") {
   Fixture f;
   const auto result = f.run(workflow_with(
