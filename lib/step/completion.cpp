@@ -83,13 +83,25 @@ std::string bash_cases(const CommandLine& command, std::string_view name) {
   return out;
 }
 
+/// Where a subcommand can stand, and a file or folder in its place: bash's own completion comes in only where ours has
+/// nothing.
+std::string bash_first_word(const CommandLine& command, ValueKind instead) {
+  const auto words = quote(fmt::format("{}", fmt::join(names_of(command.subcommands), " ")));
+  if (instead != ValueKind::file && instead != ValueKind::folder) {
+    return bash_offer(ValueKind::choice, names_of(command.subcommands));
+  }
+  return fmt::format(
+      "mapfile -t COMPREPLY < <(compgen -W {} -- \"$word\"; compgen {} -- \"$word\"); compopt -o filenames", words,
+      instead == ValueKind::file ? "-f" : "-d");
+}
+
 /// What is offered where no value of an option is due.
 std::string bash_rest(const CommandLine& command, std::string_view name) {
   auto out = fmt::format("    {}:-*) {} ;;\n", name, bash_offer(ValueKind::choice, option_names(command)));
-  std::string first;
-  if (!command.subcommands.empty()) first = bash_offer(ValueKind::choice, names_of(command.subcommands)) + "; ";
+  const auto kind = first_positional(command);
   const auto& choices = command.positionals.empty() ? std::vector<std::string>{} : command.positionals.front().choices;
-  return out + fmt::format("    {}:*) {}{} ;;\n", name, first, bash_offer(first_positional(command), choices));
+  return out + fmt::format("    {}:*) {} ;;\n", name,
+                           command.subcommands.empty() ? bash_offer(kind, choices) : bash_first_word(command, kind));
 }
 
 // zsh

@@ -136,6 +136,7 @@ class Completion(unittest.TestCase):
             for typed, becomes in (("capsule-pack --comp", "--compress "), ("capsule-pack --compress st", "--compress store "),
                                    ("capsule-pack --compress=st", "--compress=store "),
                                    ("capsule-sign key", "capsule-sign keygen "), ("capsule-sign keygen --ty", "--type "),
+                                   ("capsule-sign some-fi", "capsule-sign some-file "),
                                    ("capsule-pack some", "capsule-pack some-folder/"),
                                    ("capsule-pack --out some-fi", "--out some-file "),
                                    ("capsule-pack --outputs=some", "--outputs=some-folder/"),
@@ -144,6 +145,9 @@ class Completion(unittest.TestCase):
                     shell.type(typed + "\t")
                     shell.wait_for(re.escape(becomes), timeout=20)
                     shell.type("\x15")
+            shell.type("capsule-sign \t")  # a package, or a subcommand
+            shell.wait_for(r"keygen +some-file +some-folder/", timeout=20)
+            shell.type("\x15")
             shell.type("capsule-deploy --timeout some\t#end")  # a duration: nothing to offer
             shell.wait_for("some#end", timeout=20)
 
