@@ -15,12 +15,37 @@ namespace capsule::fs {
 
 namespace {
 
-Fd open_at2(int folder, const std::string& name, std::uint64_t flags, mode_t mode) {
+/// One name, of which no link is followed: ELOOP, as openat2 has it, where O_DIRECTORY would make it ENOTDIR.
+Fd open_name(int folder, const std::string& name, int flags, mode_t mode) {
+  Fd out{::openat(folder, name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode)};
+  struct stat status {};
+  if (!out && errno == ENOTDIR && ::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+    errno = S_ISLNK(status.st_mode) ? ELOOP : ENOTDIR;
+  return out;
+}
+
+/// What openat2 does, one name after the other: a SafePath has no "..".
+Fd open_by_names(int folder, std::string_view rest, int flags, mode_t mode) {
+  Fd below;
+  for (auto slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
+    below = open_name(folder, std::string{rest.substr(0, slash)}, O_PATH | O_DIRECTORY, 0);
+    if (!below) return below;
+    folder = below.get();
+    rest.remove_prefix(slash + 1);
+  }
+  return open_name(folder, std::string{rest}, flags, mode);
+}
+
+/// `name` is a SafePath's text.
+Fd open_at2(int folder, const std::string& name, int flags, mode_t mode) {
   open_how how{};
-  how.flags = flags | O_CLOEXEC | O_NOFOLLOW;
+  how.flags = static_cast<unsigned>(flags | O_NOFOLLOW | O_CLOEXEC);
   how.mode = mode;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return Fd{static_cast<int>(::syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how))};
+  Fd file{static_cast<int>(::syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how))};
+  // Emulators and other kernels have no openat2, and an older container runtime refuses what it does not know.
+  if (!file && (errno == ENOSYS || errno == EPERM)) return open_by_names(folder, name, flags, mode);
+  return file;
 }
 
 }  // namespace
