@@ -7,12 +7,12 @@ BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev
   libarchive-dev libboost1.81-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libdeflate-dev libseccomp-dev libcli11-dev \
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev libpsl-dev python3
 TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace \
-  bash-completion zsh fish man-db mandoc podman buildah runc
+  bash-completion zsh fish man-db mandoc podman buildah runc crossbuild-essential-arm64 qemu-user-static
 
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run install deb images test release sanitized lint bench fuzz clean capsule
+.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint bench fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -92,18 +92,32 @@ deb: build
 	cmake --build --preset release --target descriptions
 	umask 022; cd build && SOURCE_DATE_EPOCH=$$(cat packaging/epoch) cpack -G DEB
 
-# The container images of the steps, from this tree's programs and from Debian's packages as they are installed here. PUSH=HOST/BASE
-# sends them to a registry (PUSH_OPTIONS: what capsule-push-images takes besides) and writes an overlay that names them by digest.
-ARCH := $(shell dpkg --print-architecture)
+# The container images of the steps, from this tree's programs and from Debian's packages as they are installed here. ARCH=arm64 cross-builds
+# the programs for arm64 as well; an image is then an index of both. PUSH=HOST/BASE sends them to a registry (PUSH_OPTIONS: what
+# capsule-push-images takes besides) and writes an overlay that names them by digest.
+HERE := $(shell dpkg --print-architecture)
+ARCH := $(HERE)
+FOREIGN := $(filter-out $(HERE),$(ARCH))
 OVERLAY := workflows/overlays/pushed
-images: build
+images: build $(addprefix programs-,$(FOREIGN))
 	@bash tests/support/install_packages.sh ca-certificates
-	$(PYTHON) -B images/build.py --out build/images --build $(ARCH) / $(BIN)
+	$(PYTHON) -B images/build.py --out build/images --build $(HERE) / $(BIN) $(foreach arch,$(FOREIGN),--build $(arch) build/$(arch)/root build/$(arch)/bin)
 ifdef PUSH
 	cmake --build --preset release --target capsule-push-images
 	build/images/bin/capsule-push-images build/images/oci --registry '$(PUSH)' $(PUSH_OPTIONS) --output json >build/images/pushed.json
 	$(PYTHON) -B images/overlay.py $(OVERLAY) <build/images/pushed.json
 endif
+
+# Debian's cross compiler, and the libraries of the other architecture unpacked below build/arm64: the packages of this machine stay as they are.
+FOREIGN_PACKAGES := $(filter lib% zlib% nettle% nlohmann%,$(BUILD_PACKAGES)) libc6-dev base-files ca-certificates coreutils dash python3
+PROGRAMS := programs
+programs-arm64:
+	@bash tests/support/install_packages.sh crossbuild-essential-arm64
+	@bash images/foreign_root.sh arm64 build/arm64/root $(FOREIGN_PACKAGES)
+	cmake --preset arm64
+	cmake --build --preset arm64 --target $(PROGRAMS)
+programs-%:
+	@echo "There is no cross build for $*: ARCH is $(HERE), that of this machine, or arm64." >&2; exit 2
 
 test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure

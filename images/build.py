@@ -62,11 +62,12 @@ def main():
                         help=f"one of {', '.join(TRIPLETS)}; the Debian root with its packages, such as /; the folder of its programs")
     arguments = parser.parse_args()
     built, over = [], []
+    for folder in ("docker", "layers"):  # of an architecture that was built before, too
+        shutil.rmtree(arguments.out / folder, ignore_errors=True)
     for architecture, root, programs in arguments.build:
         layers = layers_of(architecture, root, Path(programs))
         over += too_large(architecture, layers)
         folder = arguments.out / "layers" / architecture
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for layer in layers.values():
             (folder / f"{layer.name}.tar.gz").write_bytes(layer.gzip.content)
