@@ -123,10 +123,10 @@ test: release sanitized capsule
 	ctest --preset debug -L 'unit|steps' --output-on-failure
 	ctest --preset release --output-on-failure
 
-# clang-tidy looks at the files of lib and steps; it takes about as long as a build.
+# clang-tidy looks at the files of lib, steps and images; it takes about as long as a build.
 lint: release
-	find lib steps tests -name '*.[ch]pp' -print0 | xargs -0 clang-format --dry-run -Werror
-	run-clang-tidy -p build -quiet -j $(shell nproc) -extra-arg=-Wno-unknown-warning-option '$(CURDIR)/(lib|steps)/.*' >build/tidy.log 2>&1 \
+	find lib steps images tests -name '*.[ch]pp' -print0 | xargs -0 clang-format --dry-run -Werror
+	run-clang-tidy -p build -quiet -j $(shell nproc) -extra-arg=-Wno-unknown-warning-option '$(CURDIR)/(lib|steps|images)/.*' >build/tidy.log 2>&1 \
 	  || { grep -E 'error:' build/tidy.log | sort -u; exit 1; }
 	@echo 'lint: clean'
 
