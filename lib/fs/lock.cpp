@@ -3,27 +3,23 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <thread>
 
 #include "core/error.hpp"
-#include "fs/temporary.hpp"
 
 namespace capsule::fs {
 
-FileLock::FileLock(const Path& path, std::chrono::milliseconds patience)
-    : m_fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  const int error = errno;
-  // A folder, or what may only be read: flock needs no more. Whoever then has nothing to write needs no right to.
-  if (!m_fd && (error == EISDIR || error == EACCES || error == EROFS))
-    m_fd = Fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!m_fd) throw_errno("open the lock", path, error);
+namespace {
+
+/// Calls `lock`, which gives 0 or -1 and an errno, until it has it.
+template <typename Lock>
+void wait_for(const Path& path, std::chrono::milliseconds patience, const Lock& lock) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (::flock(m_fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock", path, errno);
+  while (lock() != 0) {
+    if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR) throw_errno("lock", path, errno);
     if (std::chrono::steady_clock::now() >= deadline) {
       throw Error{ErrorKind::busy, fmt::format("{} is locked by another process: try again when it is done",
                                                printable(path.string(), 1024))};
@@ -32,29 +28,27 @@ FileLock::FileLock(const Path& path, std::chrono::milliseconds patience)
   }
 }
 
-namespace {
-
-/// Whether the open file is still the one of that name.
-bool is_at(const Path& path, const Fd& fd) {
-  struct stat open {};
-  struct stat named {};
-  return ::fstat(fd.get(), &open) == 0 && ::stat(path.c_str(), &named) == 0 && open.st_dev == named.st_dev &&
-         open.st_ino == named.st_ino;
-}
-
 }  // namespace
 
-TemporaryLock::TemporaryLock(Path path, std::chrono::milliseconds patience) : m_path(std::move(path)) {
-  do {
-    m_lock.reset();
-    m_lock.emplace(m_path, patience);
-  } while (!is_at(m_path, m_lock->m_fd));
-  remember_temporary(m_path);
+FileLock::FileLock(const Path& path, std::chrono::milliseconds patience)
+    : m_fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  const int error = errno;
+  // A folder, or what may only be read: flock needs no more. Whoever then has nothing to write needs no right to.
+  if (!m_fd && (error == EISDIR || error == EACCES || error == EROFS))
+    m_fd = Fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!m_fd) throw_errno("open the lock", path, error);
+  wait_for(path, patience, [this] { return ::flock(m_fd.get(), LOCK_EX | LOCK_NB); });
 }
 
-TemporaryLock::~TemporaryLock() {
-  forget_temporary(m_path);
-  ::unlink(m_path.c_str());  // before the lock goes: nobody else holds a file of that name
+NumberedLock::NumberedLock(const Path& path, std::uint64_t number, std::chrono::milliseconds patience)
+    : m_fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (!m_fd) throw_errno("open the lock", path, errno);
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = static_cast<off_t>(number >> 2U);  // offsets are positive, and so is the end of the last byte
+  range.l_len = 1;
+  wait_for(path, patience, [&] { return ::fcntl(m_fd.get(), F_OFD_SETLK, &range); });
 }
 
 }  // namespace capsule::fs

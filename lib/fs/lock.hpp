@@ -1,7 +1,7 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
+#include <cstdint>
 
 #include "fs/fd.hpp"
 
@@ -15,22 +15,18 @@ class FileLock {
   FileLock(const Path& path, std::chrono::milliseconds patience);
 
  private:
-  friend class TemporaryLock;
   Fd m_fd;
 };
 
-/// The same on a file that goes with it, also when a signal ends this process: for a lock of one piece of work, of
-/// which there are ever more. Whoever waited for a file that went waits for the next one of that name.
-class TemporaryLock {
+/// The same for one of ever more pieces of work: a lock on one byte of a file, chosen by a number, so that one empty
+/// file serves all of them and nothing stays of a process that is killed.
+class NumberedLock {
  public:
-  TemporaryLock(Path path, std::chrono::milliseconds patience);
-  TemporaryLock(const TemporaryLock&) = delete;
-  TemporaryLock& operator=(const TemporaryLock&) = delete;
-  ~TemporaryLock();
+  /// Waits up to `patience`; then Error busy.
+  NumberedLock(const Path& path, std::uint64_t number, std::chrono::milliseconds patience);
 
  private:
-  Path m_path;
-  std::optional<FileLock> m_lock;
+  Fd m_fd;
 };
 
 }  // namespace capsule::fs

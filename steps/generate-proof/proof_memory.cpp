@@ -26,6 +26,11 @@ fs::Path file_for(const fs::Path& folder, const Digest& version_index, const Dig
   return folder / (std::string{name.hex().substr(0, 32)} + ".json");
 }
 
+/// The first 64 bits of the digest that is the file's name.
+std::uint64_t number_in(const fs::Path& file) {
+  return std::stoull(file.filename().string().substr(0, 16), nullptr, 16);
+}
+
 Remembered read(std::string_view text) {
   const auto value = json::parse(text, "the remembered proof", {max_memory_bytes, proof::max_evidence_depth + 4});
   const json::Cursor top{value, "the remembered proof"};
@@ -42,8 +47,7 @@ Remembered read(std::string_view text) {
 }  // namespace
 
 ProofMemory::ProofMemory(const fs::Path& folder, const Digest& version_index, const Digest& run_record)
-    : m_file(file_for(folder, version_index, run_record)),
-      m_lock(fs::Path{m_file}.replace_extension(".lock"), patience) {}
+    : m_file(file_for(folder, version_index, run_record)), m_lock(folder / ".lock", number_in(m_file), patience) {}
 
 std::optional<Remembered> ProofMemory::recall(const std::string& service) const {
   if (!std::filesystem::exists(m_file)) return std::nullopt;

@@ -20,8 +20,8 @@ struct Remembered {
   std::optional<capsule::json::Value> replay;  ///< what the replay came to, once it is done
 };
 
-/// One proof's memory, a file below `folder` that is locked while this lives: Error busy where another process works on
-/// the same proof for longer than some seconds.
+/// One proof's memory, a file below `folder` whose name is locked while this lives: Error busy where another process
+/// works on the same proof for longer than some seconds.
 class ProofMemory {
  public:
   ProofMemory(const capsule::fs::Path& folder, const capsule::Digest& version_index, const capsule::Digest& run_record);
@@ -37,7 +37,7 @@ class ProofMemory {
 
  private:
   capsule::fs::Path m_file;
-  capsule::fs::TemporaryLock m_lock;
+  capsule::fs::NumberedLock m_lock;
 };
 
 }  // namespace generate_proof

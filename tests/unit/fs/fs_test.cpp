@@ -1,12 +1,16 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <fstream>
 #include <future>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -170,16 +174,33 @@ TEST_CASE("a lock is held once") {
   }
 }
 
-TEST_CASE("a temporary lock leaves no file, and is held by one at a time however many wait") {
+TEST_CASE("numbered locks of one file exclude their own number only, and leave nothing when they are killed") {
   const TemporaryFolder folder{temporary_parent()};
   const auto path = folder.path() / "lock";
+  constexpr std::uint64_t last = std::numeric_limits<std::uint64_t>::max();
   {
-    const TemporaryLock lock{path, std::chrono::milliseconds{0}};
-    CHECK(stdfs::exists(path));
-    CHECK_THROWS_AS((TemporaryLock{path, std::chrono::milliseconds{20}}), Error);
-    CHECK(stdfs::exists(path));
+    const NumberedLock lock{path, 7 << 2, std::chrono::milliseconds{0}};
+    const NumberedLock other{path, 8 << 2, std::chrono::milliseconds{0}};
+    const NumberedLock highest{path, last, std::chrono::milliseconds{0}};
+    CHECK_THROWS_AS((NumberedLock{path, 7 << 2, std::chrono::milliseconds{20}}), Error);
+    CHECK_THROWS_AS((NumberedLock{path, last, std::chrono::milliseconds{20}}), Error);
   }
-  CHECK(entries_in(folder.path()) == 0);
+  std::array<int, 2> pipe{};
+  REQUIRE(::pipe(pipe.data()) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const NumberedLock lock{path, 1, std::chrono::milliseconds{0}};
+    (void)!::write(pipe[1], "x", 1);
+    ::pause();
+  }
+  char byte = 0;
+  REQUIRE(::read(pipe[0], &byte, 1) == 1);
+  CHECK_THROWS_AS((NumberedLock{path, 1, std::chrono::milliseconds{20}}), Error);
+  ::kill(child, SIGKILL);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  const NumberedLock after{path, 1, std::chrono::milliseconds{0}};
+  CHECK(entries_in(folder.path()) == 1);
+  CHECK(stdfs::file_size(path) == 0);
 
   std::atomic<int> inside{0};
   std::atomic<bool> alone{true};
@@ -187,7 +208,7 @@ TEST_CASE("a temporary lock leaves no file, and is held by one at a time however
   for (int i = 0; i < 8; ++i) {
     workers.push_back(std::async(std::launch::async, [&] {
       for (int turn = 0; turn < 20; ++turn) {
-        const TemporaryLock lock{path, std::chrono::minutes{1}};
+        const NumberedLock lock{path, 2 << 2, std::chrono::minutes{1}};
         if (inside.fetch_add(1) != 0) alone = false;
         std::this_thread::yield();
         inside.fetch_sub(1);
@@ -196,5 +217,4 @@ TEST_CASE("a temporary lock leaves no file, and is held by one at a time however
   }
   for (auto& worker : workers) worker.get();
   CHECK(alone);
-  CHECK(entries_in(folder.path()) == 0);
 }
