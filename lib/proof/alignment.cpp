@@ -13,6 +13,7 @@
 #include "crypto/hash.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "proof/sample_copy.hpp"
 #include "proof/statistics.hpp"
 
 namespace capsule::proof {
@@ -71,21 +72,6 @@ void require_form(const json::Cursor& piece) {
   static_cast<void>(bootstrap.at("draws").uint64() + bootstrap.at("seed").uint64());
 }
 
-/// Independent draws are never the same numbers: whoever shows the reference as its own samples has not simulated.
-/// The same values; or, where the reference has no value twice, so that two runs do not meet by chance, most of one
-/// side's among the other's.
-bool is_copy(const Samples& run, const Samples& reference) {
-  auto left = run.values;
-  auto right = reference.values;
-  std::sort(left.begin(), left.end());
-  std::sort(right.begin(), right.end());
-  if (left == right) return true;
-  if (std::adjacent_find(right.begin(), right.end()) != right.end()) return false;
-  const auto shared = static_cast<std::size_t>(std::count_if(
-      left.begin(), left.end(), [&](double value) { return std::binary_search(right.begin(), right.end(), value); }));
-  return shared > std::min(left.size(), right.size()) / 2;
-}
-
 std::uint64_t require_bootstrap_setup(const json::Cursor& bootstrap, const json::Value& record) {
   const auto* seed = record.at_pointer("/seed");
   if (seed == nullptr) throw Error{failed, "the run record has no /seed"};
@@ -107,7 +93,8 @@ struct Comparison {
 
 /// What is computed of both sides, or why they cannot be compared.
 std::variant<Comparison, std::string> compare(const Samples& run, const Samples& reference) {
-  if (is_copy(run, reference)) return "the run's samples, or most of them, are a copy of the reference samples";
+  if (is_copy(run.values, reference.values))
+    return "the run's samples, or most of them, are a copy of the reference samples";
   const auto d = cohens_d(run.values, reference.values);
   if (!d || !std::isfinite(*d)) return "the samples do not vary, or leave the range of double: there is no effect size";
   return Comparison{*d, kolmogorov_smirnov(run.values, reference.values)};
