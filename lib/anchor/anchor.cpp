@@ -116,12 +116,16 @@ void verify_receipt(const Receipt& receipt, const Digest& bundle_digest, const a
 Digest attach_receipt(oci::Store& store, const oci::Descriptor& version_index, const Receipt& receipt) {
   const std::string type{oci::media_type::anchor_receipt};
   const auto text = json::canonical(receipt.to_json());
-  oci::attach(store, version_index,
-              {type,
-               type,
-               text,
-               {{"ai.industriverse.capsule.anchor", receipt.chain},
-                {"ai.industriverse.capsule.proof-digest", receipt.bundle_digest.text()}}});
+  const oci::Attachment attachment{type,
+                                   type,
+                                   text,
+                                   {{"ai.industriverse.capsule.anchor", receipt.chain},
+                                    {"ai.industriverse.capsule.proof-digest", receipt.bundle_digest.text()}}};
+  if (const auto size = store.blob_size(receipt.bundle_digest)) {
+    oci::attach(store, {std::string{oci::media_type::sigstore_bundle}, receipt.bundle_digest, *size, {}, {}, {}},
+                attachment);
+  }
+  oci::attach(store, version_index, attachment);
   return crypto::sha256(text);
 }
 

@@ -60,7 +60,8 @@ class LogAnchor final : public Anchor {
 /// Compares every bound field. Error verification_failed; an unknown kind of chain fails.
 void verify_receipt(const Receipt& receipt, const Digest& bundle_digest, const attest::TrustPolicy& trust);
 
-/// Attaches a receipt to the version index that its bundle is about; the same again changes nothing. Returns the digest
+/// Attaches a receipt to the version index that its bundle is about, and to the bundle itself, so that it is found
+/// however many receipts the version has (a store lists only some); the same again changes nothing. Returns the digest
 /// of the receipt's bytes.
 Digest attach_receipt(oci::Store& store, const oci::Descriptor& version_index, const Receipt& receipt);
 

@@ -15,8 +15,10 @@ namespace {
 
 constexpr std::size_t max_receipt_bytes = std::size_t{1} << 20U;
 
-std::optional<Anchored> find_receipt(const std::vector<oci::Attached>& attached, const Digest& bundle,
+/// Among those attached to `subject`.
+std::optional<Anchored> find_receipt(oci::Store& store, const Digest& subject, const Digest& bundle,
                                      const std::string& chain, const attest::TrustPolicy& trust) {
+  const auto attached = oci::attached(store, subject, oci::media_type::anchor_receipt, max_receipt_bytes);
   for (const auto& entry : attached) {
     try {
       auto receipt = anchor::Receipt::from_json(json::parse(entry.content, "an anchor receipt"), "an anchor receipt");
@@ -36,10 +38,11 @@ std::optional<Anchored> find_receipt(const std::vector<oci::Attached>& attached,
 
 std::vector<Anchored> anchor_bundle(oci::Store& store, const oci::Descriptor& subject, const Digest& bundle,
                                     const Anchors& anchors, const attest::TrustPolicy& trust) {
-  const auto attached = oci::attached(store, subject.digest, oci::media_type::anchor_receipt, max_receipt_bytes);
   std::vector<Anchored> out;
   for (const auto& anchor : anchors) {
-    if (auto found = find_receipt(attached, bundle, anchor->chain(), trust)) {
+    auto found = find_receipt(store, bundle, bundle, anchor->chain(), trust);
+    if (!found) found = find_receipt(store, subject.digest, bundle, anchor->chain(), trust);
+    if (found) {
       out.push_back(*std::move(found));
       continue;
     }

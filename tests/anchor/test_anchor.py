@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from oci_layout import Layout
+from oci_layout import RECEIPT, Layout
 from small_loop import LoopCase, SmallLoop
 from steps import run
 
@@ -132,6 +132,17 @@ class OneOfMany(LoopCase):
         anchored = self.loop.anchor(bundle)
         self.assertEqual(0, anchored.code, anchored)
         self.assertEqual(0, self.loop.register(bundle, anchored.result["receipts"]).code)
+
+
+class ReceiptOfMany(LoopCase):
+    def test_a_version_with_more_receipts_than_a_list_shows(self):
+        self.loop.publish_proved()
+        bundle = self.loop.until("generate-proof")["generate-proof"]["proof_bundle"]
+        first = self.loop.anchor(bundle)
+        self.assertEqual((0, True), (first.code, first.result["changed"]), first)
+        Layout(self.loop.registry / "probe").crowd(self.loop.reference.split("@")[1], 160, RECEIPT)
+        again = self.loop.anchor(bundle)
+        self.assertEqual((0, False, first.result["receipts"]), (again.code, again.result["changed"], again.result["receipts"]), again)
 
 
 class Keys(LoopCase):

@@ -12,6 +12,7 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 TAR = "application/vnd.oci.image.layer.v1.tar"
+RECEIPT = "application/vnd.industriverse.capsule.anchor-receipt.v1+json"
 CAPSULE = "application/vnd.industriverse.capsule.v1"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
@@ -60,17 +61,17 @@ class Layout:
                 found.append((entry, document))
         return found
 
-    def crowd(self, digest, count):
-        """As many other proof bundles, which say nothing, before and after those that are attached to a manifest."""
+    def crowd(self, digest, count, kind=BUNDLE):
+        """As many others of a kind, which say nothing, before and after those that are attached to a manifest."""
         entries = self.index["manifests"]
         ours = [entry for entry in entries if self.document(entry).get("subject", {}).get("digest") == digest]
         like = self.document(ours[0])
         crowd = []
         for number in range(count):
             annotations = {"dev.sigstore.bundle.predicateType": "https://industriverse.ai/capsule-proof/v1", "number": str(number)}
-            data = json.dumps({**like, "artifactType": BUNDLE, "layers": [like["config"]], "annotations": annotations}).encode()
+            data = json.dumps({**like, "artifactType": kind, "layers": [like["config"]], "annotations": annotations}).encode()
             (self.folder / "blobs/sha256" / sha256(data)[7:]).write_bytes(data)
-            crowd.append({**ours[0], "artifactType": BUNDLE, "digest": sha256(data), "size": len(data)})
+            crowd.append({**ours[0], "artifactType": kind, "digest": sha256(data), "size": len(data)})
         rest = [entry for entry in entries if entry not in ours]
         self.index["manifests"] = [*rest, *crowd[:count // 2], *ours, *crowd[count // 2:]]
         (self.folder / "index.json").write_text(json.dumps(self.index))
