@@ -1,4 +1,8 @@
-"""The sample capsule's first run, cold and warm: milliseconds from start or claim to the result (the records' result_ms), in pairs."""
+"""The sample capsule's first run, cold and warm, in pairs: milliseconds from start or claim to the result (the records'
+result_ms), and to the moment when the run's own work begins (result_ms less the time that the runner says its work took,
+/result/measured/wall_ms). A pool takes away what comes before the work, never the work: the goal is for that, and for
+the first answer of a run that has next to no work. Exit code 1 if it is missed.
+"""
 import json
 import statistics
 import sys
@@ -14,8 +18,7 @@ from steps import run  # noqa: E402
 WAIVED = "gpu:true,utid:hardware-bound"
 PAIRS = 7
 GOAL = 0.2
-# The runner's default is 4,000 evaluations, half a second of a core: a run as long as that hides what loading costs.
-BUDGETS = {"first answer, budget 10": 10, "budget 400": 400, "whole run, default budget": 0}
+BUDGETS = {"a run of 10 evaluations": 10, "of 400": 400, "of 4,000, the default": 0}
 
 
 class Capsule:
@@ -33,22 +36,25 @@ class Capsule:
         self.reference = done.result["reference"]
 
     def milliseconds(self, budget):
-        """Of a new run."""
+        """Of a new run: until the result, until its work begins."""
         done = run("deploy", "--new-run", "--budget", budget, "--allow-unmet", WAIVED, *self.common, "--", self.reference)
         assert done.code == 0, done
         digest = done.result["run_record"].partition(":")[2]
         record = json.loads((self.maker.registry / self.name / "blobs/sha256" / digest).read_text())
-        return record["result_ms"], record["start"]["mode"]
+        assert record["start"]["mode"] == self.name, record["start"]
+        return record["result_ms"], record["result_ms"] - record["result"]["measured"]["wall_ms"]
 
 
-def pair(cold, warm, budget):
-    slow, first = cold.milliseconds(budget)
-    fast, second = warm.milliseconds(budget)
-    assert (first, second) == ("cold", "warm"), (first, second)
-    return slow, fast
+def line(what, pairs, wanted):
+    """Prints one; returns whether its goal is missed."""
+    slow, fast = (statistics.median(times) for times in zip(*pairs))
+    ratio = statistics.median(fast / slow for slow, fast in pairs)
+    print(f"| {what} | {slow:.1f} | {fast:.1f} | {ratio:.2f} | {f'≤ {GOAL}' if wanted else '–'} |")
+    return wanted and ratio > GOAL
 
 
 def main():
+    missed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -57,13 +63,14 @@ def main():
         try:
             print("| sample capsule's run | cold, ms | warm, ms | warm / cold | wanted |\n|---|---|---|---|---|")
             for what, budget in BUDGETS.items():
-                pairs = [pair(cold, warm, budget) for _ in range(PAIRS)]
-                slow, fast = (statistics.median(times) for times in zip(*pairs))
-                ratio = statistics.median(fast / slow for slow, fast in pairs)
-                print(f"| {what} | {slow:.0f} | {fast:.0f} | {ratio:.2f} | {f'≤ {GOAL}' if budget == 10 else '–'} |")
+                pairs = [(cold.milliseconds(budget), warm.milliseconds(budget)) for _ in range(PAIRS)]
+                until_result, until_work = zip(*(zip(*pair) for pair in pairs))
+                missed += line(f"{what}: until its work begins", until_work, True)
+                missed += line(f"{what}: until the result", until_result, budget == 10)
         finally:
             run("deploy", "delete", "warm", "--state", maker.state)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
