@@ -114,6 +114,15 @@ void AtomicFile::commit(Overwrite overwrite) {
   sync_folder(folder_of(m_target));
 }
 
+void sweep_temporaries(const Path& target) {
+  const auto temporary = fmt::format(".{}.", target.filename().string());
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator{folder_of(target), ignored}) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with(temporary) && name.ends_with(".tmp")) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
 void write_file(const Path& target, std::string_view content, mode_t mode) {
   AtomicFile file{target, mode};
   file.write(as_bytes(content));

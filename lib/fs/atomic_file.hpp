@@ -41,4 +41,8 @@ class AtomicFile final : public Sink {
 /// Writes a small file in one go, atomically.
 void write_file(const Path& target, std::string_view content, mode_t mode = 0644);
 
+/// Removes what killed writers of `target` may have left under other names, on file systems without O_TMPFILE. For the
+/// only writer of it.
+void sweep_temporaries(const Path& target);
+
 }  // namespace capsule::fs

@@ -43,7 +43,7 @@ std::optional<StoredArtifact> store_artifact_if(oci::Store& store, const Artifac
                               {"layers", std::move(layers)}};
   if (!condition()) return std::nullopt;
   return StoredArtifact{
-      content, store.put_manifest(oci::media_type::image_manifest, json::compact(manifest), artifact.tag).digest};
+      content, store.put_listed_later(oci::media_type::image_manifest, json::compact(manifest), artifact.tag).digest};
 }
 
 std::optional<LoadedArtifact> load_artifact(oci::Store& store, std::string_view tag, std::size_t limit) {

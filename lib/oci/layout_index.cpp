@@ -19,11 +19,6 @@ constexpr std::string_view header =
     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[\n";
 constexpr std::string_view trailer = "]}\n";
 
-/// An annotation as it stands in a line of ours. Its first quote is not escaped, so that it cannot be part of a value.
-std::string needle(std::string_view key, std::string_view value) {
-  return fmt::format("\"{}\":\"{}\"", key, value);
-}
-
 bool contains(std::string_view line, std::string_view part) noexcept {
   return line.find(part) != std::string_view::npos;
 }
@@ -38,6 +33,21 @@ Descriptor without_annotations(Descriptor entry) {
   return entry;
 }
 
+bool same(const Descriptor& one, const Descriptor& other) {
+  return one.digest == other.digest && one.size == other.size && one.media_type == other.media_type;
+}
+
+/// Whether the text of one of these tags (a set, or a map by tag) stands in the entry, so that it is worth parsing.
+template <typename Tags>
+bool may_carry(std::string_view line, const Tags& tags) {
+  static const std::string start = fmt::format("\"{}\":\"", LayoutIndex::tag_annotation);
+  for (auto at = line.find(start); at != std::string_view::npos; at = line.find(start, at + 1)) {
+    const auto value = line.substr(at + start.size());
+    if (tags.contains(value.substr(0, value.find('"')))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 LayoutIndex::LayoutIndex(std::string text, std::string document)
@@ -47,6 +57,27 @@ LayoutIndex::LayoutIndex(std::string text, std::string document)
     read_own(view.substr(header.size(), view.size() - header.size() - trailer.size()));
   else
     read_foreign();
+}
+
+LayoutIndex::LayoutIndex(std::vector<std::string> entries, std::string document) : m_document(std::move(document)) {
+  for (auto& text : entries) m_lines.emplace_back(m_added.emplace_back(std::move(text)));
+}
+
+/// Its first quote is not escaped, so that it cannot be part of a value.
+std::string LayoutIndex::mark(std::string_view key, std::string_view value) {
+  return fmt::format("\"{}\":\"{}\"", key, value);
+}
+
+std::vector<std::string_view> LayoutIndex::marks_in(std::string_view entry) {
+  std::vector<std::string_view> out;
+  for (const auto key : {tag_annotation, subject_annotation}) {
+    const auto start = fmt::format("\"{}\":\"", key);
+    for (auto at = entry.find(start); at != std::string_view::npos; at = entry.find(start, at + 1)) {
+      const auto end = entry.find('"', at + start.size());
+      if (end != std::string_view::npos) out.push_back(entry.substr(at, end + 1 - at));
+    }
+  }
+  return out;
 }
 
 void LayoutIndex::read_own(std::string_view entries) {
@@ -84,20 +115,26 @@ Descriptor LayoutIndex::entry(std::string_view line) const {
 }
 
 std::optional<Descriptor> LayoutIndex::tagged(std::string_view tag) const {
-  const auto wanted = needle(tag_annotation, tag);
-  std::optional<Descriptor> out;
+  auto found = find_tags({std::string{tag}});
+  if (found.empty()) return std::nullopt;
+  return std::move(found.begin()->second);
+}
+
+LayoutIndex::Tags LayoutIndex::find_tags(const std::set<std::string, std::less<>>& wanted) const {
+  Tags out;
+  const auto add = [&](const std::string& tag, Descriptor found) {
+    const auto [before, added] = out.try_emplace(tag, without_annotations(found));
+    if (added || same(before->second, found)) return;
+    throw Error{ErrorKind::conflict, fmt::format("{}: the tag {} stands there twice, as {} and as {}: remove the "
+                                                 "entry that is wrong",
+                                                 printable(m_document, 1024), printable(tag),
+                                                 before->second.digest.text(), found.digest.text())};
+  };
   for (const auto line : m_lines) {
-    if (!contains(line, wanted)) continue;
+    if (!may_carry(line, wanted)) continue;
     auto found = entry(line);
     const auto* name = annotation(found, tag_annotation);
-    if (name == nullptr || *name != tag) continue;
-    if (out && (out->digest != found.digest || out->size != found.size || out->media_type != found.media_type)) {
-      throw Error{ErrorKind::conflict,
-                  fmt::format("{}: the tag {} stands there twice, as {} and as {}: remove the "
-                              "entry that is wrong",
-                              printable(m_document, 1024), printable(tag), out->digest.text(), found.digest.text())};
-    }
-    out = without_annotations(std::move(found));
+    if (name != nullptr && wanted.contains(*name)) add(std::string{*name}, std::move(found));
   }
   return out;
 }
@@ -118,7 +155,7 @@ std::vector<std::string> LayoutIndex::tags(std::string_view prefix) const {
 }
 
 std::vector<Descriptor> LayoutIndex::referrers(const Digest& subject) const {
-  const auto wanted = needle(subject_annotation, subject.text());
+  const auto wanted = mark(subject_annotation, subject.text());
   std::vector<Descriptor> out;
   for (const auto line : m_lines) {
     if (!contains(line, wanted)) continue;
@@ -145,26 +182,32 @@ void LayoutIndex::add(const Descriptor& entry) {
 }
 
 bool LayoutIndex::set_tag(std::string_view tag, const Descriptor& target) {
-  const auto before = tagged(tag);
-  if (before && before->digest == target.digest && before->size == target.size &&
-      before->media_type == target.media_type) {
-    return false;
+  return set_tags({{std::string{tag}, target}});
+}
+
+bool LayoutIndex::set_tags(Tags targets) {
+  std::set<std::string, std::less<>> wanted;
+  for (const auto& [tag, target] : targets) wanted.insert(tag);
+  for (const auto& [tag, before] : find_tags(wanted)) {
+    if (same(before, targets.find(tag)->second)) targets.erase(tag);
   }
-  const auto wanted = needle(tag_annotation, tag);
+  if (targets.empty()) return false;
   std::vector<Descriptor> left_behind;
   std::erase_if(m_lines, [&](std::string_view line) {
-    if (!contains(line, wanted)) return false;
+    if (!may_carry(line, targets)) return false;
     auto old = entry(line);
     const auto* name = annotation(old, tag_annotation);
-    if (name == nullptr || *name != tag) return false;
+    if (name == nullptr || !targets.contains(*name)) return false;
     old.annotations.erase(std::string{tag_annotation});
     if (annotation(old, subject_annotation) != nullptr) left_behind.push_back(std::move(old));
     return true;
   });
   for (const auto& old : left_behind) add(old);
-  auto tagged_entry = without_annotations(target);
-  tagged_entry.annotations.emplace(tag_annotation, tag);
-  add(tagged_entry);
+  for (const auto& [tag, target] : targets) {
+    auto tagged_entry = without_annotations(target);
+    tagged_entry.annotations.emplace(tag_annotation, tag);
+    add(tagged_entry);
+  }
   return true;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +27,8 @@ class LayoutIndex {
   LayoutIndex() = default;  ///< an empty one
   /// Error invalid_input naming `document`.
   LayoutIndex(std::string text, std::string document);
+  /// Some entries of such a file, as they stand there: what layout_lookup.hpp found of it.
+  LayoutIndex(std::vector<std::string> entries, std::string document);
   LayoutIndex(const LayoutIndex&) = delete;
   LayoutIndex& operator=(const LayoutIndex&) = delete;
   ~LayoutIndex() = default;
@@ -38,11 +42,22 @@ class LayoutIndex {
   /// Entries without a tag and without a subject annotation, at most `limit`: other tools' referrers may be among them.
   [[nodiscard]] std::vector<Descriptor> unmarked(std::size_t limit) const;
 
-  /// Both return whether anything changed. A tag that moves leaves a referrer behind as such.
+  /// Those of `wanted` that stand there: one pass over the entries, however many are asked for. Error conflict as
+  /// above.
+  using Tags = std::map<std::string, Descriptor, std::less<>>;
+  [[nodiscard]] Tags find_tags(const std::set<std::string, std::less<>>& wanted) const;
+
+  /// All return whether anything changed. A tag that moves leaves a referrer behind as such.
   bool set_tag(std::string_view tag, const Descriptor& target);
+  bool set_tags(Tags targets);
   bool add_referrer(const Digest& subject, const Descriptor& referrer);
 
   [[nodiscard]] std::string text() const;
+
+  /// An annotation as it stands in an entry of ours.
+  static std::string mark(std::string_view key, std::string_view value);
+  /// Those of its two annotations that may be in an entry; what looks like one may be a part of something else.
+  static std::vector<std::string_view> marks_in(std::string_view entry);
 
  private:
   void read_own(std::string_view entries);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -17,7 +18,7 @@
 #include "json/parse.hpp"
 #include "log/log.hpp"
 #include "oci/checked_source.hpp"
-#include "oci/layout_index.hpp"
+#include "oci/layout_lookup.hpp"
 #include "oci/manifest.hpp"
 #include "oci/media_types.hpp"
 #include "oci/referrers_index.hpp"
@@ -27,7 +28,7 @@ namespace capsule::oci {
 namespace {
 
 constexpr auto lock_patience = std::chrono::seconds{30};
-constexpr std::size_t max_unmarked = 256;  // entries of other tools that are looked into
+constexpr std::size_t always_listed_bytes = 16384;  // up to here index.json is kept exact at every moment
 constexpr std::string_view layout_file = R"({"imageLayoutVersion":"1.0.0"})";
 
 /// The writer's lock of one layout, shared by all stores of this process: flock alone would let a second store of the
@@ -63,17 +64,6 @@ void make_folder(const fs::Path& folder) {
   if (error) fs::throw_errno("create the folder", folder, error.value());
 }
 
-/// What a killed writer may have left between giving a new `target` its temporary name and its own. For the holder of
-/// the lock.
-void sweep(const fs::Path& target) {
-  const auto temporary = fmt::format(".{}.", target.filename().string());
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator{target.parent_path(), ignored}) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with(temporary) && name.ends_with(".tmp")) std::filesystem::remove(entry.path(), ignored);
-  }
-}
-
 void write_if_missing(const fs::Path& path, std::string_view content) {
   if (std::filesystem::exists(path)) return;
   fs::AtomicFile file{path};
@@ -87,7 +77,7 @@ void write_if_missing(const fs::Path& path, std::string_view content) {
 
 }  // namespace
 
-LayoutStore::LayoutStore(fs::Path folder) : m_folder(std::move(folder)) {
+LayoutStore::LayoutStore(fs::Path folder) : m_folder(std::move(folder)), m_pending(own_folder(m_folder) / "pending") {
   const auto path = m_folder / "oci-layout";
   if (!std::filesystem::exists(path)) {
     throw Error{ErrorKind::not_found, fmt::format("{} is no OCI image layout: nothing has been published there",
@@ -108,16 +98,26 @@ fs::Path LayoutStore::blob_path(const Digest& digest) const {
   return m_folder / "blobs" / digest.algorithm() / digest.hex();
 }
 
-std::string LayoutStore::index_text() const {
-  return fs::read_file(m_folder / "index.json", LayoutIndex::max_bytes);
+std::optional<Descriptor> LayoutStore::listed(std::string_view tag) const {
+  return read_index(m_folder, {LayoutIndex::mark(LayoutIndex::tag_annotation, tag)}).tagged(tag);
 }
 
 std::optional<Descriptor> LayoutStore::resolve(std::string_view tag) {
-  return LayoutIndex{index_text(), (m_folder / "index.json").string()}.tagged(tag);
+  // In this order: whoever takes the pending tags over writes index.json before he removes them.
+  auto pending = m_pending.find(tag);
+  auto there = listed(tag);
+  if (pending && pending->counts_beside(there)) return std::move(pending->target);
+  return there;
 }
 
 std::vector<std::string> LayoutStore::tags(std::string_view prefix) {
-  return LayoutIndex{index_text(), (m_folder / "index.json").string()}.tags(prefix);
+  auto out = m_pending.tags();
+  std::erase_if(out, [&](const std::string& tag) { return !tag.starts_with(prefix) || !resolve(tag); });
+  const auto in_index = read_whole_index(m_folder).tags(prefix);
+  out.insert(out.end(), in_index.begin(), in_index.end());
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 std::string LayoutStore::manifest(const Digest& digest) {
@@ -195,7 +195,7 @@ void LayoutStore::commit_blob(fs::AtomicFile& file, const Digest& digest, std::u
   }
   exclusively([&] {
     if (holds(digest, size)) return;  // another writer was faster
-    sweep(blob_path(digest));
+    fs::sweep_temporaries(blob_path(digest));
     file.commit(fs::AtomicFile::Overwrite::yes);
     log::warning("a damaged blob was written anew",
                  {{"digest", digest.text()}, {"registry", printable(m_folder.string(), 1024)}});
@@ -217,6 +217,50 @@ Descriptor LayoutStore::put_stream(std::string_view media_type, const std::funct
 
 Descriptor LayoutStore::put_manifest(std::string_view media_type, std::string_view bytes,
                                      std::optional<std::string_view> tag) {
+  auto out = store_manifest(media_type, bytes, tag);
+  if (!tag && !out.subject) return out.descriptor;
+  exclusively([&] {
+    auto index = read_whole_index(m_folder);
+    const auto taken_over = take_over_pending(index);
+    bool changed = tag && index.set_tag(*tag, out.descriptor);
+    if (out.subject) changed = index.add_referrer(*out.subject, out.descriptor) || changed;
+    if (!changed) return;
+    write_index(m_folder, index);
+    m_pending.remove(taken_over);
+  });
+  return out.descriptor;
+}
+
+Descriptor LayoutStore::put_listed_later(std::string_view media_type, std::string_view bytes, std::string_view tag) {
+  if (quick_index_size(m_folder).value_or(0) <= always_listed_bytes) return put_manifest(media_type, bytes, tag);
+  auto out = store_manifest(media_type, bytes, tag);
+  if (out.subject) return put_manifest(media_type, bytes, tag);
+  exclusively([&] {
+    const auto before = resolve(tag);
+    if (before && before->digest == out.descriptor.digest) return;
+    const auto there = listed(tag);
+    m_pending.put(tag, {out.descriptor, there ? std::optional{there->digest} : std::nullopt});
+  });
+  return out.descriptor;
+}
+
+/// Into `index`, what counts of the pending tags; returns all of them, for they go when it is written.
+std::vector<std::string> LayoutStore::take_over_pending(LayoutIndex& index) const {
+  auto tags = m_pending.tags();
+  const auto in_index = index.find_tags({tags.begin(), tags.end()});
+  LayoutIndex::Tags targets;
+  for (const auto& tag : tags) {
+    auto pending = m_pending.find(tag);
+    const auto there = in_index.find(tag);
+    if (pending && pending->counts_beside(there == in_index.end() ? std::nullopt : std::optional{there->second}))
+      targets.emplace(tag, std::move(pending->target));
+  }
+  index.set_tags(std::move(targets));
+  return tags;
+}
+
+LayoutStore::Stored LayoutStore::store_manifest(std::string_view media_type, std::string_view bytes,
+                                                std::optional<std::string_view> tag) {
   if (tag && !is_tag(*tag)) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no tag", printable(*tag))};
   Descriptor out{std::string{media_type}, crypto::sha256(bytes), bytes.size(), {}, {}, {}};
   const auto manifest = oci::parse_manifest(bytes, media_type, fmt::format("the manifest {}", out.digest.brief()));
@@ -225,16 +269,7 @@ Descriptor LayoutStore::put_manifest(std::string_view media_type, std::string_vi
   check_children(manifest);
   ViewSource source{as_bytes(bytes)};
   put_blob(out.digest, out.size, source);
-  if (!tag && !manifest.subject) return out;
-  exclusively([&] {
-    LayoutIndex index{index_text(), (m_folder / "index.json").string()};
-    bool changed = tag && index.set_tag(*tag, out);
-    if (manifest.subject) changed = index.add_referrer(manifest.subject->digest, out) || changed;
-    if (!changed) return;
-    sweep(m_folder / "index.json");
-    fs::write_file(m_folder / "index.json", index.text());
-  });
-  return out;
+  return {std::move(out), manifest.subject ? std::optional{manifest.subject->digest} : std::nullopt};
 }
 
 void LayoutStore::check_children(const Manifest& manifest) {
@@ -251,7 +286,8 @@ void LayoutStore::check_children(const Manifest& manifest) {
 }
 
 std::vector<Descriptor> LayoutStore::referrers(const Digest& subject, std::string_view artifact_type) {
-  const LayoutIndex index{index_text(), (m_folder / "index.json").string()};
+  const auto index =
+      read_index(m_folder, {LayoutIndex::mark(LayoutIndex::subject_annotation, subject.text()), std::string{no_mark}});
   auto candidates = worth_reading(index.referrers(subject), artifact_type);
   for (auto& other : index.unmarked(max_unmarked)) candidates.push_back(std::move(other));
   return checked_referrers(std::move(candidates), subject, artifact_type,

@@ -1,14 +1,18 @@
 #pragma once
 
 #include "fs/atomic_file.hpp"
+#include "oci/layout_index.hpp"
 #include "oci/manifest.hpp"
+#include "oci/pending_tags.hpp"
 #include "oci/store.hpp"
 
 namespace capsule::oci {
 
 /// One repository as an OCI image layout (image-spec 1.1) in a folder: `oci-layout`, `index.json`, `blobs/sha256/…`.
 /// Blobs appear whole and under their digest, index.json is replaced in one step, so that readers need no lock and a
-/// kill at any moment leaves a valid layout; writers of index.json take a lock on `oci-layout`.
+/// kill at any moment leaves a valid layout; writers of index.json take a lock on `oci-layout`. A large index.json is
+/// not read where an entry of it is enough (layout_lookup.hpp), and not written for a tag that is put with
+/// put_listed_later (pending_tags.hpp).
 class LayoutStore final : public Store {
  public:
   /// The layout must be there: Error not_found.
@@ -27,6 +31,7 @@ class LayoutStore final : public Store {
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
   Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
                           std::optional<std::string_view> tag) override;
+  Descriptor put_listed_later(std::string_view media_type, std::string_view bytes, std::string_view tag) override;
   std::vector<Descriptor> referrers(const Digest& subject, std::string_view artifact_type) override;
   std::vector<std::string> tags(std::string_view prefix) override;
   void exclusively(const std::function<void()>& work) override;
@@ -34,10 +39,18 @@ class LayoutStore final : public Store {
 
  private:
   [[nodiscard]] fs::Path blob_path(const Digest& digest) const;
-  [[nodiscard]] std::string index_text() const;
+  /// What index.json names.
+  [[nodiscard]] std::optional<Descriptor> listed(std::string_view tag) const;
+  struct Stored {
+    Descriptor descriptor;
+    std::optional<Digest> subject;
+  };
+  Stored store_manifest(std::string_view media_type, std::string_view bytes, std::optional<std::string_view> tag);
+  std::vector<std::string> take_over_pending(LayoutIndex& index) const;
   void check_children(const Manifest& manifest);
   void commit_blob(fs::AtomicFile& file, const Digest& digest, std::uint64_t size);
   fs::Path m_folder;
+  PendingTags m_pending;
 };
 
 }  // namespace capsule::oci

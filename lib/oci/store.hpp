@@ -60,6 +60,11 @@ class Store {
   /// be the given one.
   virtual Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
                                   std::optional<std::string_view> tag) = 0;
+  /// The same with a tag that is for our own programs: other tools may see it only once something else is put. What it
+  /// costs does not grow with the number of tags.
+  virtual Descriptor put_listed_later(std::string_view media_type, std::string_view bytes, std::string_view tag) {
+    return put_manifest(media_type, bytes, tag);
+  }
   /// The referrers of a manifest with their annotations, filtered by artifact type if one is given, in the order in
   /// which they were put; of more than 64 the first 32 (a publisher's signature) and the last 32 (the newest runs).
   /// Content of a known digest needs no list: read_text takes a digest.

@@ -2,10 +2,11 @@
 
     bench_index.py [--versions 10000] [--names 100000] [--folder DIR]
 
-Three versions come about as a user makes them; the others are written into the layout beside them, under a head that the
-same key signs, so that nothing tells them apart until somebody opens their records. What is read and written is counted
-by strace, by file: the documents of the index (head, page, record, and the manifests above them), for which there is a
-goal, and index.json of the layout, which a registry over HTTP has not. Exit code 1 if a goal is missed.
+Four versions come about as a user makes them, the last one once the others are there; those are written into the layout
+under a head that the same key signs, so that nothing tells them apart until somebody opens their records. What is read
+and written is counted by strace, by file: the documents of the index (head, page, record, and the manifests above them),
+and the layout's own files (index.json, what stands beside it, oci-layout), which a registry over HTTP has not. The goal
+is for both together. Exit code 1 if it is missed.
 """
 import argparse
 import collections
@@ -25,7 +26,7 @@ from registered import opened, signed  # noqa: E402
 from steps import BIN, environment, run  # noqa: E402
 
 KIND = "application/vnd.industriverse.capsule.index-{}.v1+json"
-GOAL = 64 << 10
+GOAL = 64  # KiB
 CALL = re.compile(r"(read|pread64|readv|write|pwrite64|writev|copy_file_range)\(\d+<([^>]*)>.*= (\d+)$")
 
 
@@ -113,11 +114,13 @@ class Registry:
     def documents(self):
         """Names of all blobs that belong to the index, as they are now."""
         layout = Layout(self.layout)
+        entries = [entry for entry in layout.index["manifests"] if (self.tag_of(entry) or "").startswith("index")]
+        waiting = self.layout / ".capsule-loop/pending"
+        entries += [json.loads(path.read_text())["descriptor"] for path in waiting.iterdir()] if waiting.is_dir() else []
         out = set()
-        for entry in layout.index["manifests"]:
-            if (self.tag_of(entry) or "").startswith("index"):
-                out.add(entry["digest"][7:])
-                out.update(layer["digest"][7:] for layer in layout.document(entry)["layers"])
+        for entry in entries:
+            out.add(entry["digest"][7:])
+            out.update(layer["digest"][7:] for layer in layout.document(entry)["layers"])
         return out
 
 
@@ -137,8 +140,8 @@ def measure(registry, *arguments, also=()):
         if not found or str(registry.layout) not in found[2]:
             continue
         way = "read" if "read" in found[1] else "written"
-        if "index.json" in found[2] or (way == "written" and "blobs" not in found[2]):
-            out["index.json", way] += int(found[3])
+        if "/blobs/" not in found[2]:
+            out["layout", way] += int(found[3])
         elif way == "read" and Path(found[2]).name in documents:
             out["documents", way] += int(found[3])
     # A new blob has no name while it is written.
@@ -158,10 +161,11 @@ def main():
         first = registry.publish("1.0.0")
         registry.step("register", first, "--state", registry.state)
         registry.step("register", registry.publish("1.1.0"), "--state", registry.state)
-        reference = registry.publish("1.2.0")
+        registry.step("register", registry.publish("1.2.0"), "--state", registry.state)
         registry.fill(options.versions, options.names)
-        print(f"| index of {options.versions} versions among {options.names} names, KiB | of the index | wanted | "
-              "of index.json |\n|---|---|---|---|")
+        reference = registry.publish("1.3.0")
+        print(f"| index of {options.versions} versions among {options.names} names, KiB | of the index | of the layout | "
+              "together | wanted |\n|---|---|---|---|---|")
         where = ("--registry", registry.place)
         for what, arguments in (("resolve a version", ("resolve", "capsule://demo:1.0.0", *where)),
                                 ("resolve a digest", ("resolve", f"capsule://demo@{first.split('@')[1]}", *where)),
@@ -169,9 +173,9 @@ def main():
                                 ("register a version", (reference,)), ("register it again", (reference,))):
             seen = measure(registry, *arguments, also=[first.rpartition(":")[2]])
             for way in ("read", "written"):
-                size = seen["documents", way]
-                missed += size > GOAL
-                print(f"| {what}: {way} | {size / 1024:.1f} | ≤ {GOAL >> 10} | {seen['index.json', way] / 1024:.1f} |")
+                own, layout = seen["documents", way] / 1024, seen["layout", way] / 1024
+                missed += own + layout > GOAL
+                print(f"| {what}: {way} | {own:.1f} | {layout:.1f} | {own + layout:.1f} | ≤ {GOAL} |")
     return 1 if missed else 0
 
 
