@@ -8,7 +8,7 @@ USER = 65532
 WORK = "work"
 
 # Linked into the programs, as archives or as headers: no file of theirs is in an image, their licences are. (Boost's licence does not ask for that.)
-COMPILED_IN = ("libarchive-dev", "libcli11-dev", "libdeflate-dev", "liblzma-dev", "libsqlite3-dev", "libyaml-cpp-dev", "libzstd-dev",
+COMPILED_IN = ("libarchive-dev", "libcli11-dev", "libdeflate-dev", "liblzma-dev", "libp11-kit-dev", "libsqlite3-dev", "libyaml-cpp-dev", "libzstd-dev",
                "nlohmann-json3-dev")
 # Programs and modules that were linked before glibc 2.34 (a token's PKCS#11 module, for one) ask for these by name.
 OF_OLDER_PROGRAMS = ("libdl.so.2", "libpthread.so.0", "librt.so.1")

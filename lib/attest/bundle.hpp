@@ -33,7 +33,7 @@ struct Bundle {
   static Bundle parse(std::string_view text, std::string_view what);
 };
 
-/// Signs a file: a message signature; where the key cannot sign a digest (Ed25519, P-384), a statement (predicate type
+/// Signs a file: a message signature; where the key cannot sign a digest (Ed25519), a statement (predicate type
 /// `signature_predicate`, empty predicate) about `digest`, whose subject is `name`.
 std::string sign_file(const Digest& digest, std::string_view name, const crypto::Signer& signer);
 

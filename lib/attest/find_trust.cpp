@@ -51,7 +51,7 @@ TrustPolicy find_trust(const std::string& trust_option, const std::string& key_o
   if (!trust_option.empty() && !key_option.empty()) {
     throw Error{ErrorKind::usage, "--trust and --key cannot both be given: choose one"};
   }
-  if (!key_option.empty()) return TrustPolicy::from_key(crypto::PublicKey::from_file(key_option));
+  if (!key_option.empty()) return TrustPolicy::from_key(crypto::read_public_key(key_option));
   if (!trust_option.empty()) {
     std::error_code error;
     const auto plain = [](const fs::Path& path) { return std::filesystem::absolute(path).lexically_normal(); };

@@ -63,6 +63,21 @@ SignaturePtr parse_ecdsa(KeyType type, ByteView signature) {
   return good ? std::move(parsed) : nullptr;
 }
 
+Bytes der_of_r_and_s(KeyType type, ByteView r_and_s) {
+  const std::size_t size = type == KeyType::ecdsa_p256 ? 32 : 48;
+  if (r_and_s.size() != 2 * size) return {};
+  const auto number = [](ByteView bytes) {
+    return checked(NumberPtr{BN_bin2bn(raw(bytes), static_cast<int>(bytes.size()), nullptr)}, "make a number");
+  };
+  auto r = number(r_and_s.first(size));
+  auto s = number(r_and_s.subspan(size));
+  const auto signature = checked(SignaturePtr{ECDSA_SIG_new()}, "make a signature");
+  check(ECDSA_SIG_set0(signature.get(), r.get(), s.get()), "fill a signature");
+  (void)r.release();  // ECDSA_SIG_set0 took both
+  (void)s.release();
+  return encode(signature.get());
+}
+
 Bytes with_low_s(KeyType type, ByteView signature) {
   const auto parsed = checked(parse_ecdsa(type, signature), "read its own signature");
   const auto* order = order_of(type);

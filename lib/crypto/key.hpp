@@ -15,7 +15,7 @@ enum class KeyType { ecdsa_p256, ecdsa_p384, rsa, ed25519 };
 std::string_view name_of(KeyType type) noexcept;  ///< "ecdsa-p256", "ecdsa-p384", "rsa", "ed25519"
 
 /// What a signature is over: bytes in memory, or the SHA-256 of bytes that went by already (a package of gigabytes).
-/// Only ECDSA P-256 and RSA can sign and verify the latter. Does not own the bytes.
+/// Ed25519 cannot sign and verify the latter. Does not own the bytes.
 class Message {
  public:
   Message(ByteView bytes) : m_bytes(bytes) {}
@@ -32,8 +32,8 @@ class Message {
 /// Whether keys of this type sign a SHA-256 (Message).
 bool signs_digests(KeyType type) noexcept;
 
-/// A public key. Signatures: ECDSA with SHA-256 (P-384: SHA-384) in DER, RSA PKCS#1 v1.5 with SHA-256 (at least 2048
-/// bits), Ed25519 (RFC 8032).
+/// A public key. Signatures: ECDSA with SHA-256 in DER, RSA PKCS#1 v1.5 with SHA-256 (at least 2048 bits), Ed25519 (RFC
+/// 8032). Of a P-384 key SHA-384, which other tools use with it, is accepted too.
 class PublicKey {
  public:
   /// From a PEM SubjectPublicKeyInfo ("BEGIN PUBLIC KEY"). Error usage naming `what` for anything else: another type, a
@@ -74,9 +74,14 @@ class Signer {
   [[nodiscard]] virtual Bytes sign(const Message& message) const = 0;
 };
 
-/// Opens what --key names: a PEM private key file (PKCS#8, encrypted PKCS#8, SEC1, PKCS#1). `passphrase` is asked for
-/// only when the key is encrypted; a wrong one is Error denied, a missing one Error usage that says how to give it.
-std::unique_ptr<Signer> open_signer(const std::string& key, const std::optional<Secret>& passphrase);
+/// Opens what --key names: a PEM private key file (PKCS#8, encrypted PKCS#8, SEC1, PKCS#1) or a key on a token
+/// (token_key.hpp). `secret` is the passphrase of an encrypted file, or the token's PIN where the URI names no file
+/// with it; a wrong one is tried once: Error denied. A missing one is Error usage that says how to give it.
+std::unique_ptr<Signer> open_signer(const std::string& key, const std::optional<Secret>& secret);
+
+/// The public key that --key names: a PEM file (PublicKey::from_file) or one on a token, for which no PIN is needed
+/// where it is public there.
+PublicKey read_public_key(const std::string& key);
 
 struct KeyPair {
   Secret private_pem;  ///< PKCS#8

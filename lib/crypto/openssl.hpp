@@ -93,15 +93,19 @@ KeyType accepted_type(evp_pkey_st* key, std::string_view what);
 /// DER SubjectPublicKeyInfo of a key.
 Bytes spki_of(evp_pkey_st* key);
 
-/// The bytes that ECDSA and RSA sign: the message's hash by the key's type. Empty where the message is a digest that
-/// this type of key cannot sign.
-Bytes hash_for(KeyType type, const Message& message);
-const evp_md_st* method_for(KeyType type);
+/// The bytes that ECDSA and RSA sign: the message's SHA-256.
+Bytes hash_of(const Message& message);
 
 /// Strict DER of an ECDSA signature, r and s in [1, n−1]; null for anything else.
 SignaturePtr parse_ecdsa(KeyType type, ByteView signature);
 /// The same signature with s ≤ n/2, in DER.
 Bytes with_low_s(KeyType type, ByteView signature);
+
+/// The DER form of r ‖ s, two numbers of the curve's size, as tokens give a signature; empty for anything else.
+Bytes der_of_r_and_s(KeyType type, ByteView r_and_s);
+
+/// DER SubjectPublicKeyInfo of an RSA key, from two big-endian numbers.
+Bytes rsa_spki(ByteView modulus, ByteView exponent);
 
 /// One block of a PEM file.
 struct PemBlock {

@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -20,6 +21,13 @@ namespace capsule::crypto {
 namespace {
 
 constexpr std::string_view accepted_kinds = "accepted are ECDSA P-256 and P-384, RSA of 2048 to 8192 bits, and Ed25519";
+
+struct FreeParams {
+  void operator()(OSSL_PARAM_BLD* builder) const noexcept { OSSL_PARAM_BLD_free(builder); }
+  void operator()(OSSL_PARAM* parameters) const noexcept { OSSL_PARAM_free(parameters); }
+};
+using ParamBuilderPtr = std::unique_ptr<OSSL_PARAM_BLD, FreeParams>;
+using ParamsPtr = std::unique_ptr<OSSL_PARAM, FreeParams>;
 
 [[noreturn]] void refuse(std::string_view what, std::string_view reason) {
   ERR_clear_error();
@@ -71,14 +79,22 @@ bool verify_ed25519(EVP_PKEY* key, ByteView message, ByteView signature) {
   return EVP_DigestVerify(context.get(), raw(signature), signature.size(), raw(message), message.size()) == 1;
 }
 
-bool verify_hash(const PublicKey::Impl& key, ByteView hash, ByteView signature) {
+bool verify_hash(const PublicKey::Impl& key, const EVP_MD* method, ByteView hash, ByteView signature) {
   const auto context = checked(KeyContextPtr{EVP_PKEY_CTX_new(key.key.get(), nullptr)}, "make a verifier");
   check(EVP_PKEY_verify_init(context.get()), "begin a verification");
   if (key.type == KeyType::rsa) {
     check(EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING), "choose a padding");
   }
-  check(EVP_PKEY_CTX_set_signature_md(context.get(), method_for(key.type)), "choose a digest");
+  check(EVP_PKEY_CTX_set_signature_md(context.get(), method), "choose a digest");
   return EVP_PKEY_verify(context.get(), raw(signature), signature.size(), raw(hash), hash.size()) == 1;
+}
+
+Bytes hash_by(const EVP_MD* method, ByteView bytes) {
+  Bytes hash(EVP_MAX_MD_SIZE);
+  unsigned size = 0;
+  check(EVP_Digest(bytes.data(), bytes.size(), raw(hash), &size, method, nullptr), "hash a message");
+  hash.resize(size);
+  return hash;
 }
 
 }  // namespace
@@ -98,7 +114,7 @@ std::string_view name_of(KeyType type) noexcept {
 }
 
 bool signs_digests(KeyType type) noexcept {
-  return type == KeyType::ecdsa_p256 || type == KeyType::rsa;
+  return type != KeyType::ed25519;
 }
 
 KeyType accepted_type(EVP_PKEY* key, std::string_view what) {
@@ -118,18 +134,26 @@ Bytes spki_of(EVP_PKEY* key) {
   return {view.begin(), view.end()};
 }
 
-const EVP_MD* method_for(KeyType type) {
-  return type == KeyType::ecdsa_p384 ? sha384_method() : sha256_method();
+Bytes rsa_spki(ByteView modulus, ByteView exponent) {
+  start_openssl();
+  const auto number = [](ByteView bytes) {
+    return checked(NumberPtr{BN_bin2bn(raw(bytes), static_cast<int>(bytes.size()), nullptr)}, "make a number");
+  };
+  const auto n = number(modulus);
+  const auto e = number(exponent);
+  const auto builder = checked(ParamBuilderPtr{OSSL_PARAM_BLD_new()}, "describe a key");
+  check(OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()), "describe a key");
+  check(OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()), "describe a key");
+  const auto parameters = checked(ParamsPtr{OSSL_PARAM_BLD_to_param(builder.get())}, "describe a key");
+  const auto context = checked(KeyContextPtr{EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr)}, "make a key");
+  check(EVP_PKEY_fromdata_init(context.get()), "make a key");
+  EVP_PKEY* key = nullptr;
+  check(EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()), "make a key");
+  return spki_of(KeyPtr{key}.get());
 }
 
-Bytes hash_for(KeyType type, const Message& message) {
-  if (message.sha256()) return signs_digests(type) ? from_hex(message.sha256()->hex()) : Bytes{};
-  Bytes hash(EVP_MAX_MD_SIZE);
-  unsigned size = 0;
-  check(EVP_Digest(message.bytes().data(), message.bytes().size(), raw(hash), &size, method_for(type), nullptr),
-        "hash a message");
-  hash.resize(size);
-  return hash;
+Bytes hash_of(const Message& message) {
+  return message.sha256() ? from_hex(message.sha256()->hex()) : hash_by(sha256_method(), message.bytes());
 }
 
 PublicKey::PublicKey(std::shared_ptr<const Impl> impl) : m_impl(std::move(impl)) {}
@@ -187,8 +211,9 @@ bool PublicKey::verify(const Message& message, ByteView signature) const {
     }
     const bool is_ecdsa = type() != KeyType::rsa;
     if (is_ecdsa && !parse_ecdsa(type(), signature)) return false;
-    const auto hash = hash_for(type(), message);
-    return !hash.empty() && verify_hash(*m_impl, hash, signature);
+    if (verify_hash(*m_impl, sha256_method(), hash_of(message), signature)) return true;
+    return type() == KeyType::ecdsa_p384 && !message.sha256() &&
+           verify_hash(*m_impl, sha384_method(), hash_by(sha384_method(), message.bytes()), signature);
   }();
   ERR_clear_error();
   return good;

@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "crypto/openssl.hpp"
+#include "crypto/token_key.hpp"
 #include "fs/fd.hpp"
 
 namespace capsule::crypto {
@@ -34,7 +35,7 @@ class PemSigner final : public Signer {
     if (message.sha256() && !signs_digests(m_type)) {
       throw std::logic_error{fmt::format("a key of type {} cannot sign a digest", name_of(m_type))};
     }
-    auto signature = m_type == KeyType::ed25519 ? sign_bytes(message.bytes()) : sign_hash(hash_for(m_type, message));
+    auto signature = m_type == KeyType::ed25519 ? sign_bytes(message.bytes()) : sign_hash(hash_of(message));
     if (m_type == KeyType::ecdsa_p256 || m_type == KeyType::ecdsa_p384) signature = with_low_s(m_type, signature);
     if (!m_public.verify(message, signature)) {
       throw Error{ErrorKind::usage,
@@ -61,7 +62,7 @@ class PemSigner final : public Signer {
     if (m_type == KeyType::rsa) {
       check(EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING), "choose a padding");
     }
-    check(EVP_PKEY_CTX_set_signature_md(context.get(), method_for(m_type)), "choose a digest");
+    check(EVP_PKEY_CTX_set_signature_md(context.get(), sha256_method()), "choose a digest");
     std::size_t size = 0;
     check(EVP_PKEY_sign(context.get(), nullptr, &size, raw(hash), hash.size()), "size a signature");
     Bytes signature(size);
@@ -115,17 +116,19 @@ void write_encrypted(BIO* bio, EVP_PKEY* key, const Secret& passphrase) {
 
 }  // namespace
 
-std::unique_ptr<Signer> open_signer(const std::string& key, const std::optional<Secret>& passphrase) {
-  if (key.starts_with("pkcs11:")) {
-    throw Error{ErrorKind::usage, "keys on a token (pkcs11:) are not supported; give a PEM private key file"};
-  }
+std::unique_ptr<Signer> open_signer(const std::string& key, const std::optional<Secret>& secret) {
+  if (is_pkcs11_uri(key)) return open_token_signer(key, secret);
   auto file = as_usage("", [&] { return fs::FileSource{key}; });
   WipedBuffer buffer{max_key_file + 1};
   const auto size = read_fully(file, buffer.bytes());
   if (size > max_key_file) {
     throw Error{ErrorKind::usage, fmt::format("{}: too large for a key (64 KiB at most)", printable(key, 1024))};
   }
-  return std::make_unique<PemSigner>(read_private_key(buffer.bytes().first(size), passphrase, key), key);
+  return std::make_unique<PemSigner>(read_private_key(buffer.bytes().first(size), secret, key), key);
+}
+
+PublicKey read_public_key(const std::string& key) {
+  return is_pkcs11_uri(key) ? read_token_key(key) : PublicKey::from_file(key);
 }
 
 KeyPair generate_key(KeyType type, const std::optional<Secret>& passphrase) {

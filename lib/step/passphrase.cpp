@@ -1,36 +1,23 @@
 #include "step/passphrase.hpp"
 
-#include <fmt/format.h>
-
-#include <array>
 #include <cstdlib>
-#include <cstring>
-#include <string_view>
+#include <filesystem>
 
 #include "core/error.hpp"
-#include "fs/fd.hpp"
+#include "fs/secret_file.hpp"
 
 namespace capsule::step {
 
 namespace {
 
-constexpr std::size_t max_passphrase = 1024;
+bool is_given(const std::string& file, MissingFile missing) {
+  return !file.empty() && (missing == MissingFile::is_error || std::filesystem::exists(file));
+}
 
-Secret read_secret_file(const std::string& file) {
-  auto source = as_usage("", [&] { return fs::FileSource{file}; });
-  std::array<char, max_passphrase + 3> buffer{};  // room for a line's end, and for one byte too many
-  auto size = read_fully(source, std::as_writable_bytes(std::span{buffer}));
-  if (size > 0 && buffer.at(size - 1) == '\n') --size;
-  if (size > 0 && buffer.at(size - 1) == '\r') --size;
-  const bool fits =
-      size > 0 && size <= max_passphrase && std::string_view{buffer.data(), size}.find('\n') == std::string_view::npos;
-  Secret secret{fits ? std::string{buffer.data(), size} : std::string{}};
-  ::explicit_bzero(buffer.data(), buffer.size());
-  if (!fits) {
-    throw Error{ErrorKind::usage, fmt::format("{}: one line of 1 to {} bytes is wanted, the passphrase",
-                                              printable(file, 1024), max_passphrase)};
-  }
-  return secret;
+std::optional<Secret> secret_in(const char* variable) {
+  const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return Secret{value};
 }
 
 }  // namespace
@@ -43,11 +30,25 @@ CLI::Option* add_passphrase_option(CLI::App& app, std::string& file) {
 }
 
 std::optional<Secret> read_passphrase(const std::string& file, MissingFile missing) {
-  if (!file.empty() && (missing == MissingFile::is_error || std::filesystem::exists(file)))
-    return read_secret_file(file);
-  const char* value = std::getenv("CAPSULE_PASSPHRASE");  // NOLINT(concurrency-mt-unsafe)
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return Secret{value};
+  if (is_given(file, missing)) return fs::read_secret_file(file, "the passphrase");
+  return secret_in("CAPSULE_PASSPHRASE");
+}
+
+CLI::Option* add_pkcs11_module_option(CLI::App& app, std::string& module) {
+  return app
+      .add_option("--pkcs11-module", module,
+                  "The vendor's PKCS#11 library, for a key on a token, unless its pkcs11: URI has module-path")
+      ->type_name("PATH");
+}
+
+std::optional<Secret> read_key_secret(const std::string& key, const std::string& file, MissingFile missing) {
+  if (!key.starts_with("pkcs11:")) return read_passphrase(file, missing);
+  if (is_given(file, missing)) {
+    throw Error{ErrorKind::usage,
+                "--passphrase-file is for a PEM key; the PIN of a token comes from pin-source in its URI, or from "
+                "CAPSULE_PKCS11_PIN"};
+  }
+  return secret_in("CAPSULE_PKCS11_PIN");
 }
 
 }  // namespace capsule::step

@@ -9,13 +9,14 @@
 #include "json/parse.hpp"
 #include "process/process.hpp"
 #include "workflow/executor.hpp"
+#include "workflow/token_access.hpp"
 
 namespace capsule::workflow {
 
 namespace {
 
 /// What of our environment a step may see: where its user's configuration and credentials are, how he reaches
-/// registries, and nothing that is secret itself.
+/// registries, and nothing that is secret itself. (What a key on a token needs: token_access.hpp.)
 constexpr std::array passed_on{"PATH",
                                "HOME",
                                "LANG",
@@ -31,11 +32,18 @@ constexpr std::array passed_on{"PATH",
                                "CAPSULE_REGISTRY_CA",
                                "CAPSULE_REGISTRY_TIMEOUT"};
 
+const char* own_variable(const char* name) {
+  return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+}
+
 std::map<std::string, std::string> environment_of(const StepCommand& command) {
   std::map<std::string, std::string> out;
-  for (const char* name : passed_on) {
-    if (const char* value = std::getenv(name); value != nullptr)
-      out.emplace(name, value);  // NOLINT(concurrency-mt-unsafe)
+  const auto pass_on = [&out](const char* name) {
+    if (const char* value = own_variable(name); value != nullptr) out.emplace(name, value);
+  };
+  for (const char* name : passed_on) pass_on(name);
+  if (names_token_key(command)) {
+    for (const char* name : token_variables) pass_on(name);
   }
   for (const auto& [name, value] : command.environment) out.insert_or_assign(name, value);
   return out;
@@ -77,6 +85,8 @@ StepResult ProcessExecutor::execute(const StepCommand& command, const std::funct
                 fmt::format("the step's program {} is not there: is it built, or installed beside capsule-run?",
                             printable(program.string(), 1024))};
   }
+  const char* const module = own_variable("CAPSULE_PKCS11_MODULE");
+  check_module(command, module == nullptr ? "" : module);
   process::Command child;
   child.program = program.string();
   child.arguments = command.arguments;

@@ -8,6 +8,7 @@
 #include "attest/own_key.hpp"
 #include "bundle_anchoring.hpp"
 #include "core/error.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "image/published_package.hpp"
 #include "proof/bundle.hpp"
 #include "step/passphrase.hpp"
@@ -79,9 +80,10 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--log", options.log, "Folder of a transparency log (C2SP tlog-tiles); made if it is missing")
       ->type_name("DIR");
   app.add_option("--log-key", options.log_key,
-                 "Ed25519 private key of that log, PEM [STATE/secrets/capsule-key-log/key.pem]")
+                 "Ed25519 private key of that log, PEM or pkcs11: on a token [STATE/secrets/capsule-key-log/key.pem]")
       ->type_name("FILE");
   step::add_passphrase_option(app, options.passphrase_file);
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   app.add_option("--log-name", options.log_name, "Name of that log in its checkpoints and in log:<name>")
       ->capture_default_str()
       ->type_name("NAME");
@@ -119,8 +121,9 @@ void run(const Options& options, step::Context& step) {
 
   std::unique_ptr<crypto::Signer> log_signer;
   if (!options.log.empty()) {
-    log_signer = crypto::open_signer(attest::own_key(options.log_key, state, attest::Role::log),
-                                     step::read_passphrase(options.passphrase_file));
+    const auto key =
+        crypto::with_module(attest::own_key(options.log_key, state, attest::Role::log), options.pkcs11_module);
+    log_signer = crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file));
   }
   const auto anchors = choose_anchors(options, state, opened.policy.anchors, log_signer.get());
   const auto subject = image::find_index(*store, reference);

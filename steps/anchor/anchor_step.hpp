@@ -13,6 +13,7 @@ struct Options {
   std::string trust;
   std::string log;
   std::string log_key;
+  std::string pkcs11_module;
   std::string passphrase_file;
   std::string log_name = "local";
   capsule::step::RegistryOptions registries;

@@ -11,6 +11,7 @@
 #include "core/semver.hpp"
 #include "core/time.hpp"
 #include "crypto/hash.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "deploy/run_ledger.hpp"
 #include "deploy/run_parameters.hpp"
 #include "deploy/this_host.hpp"
@@ -25,6 +26,7 @@
 #include "make_run.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
+#include "step/passphrase.hpp"
 #include "step/values.hpp"
 #include "warm_pool.hpp"
 
@@ -115,10 +117,13 @@ void define_options(CLI::App& app, Options& options) {
                  "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it")
       ->type_name("REFERENCE");
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
-  app.add_option("--key", options.key,
-                 "Public key (PEM) that must have signed the capsule; short for a trust policy with one key")
+  app.add_option(
+         "--key", options.key,
+         "Public key (PEM, or pkcs11: on a token) that must have signed the capsule; short for a trust policy with "
+         "one key")
       ->type_name("FILE")
       ->excludes("--trust");
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   app.add_option("--target", options.target, "Where to deploy to")->capture_default_str()->type_name("this-machine");
   app.add_option("--allow-unmet", options.allow_unmet,
                  "A requirement to go without, as the manifest writes it; repeatable, or separated by commas; the run "
@@ -187,7 +192,8 @@ void run(const Options& options, step::Context& step) {
                 "under it"};
   const auto parameters = parse_parameters(options.parameters);
   const auto state = options.state.empty() ? step::default_state_folder() : options.state;
-  const auto trust = attest::find_trust(options.trust, options.key, state.string());
+  const auto trust =
+      attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
   const auto target = open_target(options, state, trust);
   const auto store = oci::open_store(reference.registry, reference.name);
   const auto folder = deployment_folder(state, reference.name);

@@ -14,6 +14,7 @@ struct Options {
   std::string reference;
   std::string trust;
   std::string key;
+  std::string pkcs11_module;
   std::string target = "this-machine";
   std::vector<std::string> allow_unmet;
   std::string parameters = "{}";

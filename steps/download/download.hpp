@@ -23,6 +23,7 @@ struct Options {
   std::string registry;
   std::string trust;
   std::string key;
+  std::string pkcs11_module;
   capsule::step::RegistryOptions registries;
   std::string patience;  ///< longest silence of a server, a duration; empty: 30 s
   capsule::fs::Path state;

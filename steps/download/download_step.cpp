@@ -6,6 +6,7 @@
 #include "core/time.hpp"
 #include "http/curl_client.hpp"
 #include "index/uri.hpp"
+#include "step/passphrase.hpp"
 #include "step/values.hpp"
 
 namespace download {
@@ -40,9 +41,11 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--trust", options.trust,
                  "Trust policy: whose index of a capsule:// URI, and which further signers of a package")
       ->type_name("FILE");
-  app.add_option("--key", options.key, "Public key for that index, instead of a trust policy")
+  app.add_option("--key", options.key,
+                 "Public key (PEM, or pkcs11: on a token) for that index, instead of a trust policy")
       ->type_name("PUB")
       ->excludes("--trust");
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   app.add_option("--max-bytes", options.max_bytes, "Largest package that is accepted, in bytes [64 GiB]")
       ->type_name("N")
       ->check(step::whole_number(1, std::numeric_limits<std::int64_t>::max()));

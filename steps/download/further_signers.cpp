@@ -3,6 +3,7 @@
 #include "attest/trust_policy.hpp"
 #include "capsule/package_head.hpp"
 #include "core/error.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "image/signature_files.hpp"
 #include "log/log.hpp"
 
@@ -13,7 +14,8 @@ using namespace capsule;
 std::vector<std::string> wanted_bundles(const fs::Path& package, const Options& options) {
   std::vector<std::string> out;
   try {
-    const auto trust = attest::find_trust(options.trust, options.key, options.state.string());
+    const auto trust = attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module),
+                                          options.state.string());
     fs::FileSource source{package};
     const auto name = read_package_head(source).manifest.name;
     const auto signers = trust.signers(attest::Role::capsule, name);

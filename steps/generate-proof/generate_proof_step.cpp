@@ -6,6 +6,7 @@
 #include "attest/trust_policy.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "process/process.hpp"
 #include "proof/proof_service.hpp"
 #include "prove.hpp"
@@ -89,9 +90,11 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("DIGEST")
       ->required();
   app.add_option("--key", options.key,
-                 "Private key (PEM) that signs the proof bundle [STATE/secrets/capsule-key-proof/key.pem]")
+                 "Private key (PEM, or pkcs11: on a token) that signs the proof bundle ["
+                 "STATE/secrets/capsule-key-proof/key.pem]")
       ->type_name("KEY");
   step::add_passphrase_option(app, options.passphrase_file);
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   app.add_option("--trust", options.trust, "Trust policy: whose capsules may run, who signs proofs")->type_name("FILE");
   app.add_option("--proof-service", options.proof_service, "Proof service [our own, started for this]")
       ->type_name("URL");
@@ -126,8 +129,9 @@ void run(const Options& given, step::Context& step) {
   auto options = given;
   if (options.state.empty()) options.state = step::default_state_folder();
   const auto trust = attest::find_trust(options.trust, "", options.state.string());
-  const auto signer = crypto::open_signer(attest::own_key(options.key, options.state, attest::Role::proof),
-                                          step::read_passphrase(options.passphrase_file));
+  const auto key =
+      crypto::with_module(attest::own_key(options.key, options.state, attest::Role::proof), options.pkcs11_module);
+  const auto signer = crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file));
   const auto done = prove(task_of(options, trust, *signer, step.progress()));
   if (done)
     report(*done, step);

@@ -15,6 +15,7 @@ struct Options {
   std::string reference;
   std::string run_record;
   std::string key;
+  std::string pkcs11_module;
   std::string passphrase_file;
   std::string trust;
   std::string utid;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "crypto/pkcs11_uri.hpp"
 #include "publish.hpp"
+#include "step/passphrase.hpp"
 
 namespace publish {
 
@@ -44,7 +46,9 @@ void define_options(CLI::App& app, Options& options) {
                  "Where to: oci://HOST[:PORT]/BASE, or oci-layout:DIR, one OCI layout per name at DIR/<name>/")
       ->type_name("REGISTRY")
       ->required();
-  app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
+  app.add_option("--key", options.key, "Public key (PEM, or pkcs11: on a token) that must have signed")
+      ->type_name("PUB");
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
       ->type_name("FILE")
       ->excludes("--key");
@@ -69,7 +73,8 @@ void run(const Options& options, step::Context& step) {
   const auto access = std::make_shared<oci::Access>(*options.registries.access());
   access->uploads = (state / "uploads").string();
   const auto registry = oci::RegistryLocation::parse(options.registry, access);
-  const auto policy = attest::find_trust(options.trust, options.key, state.string());
+  const auto policy =
+      attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
   const image::WorkingStore store{options.store.empty() ? state / "store" : options.store};
   const auto input = image::locate_capsule(options.capsule, store, registry.shared_access());
   const auto done = publish({*input, policy, registry, step.progress()});

@@ -12,6 +12,7 @@ struct Options {
   std::string capsule;
   std::string registry;
   std::string key;
+  std::string pkcs11_module;
   std::string trust;
   capsule::fs::Path store;  ///< empty: STATE/store
   capsule::step::RegistryOptions registries;

@@ -30,10 +30,12 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--receipts", options.receipts, "Digests of the anchor receipts, separated by commas")
       ->delimiter(',')
       ->type_name("DIGEST,…");
-  app.add_option("--key", options.key,
-                 "Private key (PEM) that signs the index [STATE/secrets/capsule-key-index/key.pem]")
+  app.add_option(
+         "--key", options.key,
+         "Private key (PEM, or pkcs11: on a token) that signs the index [STATE/secrets/capsule-key-index/key.pem]")
       ->type_name("FILE");
   step::add_passphrase_option(app, options.passphrase_file);
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   add_shared(app, options);
 
   auto* resolve =

@@ -13,6 +13,7 @@ struct Options {
   std::string proof_bundle;
   std::vector<std::string> receipts;
   std::string key;
+  std::string pkcs11_module;
   std::string passphrase_file;
   std::string registry;
   std::string trust;

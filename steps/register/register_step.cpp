@@ -7,6 +7,7 @@
 #include "attest/own_key.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "deploy/proofed_deployment.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
@@ -22,8 +23,9 @@ using namespace capsule;
 namespace {
 
 std::unique_ptr<crypto::Signer> open_index_signer(const Options& options) {
-  const auto passphrase = step::read_passphrase(options.passphrase_file, step::MissingFile::is_none);
-  return crypto::open_signer(attest::own_key(options.key, options.state_folder(), attest::Role::index), passphrase);
+  const auto key = crypto::with_module(attest::own_key(options.key, options.state_folder(), attest::Role::index),
+                                       options.pkcs11_module);
+  return crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file, step::MissingFile::is_none));
 }
 
 std::string joined_chains(const std::vector<index::AnchorEntry>& anchors) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "keygen.hpp"
 #include "log/log.hpp"
 #include "sign_package.hpp"
@@ -61,18 +62,9 @@ void refuse_folder(const std::string& prefix) {
                           capsule::printable((std::filesystem::path{prefix} / "key").string(), 1024))};
 }
 
-}  // namespace
-
-CLI::App* define_options(CLI::App& app, Options& options) {
-  app.add_option("PACKAGE", options.package, "The package to sign, in place")->type_name("PATH");
-  app.add_option("--key", options.key, "PEM file with the private key (ECDSA P-256, RSA of 2048 bits or more, Ed25519)")
-      ->type_name("KEY.pem");
-  capsule::step::add_passphrase_option(app, options.passphrase_file);
-  app.add_flag("--replace", options.replace,
-               "Put this key's signature in the place of another's, instead of beside it");
+const CLI::App* define_keygen(CLI::App& app, KeygenOptions& wanted) {
   auto* keygen = app.add_subcommand("keygen", "Make a key pair, or all keys that the loop needs on one machine");
   keygen->fallthrough();  // --output and --outputs, behind the subcommand too
-  auto& wanted = options.keygen;
   keygen->add_option("--out", wanted.out, "Write PREFIX.pem (private) and PREFIX.pub.pem; what is there is kept")
       ->type_name("PREFIX");
   keygen
@@ -93,6 +85,30 @@ CLI::App* define_options(CLI::App& app, Options& options) {
   return keygen;
 }
 
+const CLI::App* define_list_keys(CLI::App& app, ListKeysOptions& options) {
+  auto* list = app.add_subcommand("list-keys", "List the keys of a PKCS#11 token; without its PIN, the public ones");
+  list->fallthrough();
+  list->add_option("--key", options.key, "Which token, and which of its keys [the one token that is there]")
+      ->type_name("pkcs11:URI");
+  capsule::step::add_pkcs11_module_option(*list, options.pkcs11_module);
+  return list;
+}
+
+}  // namespace
+
+Subcommands define_options(CLI::App& app, Options& options) {
+  app.add_option("PACKAGE", options.package, "The package to sign, in place")->type_name("PATH");
+  app.add_option("--key", options.key,
+                 "Private key (ECDSA P-256 or P-384, RSA of 2048 bits or more, Ed25519): a PEM file, or a key on a "
+                 "token, pkcs11:token=LABEL;object=LABEL?pin-source=file:/PATH")
+      ->type_name("KEY");
+  capsule::step::add_passphrase_option(app, options.passphrase_file);
+  capsule::step::add_pkcs11_module_option(app, options.pkcs11_module);
+  app.add_flag("--replace", options.replace,
+               "Put this key's signature in the place of another's, instead of beside it");
+  return {define_keygen(app, options.keygen), define_list_keys(app, options.list_keys)};
+}
+
 capsule::step::Manual manual() {
   return {.outputs = {{"package", "Path of the package, which now has its signature"},
                       {"package-digest", "SHA-256 of the package"},
@@ -100,16 +116,24 @@ capsule::step::Manual manual() {
                       {"index-digest", "Digest of the OCI version index that publish will write"}},
           .example = "capsule-sign capsule_m2n2-metal-0.1.0.tar.gz --key my-key.pem",
           .exit_codes = {10, 11, 12, 13, 14, 40, 42},
-          .subcommands = {{"keygen", "capsule-sign keygen --out my-key"}}};
+          .subcommands = {{"keygen", "capsule-sign keygen --out my-key"},
+                          {"list-keys", "capsule-sign list-keys --pkcs11-module /usr/lib/softhsm/libsofthsm2.so"}}};
 }
 
 void run_sign(const Options& options, capsule::step::Context& step) {
   if (options.package.empty()) throw Error{ErrorKind::usage, "give the PACKAGE to sign (see capsule-sign --help)"};
   if (options.key.empty()) throw Error{ErrorKind::usage, "give --key KEY.pem (capsule-sign keygen makes one)"};
-  const auto passphrase = capsule::step::read_passphrase(options.passphrase_file, capsule::step::MissingFile::is_none);
-  const auto signer = capsule::crypto::open_signer(options.key, passphrase);
+  const auto secret =
+      capsule::step::read_key_secret(options.key, options.passphrase_file, capsule::step::MissingFile::is_none);
+  const auto signer =
+      capsule::crypto::open_signer(capsule::crypto::with_module(options.key, options.pkcs11_module), secret);
   const auto result =
       sign_package(options.package, *signer, step.progress(), options.replace ? Others::replace : Others::keep);
+  if (signer->public_key().type() == KeyType::ecdsa_p384) {
+    capsule::log::info(
+        "ECDSA P-384: capsule-verify checks all of it and openssl dgst -sha256 checks signature.sig; cosign (3.1.3) "
+        "does not verify bundles of such a key, not even its own");
+  }
   step.output("package", options.package);
   step.output("package-digest", result.package_digest.text());
   step.output("capsule-digest", result.capsule_digest.text());

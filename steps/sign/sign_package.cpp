@@ -29,7 +29,6 @@ using capsule::Digest;
 using capsule::Error;
 using capsule::ErrorKind;
 using capsule::PackageHead;
-using capsule::crypto::KeyType;
 using capsule::crypto::PublicKey;
 using capsule::crypto::Signer;
 using capsule::fs::Path;
@@ -43,13 +42,6 @@ namespace {
 
 constexpr std::chrono::seconds lock_patience{60};
 constexpr std::size_t max_sibling_bytes = std::size_t{4} << 20U;
-
-/// The keys that stock tools verify too: `openssl dgst -sha256`, `openssl pkeyutl -rawin`, cosign.
-void require_capsule_key(const PublicKey& key) {
-  if (key.type() != KeyType::ecdsa_p384) return;
-  throw Error{ErrorKind::usage, fmt::format("capsules are signed with an ECDSA P-256, RSA or Ed25519 key, not with {}",
-                                            name_of(key.type()))};
-}
 
 bool is_signed_by(const PackageHead& head, const PublicKey& key) {
   return head.signature && key.verify(capsule::as_bytes(head.checksums_text), *head.signature);
@@ -207,7 +199,6 @@ Place place_of(const Path& package, const PublicKey& key, Others others) {
 
 SignedPackage sign_package(const Path& named, const Signer& signer, capsule::log::Progress& progress, Others others) {
   const auto key = signer.public_key();
-  require_capsule_key(key);
   std::error_code error;
   const auto package = std::filesystem::canonical(named, error);  // a link stays, the file that it names is replaced
   if (error) fs::throw_errno("open", named, error.value());

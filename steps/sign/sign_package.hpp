@@ -36,7 +36,7 @@ struct SignedPackage {
 /// a package of another tool becomes the canonical one. Where signature.sig is another key's, the package stays as it
 /// is, and this signer's bundles go beside those of the others (image/signature_files.hpp); with Others::replace, and
 /// where the bundle beside it says that signature.sig was this key's, it is made again. Errors: what check_package
-/// throws; usage for a key that capsules are not signed with; busy where another process signs in this folder.
+/// throws; busy where another process signs in this folder.
 SignedPackage sign_package(const capsule::fs::Path& package, const capsule::crypto::Signer& signer,
                            capsule::log::Progress& progress, Others others = Others::keep);
 

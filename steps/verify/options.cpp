@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "index/uri.hpp"
+#include "step/passphrase.hpp"
 #include "step/values.hpp"
 
 namespace verify_step {
@@ -39,7 +40,9 @@ void define_options(CLI::App& app, Options& options) {
                  "capsule://<name>:<version>[?proof=true]")
       ->required()
       ->type_name("CAPSULE");
-  app.add_option("--key", options.key, "Public key (PEM) that must have signed")->type_name("PUB");
+  app.add_option("--key", options.key, "Public key (PEM, or pkcs11: on a token) that must have signed")
+      ->type_name("PUB");
+  step::add_pkcs11_module_option(app, options.pkcs11_module);
   app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
       ->type_name("FILE")
       ->excludes("--key");

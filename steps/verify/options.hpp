@@ -11,6 +11,7 @@ namespace verify_step {
 struct Options {
   std::string capsule;
   std::string key;
+  std::string pkcs11_module;
   std::string trust;
   capsule::fs::Path store;  ///< empty: STATE/store
   std::string target;       ///< empty: what the capsule needs is not held against any machine

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "crypto/pkcs11_uri.hpp"
 #include "deploy/capability.hpp"
 #include "deploy/this_host.hpp"
 #include "json/parse.hpp"
@@ -105,7 +106,8 @@ void report(const Subject& subject, const Verified& verified, const std::string&
 
 void run(const Options& options, step::Context& step) {
   check_options(options);
-  const auto trust = attest::find_trust(options.trust, options.key, options.state_folder().string());
+  const auto trust = attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module),
+                                        options.state_folder().string());
   const auto subject = find_subject(options, trust, step.progress());
   const auto verified = verify(subject, options, trust, step.progress());
   // Only a second run shows that the samples are those of the recorded seed.

@@ -80,7 +80,7 @@ class Bundles(unittest.TestCase):
         self.assertEqual({"sha256": digest.removeprefix("sha256:")}, subject["digest"])
 
     def test_the_package_is_signed_as_a_message_or_where_the_key_cannot_by_a_statement(self):
-        for kind in ("ecdsa-p256", "rsa", "ed25519"):
+        for kind in ("ecdsa-p256", "ecdsa-p384", "rsa", "ed25519"):
             with self.subTest(kind):
                 package, public, result = self.signed(kind)
                 bundle = load(f"{package}.sigstore.json")
@@ -91,7 +91,7 @@ class Bundles(unittest.TestCase):
                     self.check_message(bundle, public, package)
 
     def test_the_version_index_is_signed_by_a_statement(self):
-        for kind in ("ecdsa-p256", "rsa", "ed25519"):
+        for kind in ("ecdsa-p256", "ecdsa-p384", "rsa", "ed25519"):
             with self.subTest(kind):
                 package, public, result = self.signed(kind)
                 bundle = load(f"{package}.oci.sigstore.json")

@@ -28,7 +28,7 @@ def subcommands_of(step):
 
 def long_options_in(help_text):
     block = re.search(r"^Options:\n((?:  .*\n)+)", help_text, re.M)[1]
-    return set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", block, re.M))
+    return set(re.findall(r"^  (?:-\w,)?(--[a-z0-9-]+)", block, re.M))
 
 
 def commands():

@@ -45,7 +45,7 @@ class ManPages(unittest.TestCase):
                 shown = re.sub(r".\x08", "", shown)  # bold and underlined
                 help_text = steps.run(step, "--help").stdout
                 self.assertIn("2025-11-24", shown)
-                for option in re.findall(r"^  (?:-\w,)?(--[a-z-]+)", help_text, re.M):
+                for option in re.findall(r"^  (?:-\w,)?(--[a-z0-9-]+)", help_text, re.M):
                     self.assertRegex(shown, rf"(?m)^ +(-\w, )?{option}\b")
                 for variable in re.findall(r"Env:(\w+)", help_text):
                     self.assertIn(f"Environment: {variable}", shown)

@@ -136,3 +136,15 @@ TEST_CASE("what is no accepted public key is refused by name") {
   CHECK_THROWS_AS(PublicKey::from_der({}, "k"), Error);
   CHECK_THROWS_AS(PublicKey::from_file(key_path("none")), Error);
 }
+
+TEST_CASE("of a P-384 key a signature over SHA-384 is accepted too, for bytes that are there") {
+  // Made with `openssl dgst -sha384 -sign tests/keys/ecdsa-p384.pem` over "message".
+  const auto key = PublicKey::from_pem(key_text("ecdsa-p384.pub"), "x");
+  const auto signature = from_hex(
+      "3064023001d120827da9cac919190a7812bf1c1cee35d5ede5b71d2c48842455c3ae4684ee100645"
+      "4a23edf09c0dd9e544450514023066bafee8b9adf584c1ca0b0c863450caddddc9eaa7ae528723cb"
+      "8745371beaf963a515656d3f6e0b0c3b1ae639ed36ec");
+  CHECK(key.verify(as_bytes("message"), signature));
+  CHECK_FALSE(key.verify(as_bytes("Message"), signature));
+  CHECK_FALSE(key.verify(crypto::Message{crypto::sha256("message")}, signature));
+}

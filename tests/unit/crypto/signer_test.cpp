@@ -51,19 +51,17 @@ TEST_CASE("every accepted kind of key signs what its public key verifies") {
   CHECK(open("rsa-2048.pkcs1")->public_key().to_pem() == key_text("rsa-2048.pub"));
 }
 
-TEST_CASE("ECDSA P-256 and RSA sign a SHA-256 as they sign its bytes; the others cannot") {
+TEST_CASE("ECDSA and RSA sign a SHA-256 as they sign its bytes; Ed25519 cannot") {
   const auto digest = crypto::sha256("message");
-  for (const std::string name : {"ecdsa-p256", "rsa-2048"}) {
+  for (const std::string name : {"ecdsa-p256", "ecdsa-p384", "rsa-2048"}) {
     CAPTURE(name);
     const auto signer = open(name);
     CHECK(signs_digests(signer->public_key().type()));
     CHECK(signer->public_key().verify(as_bytes("message"), signer->sign(crypto::Message{digest})));
   }
-  for (const std::string name : {"ecdsa-p384", "ed25519"}) {
-    const auto signer = open(name);
-    CHECK_FALSE(signs_digests(signer->public_key().type()));
-    CHECK_THROWS_AS(signer->sign(crypto::Message{digest}), std::logic_error);
-  }
+  const auto signer = open("ed25519");
+  CHECK_FALSE(signs_digests(signer->public_key().type()));
+  CHECK_THROWS_AS(signer->sign(crypto::Message{digest}), std::logic_error);
 }
 
 TEST_CASE("an ECDSA signature is written with a low s") {
