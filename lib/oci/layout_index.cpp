@@ -122,7 +122,7 @@ std::optional<Descriptor> LayoutIndex::tagged(std::string_view tag) const {
 
 LayoutIndex::Tags LayoutIndex::find_tags(const std::set<std::string, std::less<>>& wanted) const {
   Tags out;
-  const auto add = [&](const std::string& tag, Descriptor found) {
+  const auto add = [&out, this](const std::string& tag, const Descriptor& found) {
     const auto [before, added] = out.try_emplace(tag, without_annotations(found));
     if (added || same(before->second, found)) return;
     throw Error{ErrorKind::conflict, fmt::format("{}: the tag {} stands there twice, as {} and as {}: remove the "
@@ -132,9 +132,9 @@ LayoutIndex::Tags LayoutIndex::find_tags(const std::set<std::string, std::less<>
   };
   for (const auto line : m_lines) {
     if (!may_carry(line, wanted)) continue;
-    auto found = entry(line);
+    const auto found = entry(line);
     const auto* name = annotation(found, tag_annotation);
-    if (name != nullptr && wanted.contains(*name)) add(std::string{*name}, std::move(found));
+    if (name != nullptr && wanted.contains(*name)) add(*name, found);
   }
   return out;
 }

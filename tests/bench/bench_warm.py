@@ -1,7 +1,8 @@
 """The sample capsule's first run, cold and warm, in pairs: milliseconds from start or claim to the result (the records'
-result_ms), and to the moment when the run's own work begins (result_ms less the time that the runner says its work took,
-/result/measured/wall_ms). A pool takes away what comes before the work, never the work: the goal is for that, and for
-the first answer of a run that has next to no work. Exit code 1 if it is missed.
+result_ms), and to the moment when the run's own work begins: result_ms less the time that the runner says its work took
+(/result/measured/wall_ms), up to one too few, for the record rounds down. A pool takes away what comes before the work,
+never the work: the goal is for that, and for the first answer of a run that has next to no work. Exit code 1 if it is
+missed.
 """
 import json
 import statistics
