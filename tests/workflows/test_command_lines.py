@@ -52,7 +52,7 @@ class CommandLines(unittest.TestCase):
     def run_with(self, template, values):
         """TEMPLATE's command in folders of its own, as capsule-run starts it. What has no value is not there."""
         with tempfile.TemporaryDirectory() as folder:
-            for name in ("work", "trust", "keys"):
+            for name in ("work", "trust", "keys", "registry"):
                 os.mkdir(os.path.join(folder, name))
             self.make_keys(folder)
             missing = {"registry": f"oci-layout:{folder}/registry"}
@@ -65,11 +65,12 @@ class CommandLines(unittest.TestCase):
                 default = workflow_files.inputs(template)[name].get("default")
                 return values.get(name, default if default is not None else missing.get(name, f"{folder}/nothing"))
 
-            args = []
-            for arg in template["container"]["args"]:
-                mapped = re.sub(r"(?<![\w./-])/(work|trust|keys)(?=/|$)", rf"{folder}/\1", arg)
-                args.append(re.sub(r"\{\{(.*?)\}\}", value_of, mapped))
-            environment = {"PATH": "/usr/bin:/bin", "CAPSULE_STATE": f"{folder}/state", "TMPDIR": f"{folder}/work"}
+            def mapped(text):
+                return re.sub(r"(?<![\w./-])/(work|trust|keys|registry)(?=/|$)", rf"{folder}/\1", text)
+
+            args = [re.sub(r"\{\{(.*?)\}\}", value_of, mapped(arg)) for arg in template["container"]["args"]]
+            environment = {variable["name"]: mapped(variable["value"]) for variable in template["container"]["env"]}
+            environment.update({"PATH": "/usr/bin:/bin", "CAPSULE_STATE": f"{folder}/state"})
             return subprocess.run(
                 [binary_of(template), *args], env=environment, capture_output=True, text=True, timeout=120, check=False
             )
