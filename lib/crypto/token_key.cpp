@@ -79,6 +79,7 @@ Pkcs11Uri uri_of(const Pkcs11Uri& token, const TokenObject& object) {
 
 std::string ids_of(const std::vector<TokenObject>& objects) {
   std::vector<std::string> ids;
+  ids.reserve(objects.size());
   for (const auto& object : objects) ids.push_back(object.id.empty() ? "(none)" : to_hex(as_bytes(object.id)));
   std::sort(ids.begin(), ids.end());
   return printable(fmt::format("{}", fmt::join(ids, ", ")), 1024);

@@ -1,6 +1,7 @@
 #include "step/passphrase.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "core/error.hpp"
@@ -14,10 +15,14 @@ bool is_given(const std::string& file, MissingFile missing) {
   return !file.empty() && (missing == MissingFile::is_error || std::filesystem::exists(file));
 }
 
+/// Takes a secret out of the environment: what stays there, /proc/<pid>/environ shows to all programs of this user, and
+/// children inherit it.
 std::optional<Secret> secret_in(const char* variable) {
-  const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+  char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): before there are threads
   if (value == nullptr || *value == '\0') return std::nullopt;
-  return Secret{value};
+  Secret secret{value};
+  ::explicit_bzero(value, std::strlen(value));
+  return secret;
 }
 
 }  // namespace

@@ -221,6 +221,15 @@ class Pins(HsmCase):
                     self.assertNotIn(self.token.pin.encode(), text)
                     self.assertNotIn(WRONG.encode(), text)
 
+    def test_the_environment_of_the_process_has_no_pin_any_more(self):
+        faulty = faulty_module(self.folder)
+        shown = self.folder / "environment"
+        done = self.sign(self.token.uri("ecdsa-p256", pin_source=False, module=faulty.path), CAPSULE_PKCS11_PIN=self.token.pin,
+                         FAULTY_ENVIRONMENT=str(shown), **faulty.variables())
+        self.assertEqual(0, done.code, done)
+        self.assertIn(b"SOFTHSM2_CONF=", shown.read_bytes())
+        self.assertNotIn(self.token.pin.encode(), shown.read_bytes())
+
     def test_a_process_with_a_pin_leaves_no_core_file(self):
         faulty = faulty_module(self.folder)
         self.assertEqual(0, self.sign(self.token.uri("rsa", module=faulty.path), **faulty.variables()).code)

@@ -178,11 +178,13 @@ print("INTERFACES", *(line.split(":")[0].strip() for line in open("/proc/net/dev
     def test_its_environment_is_chosen(self):
         reference = self.maker.publish(hook(before="print('ENV ' + ' '.join(sorted(os.environ)), file=sys.stderr)"))
         done = self.maker.prove(reference, self.maker.record(), "--proof-service", self.platform.url,
-                                env=environment(AWS_SECRET_ACCESS_KEY="s3cr3t", CAPSULE_PASSPHRASE="pass"))
+                                env=environment(AWS_SECRET_ACCESS_KEY="s3cr3t", CAPSULE_PASSPHRASE="pass",
+                                                CAPSULE_PKCS11_PIN="1234"))
         self.assertEqual(done.code, 0, done)
         line = next(line for line in done.stderr.splitlines() if "ENV " in line)
         self.assertNotIn("AWS", line)
         self.assertNotIn("PASSPHRASE", line)
+        self.assertNotIn("PKCS11", line)
         for name in ("CAPSULE_ROOT", "CAPSULE_RUN_RECORD", "CAPSULE_OUT", "PROOF_SERVICE_URL", "CAPSULE_UTID", "CAPSULE_PROOF_HASH",
                      "CAPSULE_CLAIMS_DIGEST"):
             self.assertIn(name, line)

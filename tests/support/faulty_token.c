@@ -1,5 +1,6 @@
 /* A PKCS#11 module in front of another one, with the faults that a real token has rarely. The other module is
-   FAULTY_REAL; FAULTY_LOG gets a line for each login and signature, never a PIN; FAULTY_FAULT is one of
+   FAULTY_REAL; FAULTY_LOG gets a line for each login and signature, never a PIN; FAULTY_ENVIRONMENT gets
+   the environment that the process shows while it signs. FAULTY_FAULT is one of
      removed:N   the token is gone when the Nth signature is made
      locked      each login finds the PIN locked
      other-key   signatures are made with the private key of the label "other" */
@@ -47,10 +48,21 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM* how, CK_OBJECT_H
   return real->C_SignInit(session, how, strcmp(fault(), "other-key") ? key : other_key(session));
 }
 
+/* What other programs of this user can read of our environment. */
+static void note_environment(void) {
+  static char text[65536];
+  FILE* from = fopen("/proc/self/environ", "r");
+  FILE* to = getenv("FAULTY_ENVIRONMENT") ? fopen(getenv("FAULTY_ENVIRONMENT"), "w") : NULL;
+  if (from && to) fwrite(text, 1, fread(text, 1, sizeof text, from), to);
+  if (from) fclose(from);
+  if (to) fclose(to);
+}
+
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG size, CK_BYTE* out, CK_ULONG* out_size) {
   struct rlimit core;
   getrlimit(RLIMIT_CORE, &core);
   note("core-limit", core.rlim_cur);
+  note_environment();
   note("sign", (unsigned long)++signatures);
   if (!strncmp(fault(), "removed:", 8) && atoi(fault() + 8) == signatures) return CKR_DEVICE_REMOVED;
   return real->C_Sign(session, data, size, out, out_size);
