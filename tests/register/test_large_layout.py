@@ -1,6 +1,7 @@
 """A name with many versions in a layout: register and resolve leave its large index.json alone, and nobody loses anything by it."""
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -68,6 +69,20 @@ class LargeLayout(unittest.TestCase):
         self.assertEqual([], list(self.waiting.iterdir()))
         self.assertLessEqual({"index", "index-v-0.2.0", "0.0.99", "0.3.0"}, set(Layout(self.layout).tags()))
         self.assertEqual(["0.1.0", "0.2.0"], self.versions())
+
+    def test_a_tool_that_writes_index_json_meanwhile(self):
+        """skopeo rewrites all of it and knows nothing of what waits."""
+        self.register(self.publish("0.1.0"))
+        self.grow()
+        self.register(self.publish("0.2.0"))
+        subprocess.run(["skopeo", "copy", "-q", "--all", f"oci:{self.layout}:0.2.0", f"oci:{self.layout}:theirs"], check=True,
+                       capture_output=True)
+        self.assertIn("theirs", Layout(self.layout).tags())
+        self.assertEqual({"index", "index-v-0.2.0"}, {path.name for path in self.waiting.iterdir()})
+        self.assertEqual(["0.1.0", "0.2.0"], self.versions())
+        self.register(self.publish("0.3.0"))
+        self.assertEqual(["0.1.0", "0.2.0", "0.3.0"], self.versions())
+        self.assertLessEqual({"theirs", "0.0.99", "0.2.0", "index-v-0.2.0"}, set(Layout(self.layout).tags()))
 
     def test_a_copy_that_lacks_what_waits_is_an_old_index_and_is_refused(self):
         """What a tool that reads index.json alone makes of it."""
