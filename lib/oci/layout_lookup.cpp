@@ -75,6 +75,8 @@ class Table {
       const auto size = static_cast<std::uint64_t>(status_of(out.m_file.get(), path).st_size);
       if ((size - head_bytes) % row_bytes != 0) return std::nullopt;
       out.m_rows = (size - head_bytes) / row_bytes;
+      constexpr std::uint64_t least_entry = 64;  // bytes; none of ours has more than two marks
+      if (out.m_rows > 2 * static_cast<std::uint64_t>(index.st_size) / least_entry) return std::nullopt;
       return out;
     } catch (const Error&) {
       return std::nullopt;  // none, or none that may be read: index.json says it all

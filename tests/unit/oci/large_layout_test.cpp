@@ -172,7 +172,7 @@ TEST_CASE("what another tool sets in index.json goes before a tag that waits") {
   }
 }
 
-TEST_CASE("a table that is stale, broken or hostile changes no answer") {
+TEST_CASE("a table that is stale, broken or without end changes no answer") {
   const LargeLayout f{200};
   const auto subject = crypto::sha256("other");
   const auto table = fs::read_file(f.own / "lookup", 100'000);
@@ -195,6 +195,10 @@ TEST_CASE("a table that is stale, broken or hostile changes no answer") {
   auto outside = now();
   for (std::size_t at = head; at < outside.size(); at += row) outside.replace(at + 17, 17, "ffffffff ffffffff");
   check(outside);
+  auto flood = now();  // rows of one key without end
+  const auto one = flood.substr(head, row);
+  while (flood.size() < 200'000) flood += one;
+  check(flood);
   auto shifted = now();
   for (std::size_t at = head; at < shifted.size(); at += row) shifted.replace(at + 17, 8, "00000004");
   check(shifted);
