@@ -54,12 +54,17 @@ void check_said_digest(const http::Response& response) {
 
 }  // namespace
 
-std::optional<FetchedManifest> RegistryManifests::fetch(std::string_view name, const std::optional<Digest>& wanted) {
+std::optional<FetchedManifest> RegistryManifests::fetch(std::string_view name, const std::optional<Digest>& wanted,
+                                                        const Seen* seen) {
+  const auto* remembered = seen == nullptr ? nullptr : known(seen->descriptor.digest);
   http::Request request{http::Method::get, m_urls.manifest(name)};
   request.headers.add("Accept", accepted_types());
+  if (remembered != nullptr) request.headers.add("If-None-Match", seen->etag);
   request.response_limit = Store::max_manifest_bytes;
   auto response = m_client.send(request);
   if (response.status == 404) return std::nullopt;
+  if (response.status == 304 && remembered != nullptr)
+    return FetchedManifest{seen->descriptor, *remembered, seen->etag};
   expect_registry_success(response, "the manifest cannot be read");
   check_said_digest(response);
   const auto digest = digest_of(response.body, wanted ? wanted->algorithm() : "sha256");
@@ -72,15 +77,24 @@ std::optional<FetchedManifest> RegistryManifests::fetch(std::string_view name, c
 }
 
 std::optional<FetchedManifest> RegistryManifests::tagged(std::string_view tag) {
-  auto found = fetch(tag, std::nullopt);
-  if (found) remember(found->descriptor.digest, found->bytes);
+  constexpr std::size_t most_tags = 64;
+  const auto before = m_tags.find(tag);
+  auto found = fetch(tag, std::nullopt, before == m_tags.end() ? nullptr : &before->second);
+  if (before != m_tags.end()) m_tags.erase(before);
+  if (!found) return found;
+  remember(found->descriptor.digest, found->bytes);
+  if (!found->etag.empty() && m_tags.size() < most_tags) m_tags.emplace(tag, Seen{found->descriptor, found->etag});
   return found;
 }
 
-const std::string& RegistryManifests::by_digest(const Digest& digest) {
-  const auto known =
+const std::string* RegistryManifests::known(const Digest& digest) const {
+  const auto found =
       std::find_if(m_known.begin(), m_known.end(), [&](const auto& entry) { return entry.first == digest; });
-  if (known != m_known.end()) return known->second;
+  return found == m_known.end() ? nullptr : &found->second;
+}
+
+const std::string& RegistryManifests::by_digest(const Digest& digest) {
+  if (const auto* there = known(digest)) return *there;
   auto found = fetch(digest.text(), digest);
   if (!found) {
     throw Error{ErrorKind::not_found, fmt::format("{} is not there", m_urls.manifest(digest.text()).loggable())};

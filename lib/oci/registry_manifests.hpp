@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ class RegistryManifests {
  public:
   RegistryManifests(const RegistryUrls& urls, http::Client& client) : m_urls(urls), m_client(client) {}
 
-  /// Nothing where there is no such tag. Always asks the registry.
+  /// Nothing where there is no such tag. Always asks the registry; where it gives entity tags, it need not send again
+  /// what is remembered (RFC 9110, If-None-Match).
   std::optional<FetchedManifest> tagged(std::string_view tag);
   /// Error not_found; verification_failed for other bytes than the digest promises.
   const std::string& by_digest(const Digest& digest);
@@ -36,11 +38,20 @@ class RegistryManifests {
                     const std::string& if_match = {});
 
  private:
-  std::optional<FetchedManifest> fetch(std::string_view name, const std::optional<Digest>& wanted);
+  /// What a tag named, as the registry calls it.
+  struct Seen {
+    Descriptor descriptor;
+    std::string etag;
+  };
+  /// `seen`: answered with its bytes where the registry says that it is still that.
+  std::optional<FetchedManifest> fetch(std::string_view name, const std::optional<Digest>& wanted,
+                                       const Seen* seen = nullptr);
+  [[nodiscard]] const std::string* known(const Digest& digest) const;
   const std::string& remember(const Digest& digest, std::string bytes);
   const RegistryUrls& m_urls;
   http::Client& m_client;
   std::deque<std::pair<Digest, std::string>> m_known;
+  std::map<std::string, Seen, std::less<>> m_tags;
 };
 
 }  // namespace capsule::oci

@@ -342,6 +342,9 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": media_type, "Docker-Content-Digest": digest}
         if self.registry.etags:
             headers["ETag"] = f'"{digest}"'
+            if self.seen.headers.get("if-none-match") == headers["ETag"]:
+                self.answer(304, b"", {"ETag": headers["ETag"], "Content-Length": None})
+                return
         if self.command == "HEAD":
             headers["Content-Length"] = str(len(data))
         self.answer(200, data, headers)

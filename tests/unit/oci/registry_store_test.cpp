@@ -88,6 +88,29 @@ TEST_CASE("a tag is what its bytes are, whatever the headers say") {
   CHECK(f.fake.done());
 }
 
+TEST_CASE("a tag that names what it named is not sent again") {
+  Fixture f;
+  const auto bytes = manifest_with("");
+  f.fake.answer(200, bytes, {{"Content-Type", manifest_type}, {"ETag", "\"1\""}});
+  const auto first = f.store.resolve("1.0.0");
+  CHECK(f.last().headers.find("If-None-Match") == nullptr);
+  f.fake.answer(304, "", {{"ETag", "\"1\""}});
+  const auto second = f.store.resolve("1.0.0");
+  CHECK(*f.last().headers.find("If-None-Match") == "\"1\"");
+  CHECK(second->digest == first->digest);
+  CHECK(second->size == bytes.size());
+  CHECK(second->media_type == manifest_type);
+  const auto other = manifest_with(R"(,"annotations":{"a":"b"})");
+  f.fake.answer(200, other, {{"Content-Type", manifest_type}});
+  CHECK(f.store.resolve("1.0.0")->digest == crypto::sha256(other));
+  f.fake.answer(304);  // nobody asked whether it is the same
+  CHECK_THROWS_AS(f.store.resolve("1.0.0"), Error);
+  CHECK(f.last().headers.find("If-None-Match") == nullptr);
+  f.fake.answer(404);
+  CHECK_FALSE(f.store.resolve("1.0.0"));
+  CHECK(f.fake.done());
+}
+
 TEST_CASE("a manifest that is there is not put again") {
   Fixture f;
   const auto bytes = manifest_with("");
