@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <map>
 #include <thread>
 
+#include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
 #include "fs/temporary.hpp"
@@ -211,6 +213,35 @@ TEST_CASE("a table that is stale, broken or without end changes no answer") {
   CHECK(f.names("first", "content"));
   f.put("third");  // with a warning
   CHECK(f.names("third", "content"));
+}
+
+TEST_CASE("a waiting tag that is no file of ours is refused by its name") {
+  const LargeLayout f{200};
+  f.put("index", "one");
+  const auto waiting = f.own / "pending" / "index";
+  const auto refused = [&] {
+    try {
+      (void)f.open()->resolve("index");
+    } catch (const Error& error) {
+      CHECK_THAT(error.message(), Catch::Contains(waiting.string()));
+      return error.kind() == ErrorKind::invalid_input;
+    }
+    return false;
+  };
+  f.put_later("index", "two");
+  for (const std::string& text : {std::string{}, std::string{"{}"},
+                                  std::string{R"({"descriptor":{"digest":"sha256:00"}})"}, std::string(5000, ' ')}) {
+    fs::write_file(waiting, text);
+    CHECK(refused());
+  }
+  std::filesystem::remove(waiting);
+  REQUIRE(::mkfifo(waiting.c_str(), 0600) == 0);
+  CHECK(refused());
+  std::filesystem::remove(waiting);
+  std::filesystem::create_directory(waiting);
+  CHECK(refused());
+  std::filesystem::remove(waiting);
+  CHECK(f.names("index", "one"));
 }
 
 TEST_CASE("a kill while waiting tags are taken over doubles and loses nothing") {
