@@ -13,7 +13,7 @@ TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl sk
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint bench fuzz clean capsule
+.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint bench bench-registry fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -136,8 +136,15 @@ bench: release
 	cmake --preset release -DCAPSULE_BENCH=ON
 	cmake --build --preset release
 	@for bench in build/tests/bench-*; do [ ! -x "$$bench" ] || "$$bench"; done
-	@missed=0; for bench in tests/bench/bench_*.py; do \
+	@missed=0; for bench in $(filter-out $(BENCH_REGISTRY),$(wildcard tests/bench/bench_*.py)); do \
 	  CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $$bench || missed=1; done; exit $$missed
+
+# Push and pull beside curl, skopeo and, where Go is there to build them, oras and crane; 40 GB of disk and some minutes.
+BENCH_REGISTRY := tests/bench/bench_registry.py
+BENCH_PEERS := oras.land/oras/cmd/oras@v1.3.6 github.com/google/go-containerregistry/cmd/crane@v0.22.1
+bench-registry: release
+	@for peer in $(BENCH_PEERS); do if command -v go >/dev/null; then GOBIN="$(CURDIR)/build/bench" go install "$$peer" || true; fi; done
+	CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $(BENCH_REGISTRY)
 
 # Every fuzz target for FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
