@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "fs/beneath.hpp"
 
@@ -27,16 +28,33 @@ void Extractor::end_file() {
   m_file.reset();
 }
 
+fs::Path Extractor::place_of(const VerifiedCapsule& capsule) const {
+  std::error_code ignored;
+  std::filesystem::permissions(root(), std::filesystem::perms{0755}, ignored);
+  return m_folder / std::string{capsule.capsule_digest().hex()};
+}
+
 fs::Path Extractor::keep(const VerifiedCapsule& capsule) {
-  auto destination = m_folder / std::string{capsule.capsule_digest().hex()};
+  auto destination = place_of(capsule);
   const fs::Fd folder{::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!folder || ::syncfs(folder.get()) != 0) fs::throw_errno("write", root(), errno);
   std::error_code error;
-  std::filesystem::permissions(root(), std::filesystem::perms{0755}, error);
   std::filesystem::rename(root(), destination, error);
   // A folder that is there was renamed whole by another run: the same digest, the same files.
   if (error && !std::filesystem::is_directory(destination))
     fs::throw_errno("create the folder", destination, error.value());
+  m_temporary.reset();
+  return destination;
+}
+
+fs::Path Extractor::replace(const VerifiedCapsule& capsule) {
+  auto destination = place_of(capsule);
+  int failure = ::rename(root().c_str(), destination.c_str()) == 0 ? 0 : errno;
+  // What is there goes with the temporary folder.
+  if (failure == ENOTEMPTY || failure == EEXIST) {
+    failure = ::renameat2(AT_FDCWD, root().c_str(), AT_FDCWD, destination.c_str(), RENAME_EXCHANGE) == 0 ? 0 : errno;
+  }
+  if (failure != 0) fs::throw_errno("create the folder", destination, failure);
   m_temporary.reset();
   return destination;
 }

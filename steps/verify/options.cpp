@@ -57,6 +57,8 @@ void define_options(CLI::App& app, Options& options) {
          "--host-identity", [&options](const std::string& text) { options.host_identity = text; },
          "With --target: this machine's UTID and the certificate that binds it [STATE/host-identity.json]")
       ->type_name("FILE");
+  app.add_option("--unpack", options.unpack, "Also unpack, while it is verified, to DIR/<capsule digest>")
+      ->type_name("DIR");
   add_proof_options(app, options);
   step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
@@ -69,6 +71,7 @@ const step::Manual& manual() {
                   {"name", "the capsule's name"},
                   {"version", "the capsule's version"},
                   {"key-id", "the key that signed: base64 SHA-256 of its DER"},
+                  {"unpacked", "with --unpack: the folder, DIR/<64 hex of the capsule digest>"},
                   {"unmet",
                    "with --target: requirements that it lacks, separated by commas; also when that is exit 15"},
                   {"waived", "with --target: those of them that --allow-unmet names"}},

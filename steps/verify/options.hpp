@@ -21,6 +21,7 @@ struct Options {
   std::string proof;                ///< a proof bundle: a file, or its digest in the registry; empty: none
   std::string run_record;           ///< a file; empty: the registry has it
   capsule::step::RegistryOptions registries;
+  capsule::fs::Path unpack;  ///< folder to unpack below; empty: nothing is written
   bool replay = false;
   std::string timeout = "10m";
   capsule::fs::Path state;

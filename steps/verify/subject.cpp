@@ -1,6 +1,7 @@
 #include "subject.hpp"
 
 #include "attest/bundle.hpp"
+#include "capsule/extractor.hpp"
 #include "core/error.hpp"
 #include "image/published_form.hpp"
 #include "image/published_package.hpp"
@@ -69,6 +70,30 @@ proof::CheckedProof check_bundle(const Subject& subject, const Options& options,
   return proof::check_given_proof(text, index, facts, trust, read_record);
 }
 
+/// In the pass that verifies it. What is there under that name was verified once, but by whom was it changed since?
+Verified unpack(const Subject& subject, const fs::Path& folder, const attest::TrustPolicy& trust,
+                log::Progress& progress) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fs::throw_errno("create the folder", folder, error.value());
+  Extractor extractor{folder};
+  progress.begin("unpacking", subject.input->size());
+  auto capsule = image::verify_input(*subject.input, trust, {.observer = &extractor, .progress = &progress});
+  auto root = extractor.replace(capsule);
+  progress.end();
+  return {std::move(capsule), {}, {}, std::move(root)};
+}
+
+Verified with_proof(const Subject& subject, const Options& options, const attest::TrustPolicy& trust,
+                    log::Progress& progress) {
+  if (subject.proved) return {subject.proved->capsule, subject.proved->proof, subject.proved->receipts};
+  progress.begin("verifying", subject.input->size());
+  auto [capsule, facts] = proof::verify_with_facts(*subject.input, trust, &progress);
+  progress.end();
+  auto proof = check_bundle(subject, options, trust, facts, progress);
+  return {std::move(capsule), std::move(proof), {}};
+}
+
 }  // namespace
 
 Subject find_subject(const Options& options, const attest::TrustPolicy& trust, log::Progress& progress) {
@@ -85,17 +110,20 @@ Subject find_subject(const Options& options, const attest::TrustPolicy& trust, l
 
 Verified verify(const Subject& subject, const Options& options, const attest::TrustPolicy& trust,
                 log::Progress& progress) {
-  if (subject.proved) return {subject.proved->capsule, subject.proved->proof, subject.proved->receipts};
-  progress.begin("verifying", subject.input->size());
-  if (options.proof.empty()) {
-    auto capsule = image::verify_input(*subject.input, trust, {.progress = &progress});
-    progress.end();
-    return {std::move(capsule), {}, {}};
+  if (subject.proved || !options.proof.empty()) {
+    auto out = with_proof(subject, options, trust, progress);
+    if (options.unpack.empty()) return out;
+    auto again = unpack(subject, options.unpack, trust, progress);
+    if (again.capsule.package_digest() != out.capsule.package_digest())
+      throw Error{ErrorKind::verification_failed, "the package changed while it was verified"};
+    out.unpacked = std::move(again.unpacked);
+    return out;
   }
-  auto [capsule, facts] = proof::verify_with_facts(*subject.input, trust, &progress);
+  if (!options.unpack.empty()) return unpack(subject, options.unpack, trust, progress);
+  progress.begin("verifying", subject.input->size());
+  auto capsule = image::verify_input(*subject.input, trust, {.progress = &progress});
   progress.end();
-  auto proof = check_bundle(subject, options, trust, facts, progress);
-  return {std::move(capsule), std::move(proof), {}};
+  return {std::move(capsule), {}, {}};
 }
 
 }  // namespace verify_step

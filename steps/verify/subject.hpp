@@ -27,15 +27,16 @@ struct Subject {
 Subject find_subject(const Options& options, const capsule::attest::TrustPolicy& trust,
                      capsule::log::Progress& progress);
 
-/// A capsule that holds, and what was checked beside it.
+/// A capsule that holds, where it was unpacked (empty: nowhere), and what was checked beside it.
 struct Verified {
   capsule::VerifiedCapsule capsule;
   std::optional<capsule::proof::CheckedProof> proof;
   std::vector<capsule::resolve::AnchoredReceipt> receipts;
+  capsule::fs::Path unpacked{};
 };
 
 /// Verifies the package, that it is the one of the index, and the bundle of --proof. What find_subject has checked is
-/// not checked again. Errors of image::verify_input, proof::check_published_proof, proof::check_given_proof.
+/// not checked again, except to be unpacked. Errors of image::verify_input, proof::check_published_proof, proof::check_given_proof.
 Verified verify(const Subject& subject, const Options& options, const capsule::attest::TrustPolicy& trust,
                 capsule::log::Progress& progress);
 

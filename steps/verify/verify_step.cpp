@@ -83,10 +83,13 @@ void report(const Subject& subject, const Verified& verified, const std::string&
   step.output("version", capsule.manifest().version);
   const auto signers = signers_of(capsule);
   step.output("key-id", signers.front());
+  if (!verified.unpacked.empty()) step.output("unpacked", verified.unpacked.string());
   step.result("key_ids", json::Array{signers.begin(), signers.end()});
   step.result("canonical", capsule.is_canonical());
   step.result("size", capsule.package_size());
   auto summary = summary_of(capsule);
+  if (!verified.unpacked.empty())
+    summary += fmt::format("  unpacked {}\n", printable(verified.unpacked.string(), 1024));
   json::Array checks;
   for (const auto& line : checks_of(subject, verified)) {
     checks.emplace_back(line);
