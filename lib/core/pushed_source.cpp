@@ -15,7 +15,9 @@ void PushedSource::write(ByteView bytes) {
     if (m_stopped) return;
     const auto end = (m_start + m_filled) % m_ring.size();
     const auto room = std::min({m_ring.size() - m_filled, m_ring.size() - end, bytes.size()});
+    lock.unlock();  // what is free is the writer's alone, what is filled the reader's: both copy at once
     std::copy_n(bytes.begin(), room, m_ring.begin() + static_cast<std::ptrdiff_t>(end));
+    lock.lock();
     m_filled += room;
     bytes = bytes.subspan(room);
     m_changed.notify_all();
@@ -41,7 +43,9 @@ std::size_t PushedSource::read(MutableBytes buffer) {
   if (m_abandoned && m_reason) std::rethrow_exception(m_reason);
   if (m_abandoned) throw Error{ErrorKind::invalid_input, "the stream was given up"};
   const auto count = std::min({m_filled, m_ring.size() - m_start, buffer.size()});
+  lock.unlock();
   std::copy_n(m_ring.begin() + static_cast<std::ptrdiff_t>(m_start), count, buffer.begin());
+  lock.lock();
   m_start = (m_start + count) % m_ring.size();
   m_filled -= count;
   m_changed.notify_all();

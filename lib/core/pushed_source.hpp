@@ -12,7 +12,7 @@ namespace capsule {
 /// pulls (a tar in a tar) work on bytes that go by.
 class PushedSource final : public Sink, public Source {
  public:
-  explicit PushedSource(std::size_t capacity = std::size_t{2} << 20U);
+  explicit PushedSource(std::size_t capacity = std::size_t{512} << 10U);
 
   /// Waits while the buffer is full. What comes after stop_reading() is dropped.
   void write(ByteView bytes) override;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <deque>
+
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/hash.hpp"
@@ -14,6 +16,7 @@ namespace capsule::image {
 namespace {
 
 constexpr std::size_t max_layers = 128;
+constexpr std::size_t layers_at_once = 2;
 
 [[noreturn]] void refuse(const Digest& index, std::string_view reason) {
   throw Error{ErrorKind::invalid_input, fmt::format("{} is no published capsule: {}", index.text(), reason)};
@@ -25,26 +28,36 @@ const std::string& note(const oci::Manifest& manifest, std::string_view key, con
   return found->second;
 }
 
+/// Layer after layer. The next ones are on their way already, each as far ahead as its own buffer is large.
 class Concatenated final : public Source {
  public:
-  Concatenated(oci::Store& store, std::vector<oci::Descriptor> layers) : m_store(store), m_layers(std::move(layers)) {}
+  Concatenated(oci::Store& store, std::vector<oci::Descriptor> layers, std::uint64_t offset)
+      : m_store(store), m_layers(std::move(layers)), m_skip(offset) {
+    while (m_next < m_layers.size() && m_skip >= m_layers[m_next].size) m_skip -= m_layers[m_next++].size;
+  }
 
   std::size_t read(MutableBytes buffer) override {
     while (true) {
-      if (!m_current) {
-        if (m_next == m_layers.size()) return 0;
-        m_current = m_store.open_blob(m_layers[m_next++]);
-      }
-      if (const auto count = m_current->read(buffer); count != 0 || buffer.empty()) return count;
-      m_current.reset();
+      open_more();
+      if (m_open.empty()) return 0;
+      if (const auto count = m_open.front()->read(buffer); count != 0 || buffer.empty()) return count;
+      m_open.pop_front();
     }
   }
 
  private:
+  void open_more() {
+    while (m_open.size() < layers_at_once && m_next < m_layers.size()) {
+      m_open.push_back(m_store.open_blob_part(m_layers[m_next++], m_skip));
+      m_skip = 0;
+    }
+  }
+
   oci::Store& m_store;
   std::vector<oci::Descriptor> m_layers;
   std::size_t m_next = 0;
-  std::unique_ptr<Source> m_current;
+  std::uint64_t m_skip;  ///< bytes of the next layer
+  std::deque<std::unique_ptr<Source>> m_open;
 };
 
 }  // namespace
@@ -109,8 +122,8 @@ std::string published_version(oci::Store& store, const Digest& index) {
               annotation::version, index);
 }
 
-std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published) {
-  return std::make_unique<Concatenated>(store, published.layers);
+std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published, std::uint64_t offset) {
+  return std::make_unique<Concatenated>(store, published.layers, offset);
 }
 
 void check_same(const PublishedPackage& published, const VerifiedCapsule& capsule) {

@@ -39,8 +39,10 @@ std::string published_version(oci::Store& store, const Digest& index);
 /// that were asked for: tags and folders are not signed. Error verification_failed.
 PublishedPackage read_published(oci::Store& store, const oci::Reference& reference);
 
-/// The package, layer after layer; each is checked against its digest on the way. `store` must outlive it.
-std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published);
+/// The package, layer after layer, from byte `offset` on; the next layer is on its way while one is read. `store` must
+/// outlive it. Each layer is held against its size alone: whoever reads it holds all of it against the package digest,
+/// as check_same() does.
+std::unique_ptr<Source> open_package(oci::Store& store, const PublishedPackage& published, std::uint64_t offset = 0);
 
 /// Error verification_failed unless the verified capsule is the one that the registry claims.
 void check_same(const PublishedPackage& published, const VerifiedCapsule& capsule);

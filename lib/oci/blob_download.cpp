@@ -19,6 +19,9 @@ namespace {
 /// How much a try must bring for the count of tries to begin anew.
 constexpr std::uint64_t worthwhile = std::uint64_t{1} << 20U;
 
+/// What a blob may be ahead of its reader.
+constexpr std::size_t buffer_bytes = std::size_t{1} << 20U;
+
 /// Thrown through the client: the answer is not of the range that was asked for.
 struct WrongRange {};
 
@@ -29,8 +32,10 @@ class Download {
         m_url(url),
         m_blob(blob),
         m_sink(sink),
+        m_check_digest(settings.check_digest && settings.have == 0),
         m_tries(settings.retry, settings.timer),
-        m_hasher(blob.digest.algorithm() == "sha512" ? crypto::HashAlgorithm::sha512 : crypto::HashAlgorithm::sha256) {}
+        m_hasher(blob.digest.algorithm() == "sha512" ? crypto::HashAlgorithm::sha512 : crypto::HashAlgorithm::sha256),
+        m_received(settings.have) {}
 
   void run() {
     while (!m_complete) {
@@ -45,7 +50,7 @@ class Download {
         if (!m_tries.wait()) throw;
       }
     }
-    if (m_hasher.finish() != m_blob.digest) fail("has another content");
+    if (m_check_digest && m_hasher.finish() != m_blob.digest) fail("has another content");
   }
 
  private:
@@ -117,7 +122,7 @@ class Download {
     bytes = bytes.subspan(known);
     if (bytes.empty()) return;
     if (bytes.size() > m_blob.size - m_received) fail(fmt::format("has more than its {} bytes", m_blob.size));
-    m_hasher.update(bytes);
+    if (m_check_digest) m_hasher.update(bytes);
     m_received += bytes.size();
     m_sink.write(bytes);
   }
@@ -126,10 +131,11 @@ class Download {
   const Url& m_url;
   const Descriptor& m_blob;
   Sink& m_sink;
+  bool m_check_digest;
   http::Tries m_tries;
   crypto::Hasher m_hasher;
-  std::uint64_t m_received = 0;  ///< bytes that went to the sink
-  std::uint64_t m_skip = 0;      ///< bytes of the answer that are there already
+  std::uint64_t m_received;  ///< bytes that went to the sink, or need not
+  std::uint64_t m_skip = 0;  ///< bytes of the answer that are there already
   bool m_use_ranges = true;
   bool m_complete = false;
 };
@@ -170,7 +176,7 @@ class Stream final : public Source {
   Url m_url;
   Descriptor m_blob;
   DownloadSettings m_settings;
-  PushedSource m_pipe;
+  PushedSource m_pipe{buffer_bytes};
   std::thread m_thread;  ///< last: it uses all the others
 };
 

@@ -12,6 +12,8 @@ namespace capsule::oci {
 struct DownloadSettings {
   http::RetryPolicy retry{};
   http::Timer timer = http::Timer::real();
+  bool check_digest = true;  ///< false: the caller holds what comes against another digest; the size is checked
+  std::uint64_t have = 0;    ///< bytes at the front that are not asked for; then the digest cannot be checked
 };
 
 /// Makes a client of its own for one thread; it must not try again by itself.
@@ -24,7 +26,7 @@ using MakeClient = std::function<std::unique_ptr<http::Client>()>;
 void download_blob(http::Client& client, const Url& url, const Descriptor& blob, Sink& sink,
                    const DownloadSettings& settings = {});
 
-/// The same to read from: it arrives in a thread, up to 2 MiB ahead of its reader, so that several can be on their way
+/// The same to read from: it arrives in a thread, up to 1 MiB ahead of its reader, so that several can be on their way
 /// at once. The end is reported only of a blob that holds.
 std::unique_ptr<Source> open_download(const MakeClient& make_client, const Url& url, const Descriptor& blob,
                                       const DownloadSettings& settings = {});

@@ -156,7 +156,8 @@ void LayoutStore::require_writable() {
   }
 }
 
-std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {
+/// Error not_found or verification_failed unless it is there with its size.
+fs::Path LayoutStore::require_blob(const Descriptor& descriptor) {
   const auto there = blob_size(descriptor.digest);
   if (!there) {
     throw Error{ErrorKind::not_found,
@@ -166,7 +167,18 @@ std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {
     throw Error{ErrorKind::verification_failed, fmt::format("the blob {} has {} bytes, {} are promised",
                                                             descriptor.digest.text(), *there, descriptor.size)};
   }
-  return std::make_unique<BlobSource>(blob_path(descriptor.digest), descriptor);
+  return blob_path(descriptor.digest);
+}
+
+std::unique_ptr<Source> LayoutStore::open_blob(const Descriptor& descriptor) {
+  return std::make_unique<BlobSource>(require_blob(descriptor), descriptor);
+}
+
+std::unique_ptr<Source> LayoutStore::open_blob_part(const Descriptor& descriptor, std::uint64_t offset) {
+  const auto path = require_blob(descriptor);
+  auto file = std::make_unique<fs::FileSource>(path);
+  if (::lseek(file->fd(), static_cast<off_t>(offset), SEEK_SET) < 0) fs::throw_errno("read", path, errno);
+  return file;
 }
 
 void LayoutStore::put_blob(const Digest& digest, std::uint64_t size, Source& content) {

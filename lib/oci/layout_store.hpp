@@ -27,6 +27,7 @@ class LayoutStore final : public Store {
   bool holds_manifest(const Digest& digest, std::uint64_t size) override { return holds(digest, size); }
   void require_writable() override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
+  std::unique_ptr<Source> open_blob_part(const Descriptor& descriptor, std::uint64_t offset) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) override;
   Descriptor put_manifest(std::string_view media_type, std::string_view bytes,
@@ -39,6 +40,7 @@ class LayoutStore final : public Store {
 
  private:
   [[nodiscard]] fs::Path blob_path(const Digest& digest) const;
+  [[nodiscard]] fs::Path require_blob(const Descriptor& descriptor);
   /// What index.json names.
   [[nodiscard]] std::optional<Descriptor> listed(std::string_view tag) const;
   struct Stored {

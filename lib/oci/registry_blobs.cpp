@@ -54,11 +54,18 @@ void RegistryBlobs::require_writable() {
 }
 
 std::unique_ptr<Source> RegistryBlobs::open(const Descriptor& blob) {
-  if (blob.size > small)
-    return open_download(m_registry.connect_once, m_urls.blob(blob.digest), blob,
-                         {.retry = {.total = m_access.time_limit}});
+  return open(blob, DownloadSettings{});
+}
+
+std::unique_ptr<Source> RegistryBlobs::open_part(const Descriptor& blob, std::uint64_t offset) {
+  return open(blob, DownloadSettings{.check_digest = false, .have = offset});
+}
+
+std::unique_ptr<Source> RegistryBlobs::open(const Descriptor& blob, DownloadSettings settings) {
+  settings.retry.total = m_access.time_limit;
+  if (blob.size > small) return open_download(m_registry.connect_once, m_urls.blob(blob.digest), blob, settings);
   StringSink sink{static_cast<std::size_t>(blob.size)};
-  read(blob, sink);
+  download_blob(*m_client, m_urls.blob(blob.digest), blob, sink, settings);
   return std::make_unique<TextSource>(sink.take());
 }
 

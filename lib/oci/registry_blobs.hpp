@@ -7,6 +7,7 @@
 
 #include "oci/access.hpp"
 #include "oci/blob_content.hpp"
+#include "oci/blob_download.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/registry_url.hpp"
@@ -23,6 +24,8 @@ class RegistryBlobs {
   /// Begins an upload and ends it. Error denied.
   void require_writable();
   std::unique_ptr<Source> open(const Descriptor& blob);
+  /// As Store::open_blob_part.
+  std::unique_ptr<Source> open_part(const Descriptor& blob, std::uint64_t offset);
   void read(const Descriptor& blob, Sink& sink);
   /// False: it was there.
   bool put(const BlobContent& content);
@@ -31,6 +34,7 @@ class RegistryBlobs {
   Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce);
 
  private:
+  std::unique_ptr<Source> open(const Descriptor& blob, DownloadSettings settings);
   const RegistryUrls& m_urls;
   const Registry& m_registry;
   const Access& m_access;

@@ -88,9 +88,11 @@ void RegistryReferrers::add_to_tag(const Digest& subject, const Descriptor& refe
               fmt::format("other writers keep replacing the referrers of {}: try again", subject.text())};
 }
 
-void RegistryReferrers::settle() {
+void RegistryReferrers::settle(std::optional<std::chrono::steady_clock::time_point> since) {
   constexpr double shortest = 200;  // ms
   constexpr double spread = 400;
+  if (since && m_settled && *m_settled >= *since) return;
+  m_settled = m_timer.now();
   m_timer.sleep(std::chrono::milliseconds{static_cast<long>(shortest + spread * m_timer.random())});
 }
 

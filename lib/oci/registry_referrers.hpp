@@ -19,8 +19,8 @@ class RegistryReferrers {
   /// For a registry without the API: adds to the tag's index. Nothing guards that index, so it is read, written, and
   /// after a settling time read again, until the referrer stands. Error busy where others keep replacing it.
   void add_to_tag(const Digest& subject, const Descriptor& referrer);
-  /// Waits a random 0.2 to 0.6 s.
-  void settle();
+  /// Waits a random 0.2 to 0.6 s; not if that was done after `since` already.
+  void settle(std::optional<std::chrono::steady_clock::time_point> since = {});
 
  private:
   std::optional<std::vector<Descriptor>> by_api(const Digest& subject, std::string_view artifact_type);
@@ -29,6 +29,7 @@ class RegistryReferrers {
   http::Client& m_client;
   RegistryManifests& m_manifests;
   http::Timer m_timer;
+  std::optional<std::chrono::steady_clock::time_point> m_settled;  ///< when the last such wait began
 };
 
 }  // namespace capsule::oci

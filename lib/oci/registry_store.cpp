@@ -53,6 +53,7 @@ RegistryStore::RegistryStore(Registry registry, std::string repository, const Ac
       m_client(m_registry.connect()),
       m_blobs(m_urls, m_registry, m_access),
       m_manifests(m_urls, *m_client),
+      m_now(timer.now),
       m_referrers(m_urls, *m_client, m_manifests, std::move(timer)) {}
 
 std::optional<Descriptor> RegistryStore::resolve(std::string_view tag) {
@@ -84,6 +85,10 @@ void RegistryStore::require_writable() {
 
 std::unique_ptr<Source> RegistryStore::open_blob(const Descriptor& descriptor) {
   return m_blobs.open(descriptor);
+}
+
+std::unique_ptr<Source> RegistryStore::open_blob_part(const Descriptor& descriptor, std::uint64_t offset) {
+  return m_blobs.open_part(descriptor, offset);
 }
 
 void RegistryStore::read_blob(const Descriptor& descriptor, Sink& sink) {
@@ -122,6 +127,7 @@ Descriptor RegistryStore::put_manifest(std::string_view media_type, std::string_
     out.artifact_type = manifest.artifact_type;
   if (is_there(out, manifest, tag)) return out;
   const auto headers = m_manifests.put(tag ? *tag : std::string_view{out.digest.text()}, media_type, bytes);
+  if (tag) m_tagged = m_now();
   // A registry that has the referrers API says with this header that it took note (distribution-spec 1.1).
   if (manifest.subject && headers.find("OCI-Subject") == nullptr) {
     auto entry = out;
@@ -146,7 +152,7 @@ void RegistryStore::exclusively(const std::function<void()>& work) {
 }
 
 void RegistryStore::settle() {
-  m_referrers.settle();
+  m_referrers.settle(m_tagged);
 }
 
 std::vector<std::string> registry_names(const Registry& registry, std::string_view prefix) {

@@ -28,6 +28,7 @@ class RegistryStore final : public Store {
   bool holds_manifest(const Digest& digest, std::uint64_t size) override;
   void require_writable() override;
   std::unique_ptr<Source> open_blob(const Descriptor& descriptor) override;
+  std::unique_ptr<Source> open_blob_part(const Descriptor& descriptor, std::uint64_t offset) override;
   void read_blob(const Descriptor& descriptor, Sink& sink) override;
   bool put_content(const BlobContent& content) override;
   void put_blob(const Digest& digest, std::uint64_t size, Source& content) override;
@@ -40,6 +41,7 @@ class RegistryStore final : public Store {
   void settle() override;
 
  private:
+  using Time = std::chrono::steady_clock::time_point;
   bool is_there(const Descriptor& stored, const Manifest& manifest, std::optional<std::string_view> tag);
   Registry m_registry;
   Access m_access;
@@ -47,7 +49,9 @@ class RegistryStore final : public Store {
   std::unique_ptr<http::Client> m_client;
   RegistryBlobs m_blobs;
   RegistryManifests m_manifests;
+  std::function<Time()> m_now;
   RegistryReferrers m_referrers;
+  std::optional<Time> m_tagged;  ///< when a tag was put last
 };
 
 /// The names below `prefix` ("BASE/") in the catalog of a registry that are names of capsules, sorted.

@@ -12,6 +12,18 @@
 
 namespace capsule::oci {
 
+std::unique_ptr<Source> Store::open_blob_part(const Descriptor& descriptor, std::uint64_t offset) {
+  auto whole = open_blob(descriptor);
+  Bytes known(std::size_t{64} << 10U);
+  while (offset != 0) {
+    const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(offset, known.size()));
+    const auto count = whole->read(MutableBytes{known}.first(room));
+    if (count == 0) break;
+    offset -= count;
+  }
+  return whole;
+}
+
 void Store::read_blob(const Descriptor& descriptor, Sink& sink) {
   const auto source = open_blob(descriptor);
   Bytes buffer(static_cast<std::size_t>(std::clamp<std::uint64_t>(descriptor.size, 1, 1U << 20U)));

@@ -45,7 +45,10 @@ class Store {
   /// A blob to read from; a wrong size or digest is Error verification_failed before the end is reported. Error
   /// not_found. The source does not need the store any more.
   [[nodiscard]] virtual std::unique_ptr<Source> open_blob(const Descriptor& descriptor) = 0;
-  /// The same, into a sink.
+  /// The same from byte `offset` on, for who reads a chain of blobs and holds all of it against another digest: here
+  /// only the size is held against what is promised.
+  [[nodiscard]] virtual std::unique_ptr<Source> open_blob_part(const Descriptor& descriptor, std::uint64_t offset);
+  /// All of it into a sink.
   virtual void read_blob(const Descriptor& descriptor, Sink& sink);
   /// Stores a blob of known digest; nothing is read from `content` where the store holds the blob already. One that is
   /// there with other bytes is replaced, with a warning. A mismatch is Error verification_failed and stores nothing.
@@ -76,7 +79,8 @@ class Store {
   /// registry: no lock is to be had, so callers write, read again and repeat). Within a thread calls may nest.
   virtual void exclusively(const std::function<void()>& work) = 0;
   /// After a tag was put: waits until what another writer put at the same moment shows, so that whoever reads the tag
-  /// now and finds his own is the last (layout: nothing to wait for; registry: a random 0.2 to 0.6 s).
+  /// now and finds his own is the last (layout: nothing to wait for; registry: a random 0.2 to 0.6 s since the tag was
+  /// put).
   virtual void settle() = 0;
 };
 

@@ -6,11 +6,11 @@
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
-#include "fs/atomic_file.hpp"
 #include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
 #include "image/signature_files.hpp"
 #include "log/log.hpp"
+#include "partial_file.hpp"
 
 namespace download {
 
@@ -18,15 +18,74 @@ using namespace capsule;
 
 namespace {
 
-Digest read(Source& package, Sink& sink, log::Progress& progress) {
-  crypto::HashingSink hashing{sink};
-  std::vector<std::byte> buffer(std::size_t{1} << 20U);
+constexpr std::size_t piece_bytes = std::size_t{1} << 20U;
+
+Digest digest_of(Source& package, log::Progress& progress) {
+  crypto::Hasher hasher;
+  std::vector<std::byte> buffer(piece_bytes);
   while (const auto count = package.read(buffer)) {
-    hashing.write(ByteView{buffer}.first(count));
+    hasher.update(ByteView{buffer}.first(count));
     progress.advance(count);
   }
-  return hashing.finish();
+  return hasher.finish();
 }
+
+/// The package, layer after layer, into a file that goes on where a former try ended.
+class Transfer {
+ public:
+  Transfer(oci::Store& from, const image::PublishedPackage& published, PartialFile& partial, log::Progress& progress)
+      : m_from(from), m_published(published), m_partial(partial), m_progress(progress) {}
+
+  Digest run() {
+    const bool pieced = resume();
+    receive();
+    auto digest = m_hasher.finish();
+    if (!pieced || digest == m_published.package_digest) return digest;
+    // What a former try left may be other bytes: only a whole transfer can be blamed.
+    m_progress.begin("copying", m_published.size);
+    begin_anew();
+    receive();
+    return m_hasher.finish();
+  }
+
+ private:
+  void begin_anew() {
+    m_partial.begin_anew({.etag = {}, .last_modified = {}, .size = m_published.size});
+    m_hasher = crypto::Hasher{};
+  }
+
+  /// Whether there is something to go on with; it is hashed.
+  bool resume() {
+    if (m_partial.size() == 0 || m_partial.validators().size != m_published.size ||
+        m_partial.size() > m_published.size) {
+      begin_anew();
+      return false;
+    }
+    FunctionSink known{[this](ByteView bytes) {
+      m_hasher.update(bytes);
+      m_progress.advance(bytes.size());
+    }};
+    m_partial.read_into(known);
+    return true;
+  }
+
+  void receive() {
+    const auto package = image::open_package(m_from, m_published, m_partial.size());
+    std::vector<std::byte> buffer(piece_bytes);
+    while (const auto count = package->read(buffer)) {
+      const auto bytes = ByteView{buffer}.first(count);
+      m_hasher.update(bytes);
+      m_partial.append(bytes);
+      m_progress.advance(count);
+    }
+  }
+
+  oci::Store& m_from;
+  const image::PublishedPackage& m_published;
+  PartialFile& m_partial;
+  log::Progress& m_progress;
+  crypto::Hasher m_hasher;
+};
 
 /// The version index, and whoever signed it. One bundle that cannot be read must not hide a good one.
 void copy_siblings(image::CapsuleInput& package, oci::Store& from, const image::PublishedPackage& published,
@@ -54,6 +113,39 @@ void check_claim(const Digest& got, const image::PublishedPackage& published, co
                           published.package_digest.text())};
 }
 
+Result already_there(image::CapsuleInput& input, oci::Store& from, const image::PublishedPackage& published,
+                     const oci::Reference& reference, const Order& order, log::Progress& progress) {
+  progress.begin("hashing", published.size);
+  check_claim(digest_of(*input.open(), progress), published, reference);
+  copy_siblings(input, from, published, order.store);
+  progress.end();
+  return {published.package_digest, order.store.package(published.package_digest), true};
+}
+
+Result copy_package(image::CapsuleInput& input, oci::Store& from, const image::PublishedPackage& published,
+                    const oci::Reference& reference, const Order& order, log::Progress& progress) {
+  const auto& digest = published.package_digest;
+  PartialFile partial{order.store.root() / "partial",
+                      oci::Reference{reference.registry, reference.name, {}, digest}.text()};
+  if (order.store.has(digest)) return already_there(input, from, published, reference, order, progress);
+  try {
+    progress.begin("copying", published.size);
+    check_claim(Transfer{from, published, partial, progress}.run(), published, reference);
+    order.store.prepare(digest);
+    copy_siblings(input, from, published, order.store);
+    partial.sync();
+    order.store.adopt(digest, partial.path());
+    partial.discard();
+    progress.end();
+  } catch (const Error& error) {
+    order.store.discard_unfinished(digest);
+    // Refused for what it is: nothing is kept. A dead line, a full disk: the next try goes on from here.
+    if (!retry_helps(error.kind())) partial.discard();
+    throw;
+  }
+  return {digest, order.store.package(digest), false};
+}
+
 }  // namespace
 
 Result fetch_published(const oci::Reference& reference, const Order& order, const Surroundings& surroundings) {
@@ -65,29 +157,9 @@ Result fetch_published(const oci::Reference& reference, const Order& order, cons
     throw Error{ErrorKind::invalid_input, fmt::format("{} has {}, more than the {} that are accepted", reference.text(),
                                                       human_size(published.size), human_size(order.max_bytes))};
   }
-  auto& progress = surroundings.progress;
-  const bool there = order.store.has(digest);
   const auto input = image::published_package(*from, published);
-  const auto package = input->open();
-  progress.begin(there ? "hashing" : "copying", published.size);
-  order.store.prepare(digest);
-  try {
-    if (there) {
-      NullSink nowhere;
-      check_claim(read(*package, nowhere, progress), published, reference);
-      copy_siblings(*input, *from, published, order.store);
-    } else {
-      fs::AtomicFile target{order.store.package(digest)};
-      check_claim(read(*package, target, progress), published, reference);
-      copy_siblings(*input, *from, published, order.store);
-      target.commit();
-    }
-  } catch (...) {
-    order.store.discard_unfinished(digest);
-    throw;
-  }
-  progress.end();
-  return {digest, order.store.package(digest), there};
+  const auto& bring = order.store.has(digest) ? already_there : copy_package;
+  return bring(*input, *from, published, reference, order, surroundings.progress);
 }
 
 }  // namespace download

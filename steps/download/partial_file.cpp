@@ -53,11 +53,17 @@ std::string Validators::for_range() const {
   return last_modified;
 }
 
-PartialFile::PartialFile(const fs::Path& folder, const Url& url) : m_url(url.loggable()) {
+PartialFile::PartialFile(const fs::Path& folder, const Url& url)
+    : PartialFile(folder, std::string_view{url.text()}, url.loggable()) {}
+
+PartialFile::PartialFile(const fs::Path& folder, const std::string& what)
+    : PartialFile(folder, std::string_view{what}, what) {}
+
+PartialFile::PartialFile(const fs::Path& folder, std::string_view key, std::string label) : m_url(std::move(label)) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fs::throw_errno("create the folder", folder, error.value());
-  const auto name = std::string{crypto::sha256(url.text()).hex()};
+  const auto name = std::string{crypto::sha256(key).hex()};
   m_data = folder / (name + ".part");
   m_state = folder / (name + ".json");
   open_and_lock();

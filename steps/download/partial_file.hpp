@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/digest.hpp"
 #include "core/url.hpp"
@@ -20,12 +21,14 @@ struct Validators {
   [[nodiscard]] std::string for_range() const;
 };
 
-/// A download that may be in progress, and what is remembered of it, in `<folder>/<sha256 of the URL>.part` and
+/// A download that may be in progress, and what is remembered of it, in `<folder>/<sha256 of what it is of>.part` and
 /// `.json`: a new process goes on where a killed one was. Locked against others while it lives.
 class PartialFile {
  public:
   /// Creates it where there is none. Error busy when another process downloads the same URL for longer than a moment.
   PartialFile(const capsule::fs::Path& folder, const capsule::Url& url);
+  /// The same of what has no URL: `what` names it, in messages too.
+  PartialFile(const capsule::fs::Path& folder, const std::string& what);
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
   /// An empty one is removed.
@@ -50,6 +53,7 @@ class PartialFile {
   void discard() noexcept;
 
  private:
+  PartialFile(const capsule::fs::Path& folder, std::string_view key, std::string label);
   void open_and_lock();
   void load_state();
   void save_state() const;

@@ -81,6 +81,19 @@ void check_store_contract(const std::function<std::unique_ptr<Store>()>& open) {
       CHECK(kind_of([&] { open()->read_blob(descriptor, sink); }) == ErrorKind::verification_failed);
     }
   }
+  SECTION("a part of a blob is what follows its offset; another size than promised is found out") {
+    auto descriptor = blob(*store, text);
+    for (const std::uint64_t offset : {0U, 2U, 4U}) {
+      StringSink sink{10};
+      copy(*open()->open_blob_part(descriptor, offset), sink);
+      CHECK(sink.text() == text.substr(static_cast<std::size_t>(offset)));
+    }
+    for (const std::uint64_t size : {4U, 6U}) {
+      descriptor.size = size;
+      NullSink sink;
+      CHECK(kind_of([&] { copy(*open()->open_blob_part(descriptor, 2), sink); }) == ErrorKind::verification_failed);
+    }
+  }
   SECTION("sha512 is accepted, and checked") {
     crypto::Hasher hasher{crypto::HashAlgorithm::sha512};
     hasher.update(as_bytes(text));
