@@ -31,7 +31,7 @@ class MemberRead {
   [[nodiscard]] const std::optional<std::uint64_t>& better_threshold() const noexcept { return m_better_threshold; }
 
  private:
-  static constexpr std::size_t slots = 4;
+  static constexpr std::size_t slots = 3;
   struct Slot {
     Bytes raw;
     archive::MemberSizes sizes{};

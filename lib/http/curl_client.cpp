@@ -189,7 +189,8 @@ void set_basics(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_FOLLOWLOCATION, 0L);
   set(easy, CURLOPT_PATH_AS_IS, 1L);
   set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  set(easy, CURLOPT_BUFFERSIZE, 256L << 10U);
+  // Large where a large answer is wanted: three uploads at once must not each hold what they never fill.
+  set(easy, CURLOPT_BUFFERSIZE, exchange.request.open_sink ? 256L << 10U : 16L << 10U);
   set(easy, CURLOPT_HEADERFUNCTION, &on_header);
   set(easy, CURLOPT_HEADERDATA, static_cast<void*>(&exchange));
   set(easy, CURLOPT_WRITEFUNCTION, &on_body);

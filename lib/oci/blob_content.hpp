@@ -14,6 +14,10 @@ struct BlobContent {
   Digest digest;
   std::uint64_t size = 0;  ///< bytes
   std::function<std::unique_ptr<Source>(std::uint64_t offset)> open{};
+  /// Who holds the bytes against the digest: whoever sends them, too; or the registry alone, because the same bytes are
+  /// hashed elsewhere before anything names them.
+  enum class Check { sender, registry };
+  Check check = Check::sender;
 };
 
 }  // namespace capsule::oci

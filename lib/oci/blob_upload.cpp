@@ -45,6 +45,11 @@ std::uint64_t least_chunk(const http::Headers& headers) {
   return least;
 }
 
+std::uint64_t chunk_of(std::uint64_t size, const UploadSettings& settings) {
+  constexpr std::uint64_t parts = 7;
+  return std::max(settings.chunk, std::min(settings.largest_chunk, (size + parts - 1) / parts));
+}
+
 /// One blob on its way.
 class Upload {
  public:
@@ -56,6 +61,7 @@ class Upload {
         m_content(content),
         m_size(content.size),
         m_in_chunks(content.size > settings.one_put),
+        m_wanted_chunk(chunk_of(content.size, settings)),
         m_record(m_in_chunks ? settings.records : fs::Path{}, place.uploads, content.digest),
         m_tries(settings.retry, settings.timer) {}
 
@@ -163,7 +169,7 @@ class Upload {
       throw Error{ErrorKind::invalid_input, fmt::format("{} does not say where to upload to", response.url.loggable())};
     }
     m_location = upload_location(response.url, *location);
-    m_chunk = std::max(m_settings.chunk, least_chunk(response.headers));
+    m_chunk = std::max(m_wanted_chunk, least_chunk(response.headers));
   }
 
   /// What there is to do from here on; nothing where an answer says to go on otherwise.
@@ -199,6 +205,7 @@ class Upload {
     chunk.headers.add("Content-Range", fmt::format("{}-{}", m_sent, m_sent + size - 1));
     const auto response = m_client.send(chunk);
     if (response.status != 202 && response.status != 204) {
+      if (response.status == 413 && m_chunk > m_settings.chunk) return send_less(response);
       if (m_sent == 0 && refuses_chunks(response.status)) return send_whole_instead();
       judge(response, "upload a blob's part");
       refuse(response, "upload a blob's part");
@@ -224,6 +231,14 @@ class Upload {
   static bool refuses_chunks(int status) {
     constexpr std::array<int, 6> refusals{400, 405, 411, 415, 422, 501};
     return std::find(refusals.begin(), refusals.end(), status) != refusals.end();
+  }
+
+  /// A part is too large for what stands before the registry: from the beginning, in the smallest ones.
+  bool send_less(const http::Response& response) {
+    m_wanted_chunk = m_settings.chunk;
+    if (std::max(m_wanted_chunk, least_chunk(response.headers)) >= m_chunk) refuse(response, "upload a blob's part");
+    abandon();
+    return false;
   }
 
   bool send_whole_instead() {
@@ -288,6 +303,7 @@ class Upload {
   HashedContent m_content;
   std::uint64_t m_size;
   bool m_in_chunks;
+  std::uint64_t m_wanted_chunk;
   UploadRecord m_record;
   http::Tries m_tries;
   std::optional<Url> m_location;

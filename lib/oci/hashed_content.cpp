@@ -39,6 +39,7 @@ void HashedContent::fail(std::string_view what) const {
 }
 
 void HashedContent::take(std::uint64_t at, ByteView bytes) {
+  if (m_content.check == BlobContent::Check::registry) return;
   const auto known = m_hashed - std::min(m_hashed, at);
   if (known >= bytes.size()) return;
   const auto fresh = bytes.subspan(static_cast<std::size_t>(known));
@@ -55,7 +56,7 @@ void HashedContent::go_to(std::uint64_t offset) {
 }
 
 void HashedContent::hash_until(std::uint64_t end) {
-  if (m_hashed >= end) return;
+  if (m_hashed >= end || m_content.check == BlobContent::Check::registry) return;
   go_to(m_hashed);
   Part rest{*this, m_hashed, end - m_hashed};
   NullSink nowhere;

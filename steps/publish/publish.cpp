@@ -10,13 +10,13 @@
 #include <set>
 #include <tuple>
 
+#include "ahead.hpp"
 #include "attest/bundle.hpp"
 #include "attest/statement.hpp"
 #include "capsule/canonical_package.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "fs/temporary.hpp"
-#include "hints.hpp"
 #include "image/published_form.hpp"
 #include "image/published_package.hpp"
 #include "image/segment_content.hpp"
@@ -54,56 +54,6 @@ class WatchedSource final : public Source {
   log::Progress& m_progress;
 };
 
-/// A stretch of the package, from `start` on, as a blob. One that comes from a registry is opened by one thread at a
-/// time.
-oci::BlobContent content_of(image::CapsuleInput& input, std::mutex& opening, const oci::Descriptor& blob,
-                            std::uint64_t start) {
-  return {blob.digest, blob.size, [&input, &opening, start, size = blob.size](std::uint64_t offset) {
-            const std::lock_guard lock{opening};
-            return input.open_part(start + offset, size - offset);
-          }};
-}
-
-/// A disk gains nothing by several writers, and each needs its memory.
-unsigned at_once(const oci::RegistryLocation& registry) {
-  return registry.is_layout() ? 1 : 3;
-}
-
-/// Sends the segments that the hints name while the package is being verified. Blobs without a manifest are nothing
-/// that anybody sees; what is not as the hints say is left to Publisher.
-class AheadOfVerification {
- public:
-  explicit AheadOfVerification(const Request& request) {
-    const auto text = request.registry.is_layout() ? std::nullopt : request.input.hints();
-    const auto hints = text ? parse_hints(*text, request.input.size()) : std::nullopt;
-    if (!hints) return;
-    const auto open = [registry = request.registry, name = hints->name] { return oci::open_store(registry, name); };
-    if (open()->resolve(hints->version)) return;  // published already, or a conflict
-    m_transfers.emplace(open, at_once(request.registry));
-    std::uint64_t start = 0;
-    for (const auto& segment : hints->segments) {
-      m_transfers->add(content_of(request.input, m_opening, segment, start));
-      start += segment.size;
-    }
-  }
-
-  /// The package is verified: waits for what is on its way. Null: nothing was sent.
-  const Transfers* finish(log::Progress& progress) {
-    if (!m_transfers) return nullptr;
-    m_transfers->show(progress);
-    try {
-      m_transfers->finish();
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::verification_failed) throw;
-    }
-    return &*m_transfers;
-  }
-
- private:
-  std::mutex m_opening;
-  std::optional<Transfers> m_transfers;
-};
-
 class Publisher {
  public:
   Publisher(const Request& request, image::CapsuleInput& input, const image::VerifiedForm& checked)
@@ -112,6 +62,21 @@ class Publisher {
         m_checked(checked),
         m_form(image::published_form(checked.facts.value())),
         m_store(open()) {}
+
+  /// What else can be sent while segments are on their way: all but manifests.
+  void send_beside(AheadOfVerification& ahead) {
+    if (!ahead.is_sending()) return;
+    for (const auto* config : {&m_form.package_config, &m_form.image_config})
+      ahead.add(config->bytes, Transfers::Count::yes);
+    gather_signatures();
+    if (!m_signatures->empty()) ahead.add("{}", Transfers::Count::no);  // the config of what is attached
+    for (const auto& signature : *m_signatures) ahead.add(signature.text, Transfers::Count::no);
+    for (const auto& layer : m_checked.facts->base.layers) {
+      const auto& [digest, size] = std::tie(layer.descriptor.digest, layer.descriptor.size);
+      if (!m_store->holds(digest, size)) m_missing.insert(digest.text());
+    }
+    put_base_layers();
+  }
 
   /// What was sent already belongs to the result.
   void count(const Transfers& transfers) {
@@ -130,15 +95,14 @@ class Publisher {
       there = m_store->resolve(version);
       if (is_ours(there) && !(there && m_missing.empty())) put_manifests(version);
     });
-    if (!before && is_ours(there)) {
-      m_store->settle();
-      there = m_store->resolve(version);
-    }
-    if (!is_ours(there)) return settle(*there);  // another publisher was faster, or put his at the same moment
+    if (!is_ours(there)) return settle(*there);  // another publisher was faster
     auto out = result();
     out.already_published = before;
-    attach_signatures(out);
-    return out;
+    attach_signatures(out);  // takes its part of the time in which the tag settles
+    if (before) return out;
+    m_store->settle();
+    there = m_store->resolve(version);
+    return is_ours(there) ? out : settle(*there);  // another publisher put his at the same moment
   }
 
  private:
@@ -237,9 +201,7 @@ class Publisher {
 
   void put_blobs() {
     Transfers transfers{[this] { return open(); }, at_once(m_request.registry)};
-    const Segment* tarball = nullptr;
     for (const auto& segment : m_checked.facts->segments) {
-      if (segment.role == Segment::Role::tarball) tarball = &segment;
       const auto layer = layer_of(segment);
       if (!is_missing(layer)) continue;
       m_missing.erase(layer.digest.text());
@@ -249,13 +211,18 @@ class Publisher {
     transfers.finish();
     count(transfers);
     m_request.progress.begin("publishing", missing_bytes());
-    if (tarball != nullptr) put_base_layers(*tarball);
+    put_base_layers();
     put_document(m_form.package_config);
     put_document(m_form.image_config);
     m_request.progress.end();
   }
 
-  void put_base_layers(const Segment& tarball) {
+  void put_base_layers() {
+    const auto& segments = m_checked.facts->segments;
+    const auto found = std::find_if(segments.begin(), segments.end(),
+                                    [](const Segment& segment) { return segment.role == Segment::Role::tarball; });
+    if (found == segments.end() || missing_bytes() == 0) return;
+    const auto& tarball = *found;
     image::SegmentContent content{m_input.open_part(tarball.offset, tarball.size), tarball.tar_size,
                                   m_checked.tarball_size};
     image::copy_base_layers(
@@ -287,8 +254,9 @@ class Publisher {
     put_one(m_form.index, version);
   }
 
-  /// Attaches the signatures of the index that came with the package and that the policy accepts, one for each key.
-  void attach_signatures(Published& out) {
+  /// The signatures of the index that came with the package and that the policy accepts, one for each key.
+  void gather_signatures() {
+    m_signatures.emplace();
     const auto keys = m_request.policy.keys(attest::Role::capsule, m_checked.capsule.manifest().name);
     for (const auto& bundle : m_input.signatures(keys)) {
       if (!bundle.about_index) continue;
@@ -302,13 +270,22 @@ class Publisher {
         log::warning(
             "a signature bundle is left out: if its signer is to be believed, sign the package again",
             {{"bundle", bundle.where}, {"index", m_form.index.descriptor.digest.text()}, {"reason", error.message()}});
-        if (out.signed_by.empty()) out.signature = Signature::unfit;
+        m_has_unfit = true;
         continue;
       }
-      if (std::find(out.signed_by.begin(), out.signed_by.end(), key) != out.signed_by.end()) continue;
-      const auto state = attach_signature(text);
+      const bool known = std::any_of(m_signatures->begin(), m_signatures->end(),
+                                     [&](const IndexSignature& other) { return other.key == key; });
+      if (!known) m_signatures->push_back({std::move(text), std::move(key)});
+    }
+  }
+
+  void attach_signatures(Published& out) {
+    if (!m_signatures) gather_signatures();
+    if (m_has_unfit) out.signature = Signature::unfit;
+    for (const auto& signature : *m_signatures) {
+      const auto state = attach_signature(signature.text);
       if (out.signed_by.empty() || state == Signature::attached) out.signature = state;
-      out.signed_by.push_back(std::move(key));
+      out.signed_by.push_back(signature.key);
     }
   }
 
@@ -332,6 +309,11 @@ class Publisher {
     return m_store->referrers(index.digest, type).size() == before ? Signature::already_there : Signature::attached;
   }
 
+  struct IndexSignature {
+    std::string text;  ///< of the bundle
+    std::string key;   ///< its id
+  };
+
   const Request& m_request;
   image::CapsuleInput& m_input;
   const image::VerifiedForm& m_checked;
@@ -339,6 +321,8 @@ class Publisher {
   std::unique_ptr<oci::Store> m_store;
   std::mutex m_opening;
   std::set<std::string> m_missing;  ///< digests
+  std::optional<std::vector<IndexSignature>> m_signatures;
+  bool m_has_unfit = false;
   std::size_t m_blobs = 0;
   std::uint64_t m_bytes = 0;
 };
@@ -361,9 +345,12 @@ std::string_view name_of(Signature signature) noexcept {
 
 Published publish(const Request& request) {
   AheadOfVerification ahead{request};
-  const auto checked = check(request.input, request);
+  std::optional<image::VerifiedForm> verified;
+  ahead.during([&] { verified = check(request.input, request); });
+  const auto& checked = *verified;
   if (checked.facts) {
     Publisher publisher{request, request.input, checked};
+    publisher.send_beside(ahead);
     if (const auto* sent = ahead.finish(request.progress)) publisher.count(*sent);
     return publisher.run();
   }

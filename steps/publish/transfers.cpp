@@ -39,10 +39,10 @@ Transfers::~Transfers() {
   join();
 }
 
-void Transfers::add(oci::BlobContent content) {
+void Transfers::add(oci::BlobContent content, Count count) {
   const std::lock_guard lock{m_mutex};
   m_total += content.size;
-  m_queue.push_back(std::move(content));
+  m_queue.push_back({std::move(content), count});
   if (m_at_once > 1 && m_threads.size() < m_at_once) m_threads.emplace_back([this] { work(); });
   m_changed.notify_one();
 }
@@ -82,33 +82,33 @@ void Transfers::join() noexcept {
   m_threads.clear();
 }
 
-bool Transfers::next(oci::BlobContent& content) {
+std::optional<Transfers::Order> Transfers::next() {
   std::unique_lock lock{m_mutex};
   m_changed.wait(lock, [this] { return m_complete || !m_queue.empty(); });
-  if (m_queue.empty() || m_stopped) return false;
-  content = std::move(m_queue.front());
+  if (m_queue.empty() || m_stopped) return std::nullopt;
+  std::optional out{std::move(m_queue.front())};
   m_queue.pop_front();
-  return true;
+  return out;
 }
 
 void Transfers::work() noexcept {
   try {
     const auto store = m_open();
-    oci::BlobContent content{Digest::sha256(std::string(64, '0'))};
-    while (next(content)) put(*store, content);
+    while (const auto order = next()) put(*store, *order);
   } catch (...) {
     fail(std::current_exception());
   }
 }
 
-void Transfers::put(oci::Store& store, const oci::BlobContent& content) {
+void Transfers::put(oci::Store& store, const Order& order) {
+  const auto& content = order.content;
   std::uint64_t furthest = 0;
-  const bool sent =
-      store.put_content({content.digest, content.size, [&](std::uint64_t offset) {
-                           return std::make_unique<Watched>(*this, content.open(offset), offset, furthest);
-                         }});
+  const bool sent = store.put_content(
+      {content.digest, content.size,
+       [&](std::uint64_t offset) { return std::make_unique<Watched>(*this, content.open(offset), offset, furthest); },
+       content.check});
   advance(content.size - std::min(content.size, furthest));
-  if (!sent) return;
+  if (!sent || order.count == Count::no) return;
   ++m_blobs;
   m_bytes += content.size;
 }

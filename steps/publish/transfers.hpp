@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,8 +30,10 @@ class Transfers {
   /// Breaks off what is on its way.
   ~Transfers();
 
-  /// `content` must stay readable, from several threads, until finish() has returned.
-  void add(capsule::oci::BlobContent content);
+  enum class Count { yes, no };
+  /// `content` must stay readable, from several threads, until finish() has returned. Count::no: not in blobs(),
+  /// bytes().
+  void add(capsule::oci::BlobContent content, Count count = Count::yes);
   /// From now on `progress` shows it, what is done already included.
   void show(capsule::log::Progress& progress);
   /// Waits for all; the first failure is thrown.
@@ -41,9 +44,13 @@ class Transfers {
 
  private:
   class Watched;
+  struct Order {
+    capsule::oci::BlobContent content;
+    Count count;
+  };
   void work() noexcept;
-  bool next(capsule::oci::BlobContent& content);
-  void put(capsule::oci::Store& store, const capsule::oci::BlobContent& content);
+  std::optional<Order> next();
+  void put(capsule::oci::Store& store, const Order& order);
   void fail(std::exception_ptr reason) noexcept;
   void advance(std::uint64_t count);
   void join() noexcept;
@@ -52,7 +59,7 @@ class Transfers {
   unsigned m_at_once;
   std::mutex m_mutex;  ///< of the queue, the failure and the progress
   std::condition_variable m_changed;
-  std::deque<capsule::oci::BlobContent> m_queue;
+  std::deque<Order> m_queue;
   std::exception_ptr m_failure;
   bool m_complete = false;  ///< no more will be added
   std::atomic<bool> m_stopped = false;

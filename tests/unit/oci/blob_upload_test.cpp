@@ -100,6 +100,51 @@ TEST_CASE("a blob is sent once: not at all where it is there or can be mounted")
   CHECK(f.opened.size() == (f.registry.received == 0 ? 0 : 1));
 }
 
+TEST_CASE("the parts of a very large blob are larger, and small again where they are refused for their size") {
+  Fixture f;
+  f.settings.chunk = 1;
+  f.settings.largest_chunk = 8;
+  f.text = "abcdefghijklmnop";
+  SECTION("a seventh") {
+    f.put();
+    CHECK(f.registry.seen[2] == "PATCH 0-2");
+  }
+  SECTION("at most") {
+    f.settings.largest_chunk = 2;
+    f.put();
+    CHECK(f.registry.seen[2] == "PATCH 0-1");
+  }
+  SECTION("413") {
+    f.registry.hook = answer_nth(http::Method::patch, 1, 413);
+    f.put();
+    CHECK(std::find(f.registry.seen.begin(), f.registry.seen.end(), "PATCH 0-0") != f.registry.seen.end());
+  }
+  SECTION("413 of the smallest, too") {
+    f.registry.hook = [](const http::Request& request) -> std::optional<http::Response> {
+      if (request.method != http::Method::patch) return std::nullopt;
+      return BlobRegistry::answer(request, 413, {});
+    };
+    CHECK(f.fails(f.content()) == ErrorKind::invalid_input);
+    CHECK_FALSE(f.registry.session);
+    return;
+  }
+  f.check_stored();
+}
+
+TEST_CASE("what is hashed elsewhere is not hashed to be sent: the registry refuses another content") {
+  Fixture f;
+  auto content = f.content();
+  content.digest = crypto::sha256("another");
+  CHECK(f.fails(content) == ErrorKind::verification_failed);
+  CHECK(f.registry.received < f.text.size());
+  content.check = oci::BlobContent::Check::registry;
+  f.registry.received = 0;
+  CHECK_THROWS(f.put(content));
+  CHECK(f.registry.received >= f.text.size());
+  CHECK(f.registry.blobs.empty());
+  CHECK_FALSE(f.registry.session);
+}
+
 TEST_CASE("a small blob goes in one PUT, a large one in parts, as large as the registry wants them") {
   Fixture f;
   SECTION("small") {

@@ -1,0 +1,98 @@
+#include "ahead.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "hints.hpp"
+#include "oci/store.hpp"
+
+namespace publish {
+
+using namespace capsule;
+
+namespace {
+
+constexpr int gives_way = 10;  // nice
+
+oci::BlobContent content_of(std::string_view text) {
+  return {crypto::sha256(text), text.size(), [kept = std::make_shared<const std::string>(text)](std::uint64_t offset) {
+            return std::make_unique<ViewSource>(as_bytes(*kept).subspan(static_cast<std::size_t>(offset)));
+          }};
+}
+
+}  // namespace
+
+oci::BlobContent content_of(image::CapsuleInput& input, std::mutex& opening, const oci::Descriptor& blob,
+                            std::uint64_t start) {
+  return {blob.digest, blob.size, [&input, &opening, start, size = blob.size](std::uint64_t offset) {
+            const std::lock_guard lock{opening};
+            return input.open_part(start + offset, size - offset);
+          }};
+}
+
+unsigned at_once(const oci::RegistryLocation& registry) {
+  return registry.is_layout() ? 1 : 3;
+}
+
+AheadOfVerification::AheadOfVerification(const Request& request) {
+  const auto text = request.registry.is_layout() ? std::nullopt : request.input.hints();
+  const auto hints = text ? parse_hints(*text, request.input.size()) : std::nullopt;
+  if (!hints) return;
+  const auto open = [registry = request.registry, name = hints->name] { return oci::open_store(registry, name); };
+  if (open()->resolve(hints->version)) return;  // published already, or a conflict
+  std::vector<std::pair<const oci::Descriptor*, std::uint64_t>> segments;
+  std::uint64_t start = 0;
+  for (const auto& segment : hints->segments) {
+    segments.emplace_back(&segment, start);
+    start += segment.size;
+  }
+  std::stable_sort(segments.begin(), segments.end(),
+                   [](const auto& a, const auto& b) { return a.first->size < b.first->size; });
+  m_transfers.emplace(open, at_once(request.registry));
+  for (const auto& [segment, at] : segments) {
+    auto content = content_of(request.input, m_opening, *segment, at);
+    content.check = oci::BlobContent::Check::registry;
+    m_transfers->add(std::move(content));
+  }
+}
+
+void AheadOfVerification::during(const std::function<void()>& verify) {
+  if (!m_transfers) return verify();
+  std::exception_ptr failure;
+  std::thread{[&] {
+    // Of this thread alone, and of those that it starts. That it cannot be had changes nothing.
+    static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), gives_way));
+    try {
+      verify();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }}.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+void AheadOfVerification::add(std::string_view text, Transfers::Count count) {
+  if (m_transfers) m_transfers->add(content_of(text), count);
+}
+
+const Transfers* AheadOfVerification::finish(log::Progress& progress) {
+  if (!m_transfers) return nullptr;
+  m_transfers->show(progress);
+  try {
+    m_transfers->finish();
+  } catch (const Error& error) {
+    // The hints were wrong, as the registry says: if it was anything else, the Publisher will see it again.
+    if (error.kind() != ErrorKind::verification_failed && error.kind() != ErrorKind::invalid_input) throw;
+  }
+  return &*m_transfers;
+}
+
+}  // namespace publish
