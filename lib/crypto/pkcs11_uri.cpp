@@ -196,7 +196,8 @@ std::string with_module(const std::string& key, std::string_view module) {
                                               printable(module, 1024))};
   }
   if (!Pkcs11Uri::parse(key).module_path.empty()) return key;
-  const auto* const joint = key.find('?') == std::string::npos ? "?" : key.ends_with('?') ? "" : "&";
+  const auto mark = key.find('?');  // a later one is part of a value
+  const auto* const joint = mark == std::string::npos ? "?" : mark + 1 == key.size() ? "" : "&";
   return fmt::format("{}{}module-path={}", key, joint, encode(module, path_plain));
 }
 

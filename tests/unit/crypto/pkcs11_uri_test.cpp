@@ -127,6 +127,7 @@ TEST_CASE("a module named beside a key counts where its URI names none") {
   using crypto::with_module;
   CHECK(with_module("pkcs11:object=k", "/lib/m.so") == "pkcs11:object=k?module-path=/lib/m.so");
   CHECK(with_module("pkcs11:object=k?", "/lib/m.so") == "pkcs11:object=k?module-path=/lib/m.so");
+  CHECK(with_module("pkcs11:object=k?pin-source=/p?", "/m.so") == "pkcs11:object=k?pin-source=/p?&module-path=/m.so");
   CHECK(with_module("pkcs11:object=k?pin-source=/p", "./a b&c.so") ==
         "pkcs11:object=k?pin-source=/p&module-path=./a%20b%26c.so");
   CHECK(with_module("pkcs11:object=k?module-path=/own.so", "/lib/m.so") == "pkcs11:object=k?module-path=/own.so");
