@@ -31,10 +31,10 @@ class TextSource final : public Source {
 }  // namespace
 
 RegistryBlobs::RegistryBlobs(const RegistryUrls& urls, const Registry& registry, const Access& access)
-    : m_urls(urls), m_registry(registry), m_access(access), m_client(registry.connect_once()) {}
+    : m_urls(urls), m_registry(registry), m_access(access), m_client(registry.connect_once) {}
 
 std::optional<std::uint64_t> RegistryBlobs::size_of(const Digest& digest) {
-  http::RetryingClient client{*m_client, {.total = m_access.time_limit}};
+  http::RetryingClient client{m_client, {.total = m_access.time_limit}};
   const auto response = client.send({http::Method::head, m_urls.blob(digest)});
   if (response.status == 404) return std::nullopt;
   expect_registry_success(response, "the blob cannot be found");
@@ -46,7 +46,7 @@ std::optional<std::uint64_t> RegistryBlobs::size_of(const Digest& digest) {
 }
 
 void RegistryBlobs::require_writable() {
-  http::RetryingClient client{*m_client, {.total = m_access.time_limit}};
+  http::RetryingClient client{m_client, {.total = m_access.time_limit}};
   const auto response = client.send({http::Method::post, m_urls.uploads()});
   expect_registry_success(response, "the registry cannot be written to");
   if (const auto* location = response.headers.find("Location"))
@@ -70,7 +70,7 @@ std::unique_ptr<Source> RegistryBlobs::open(const Descriptor& blob, DownloadSett
 }
 
 void RegistryBlobs::read(const Descriptor& blob, Sink& sink) {
-  download_blob(*m_client, m_urls.blob(blob.digest), blob, sink, {.retry = {.total = m_access.time_limit}});
+  download_blob(m_client, m_urls.blob(blob.digest), blob, sink, {.retry = {.total = m_access.time_limit}});
 }
 
 bool RegistryBlobs::put(const BlobContent& content) {
@@ -78,7 +78,7 @@ bool RegistryBlobs::put(const BlobContent& content) {
   settings.retry.total = m_access.time_limit;
   settings.records = m_access.uploads;
   const UploadPlace place{m_urls.blob(content.digest), m_urls.uploads()};
-  return upload_blob(*m_client, place, content, settings) != Uploaded::already_there;
+  return upload_blob(m_client, place, content, settings) != Uploaded::already_there;
 }
 
 void RegistryBlobs::put(const Digest& digest, std::uint64_t size, Source& content) {

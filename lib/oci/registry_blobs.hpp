@@ -8,6 +8,7 @@
 #include "oci/access.hpp"
 #include "oci/blob_content.hpp"
 #include "oci/blob_download.hpp"
+#include "oci/client_pool.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/registry_client.hpp"
 #include "oci/registry_url.hpp"
@@ -38,7 +39,7 @@ class RegistryBlobs {
   const RegistryUrls& m_urls;
   const Registry& m_registry;
   const Access& m_access;
-  std::unique_ptr<http::Client> m_client;  ///< does not try again by itself
+  ClientPool m_client;  ///< does not try again by itself
 };
 
 }  // namespace capsule::oci

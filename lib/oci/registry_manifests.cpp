@@ -56,15 +56,14 @@ void check_said_digest(const http::Response& response) {
 
 std::optional<FetchedManifest> RegistryManifests::fetch(std::string_view name, const std::optional<Digest>& wanted,
                                                         const Seen* seen) {
-  const auto* remembered = seen == nullptr ? nullptr : known(seen->descriptor.digest);
+  const auto remembered = seen == nullptr ? std::nullopt : known(seen->descriptor.digest);
   http::Request request{http::Method::get, m_urls.manifest(name)};
   request.headers.add("Accept", accepted_types());
-  if (remembered != nullptr) request.headers.add("If-None-Match", seen->etag);
+  if (remembered) request.headers.add("If-None-Match", seen->etag);
   request.response_limit = Store::max_manifest_bytes;
   auto response = m_client.send(request);
   if (response.status == 404) return std::nullopt;
-  if (response.status == 304 && remembered != nullptr)
-    return FetchedManifest{seen->descriptor, *remembered, seen->etag};
+  if (response.status == 304 && remembered) return FetchedManifest{seen->descriptor, *remembered, seen->etag};
   expect_registry_success(response, "the manifest cannot be read");
   check_said_digest(response);
   const auto digest = digest_of(response.body, wanted ? wanted->algorithm() : "sha256");
@@ -78,31 +77,45 @@ std::optional<FetchedManifest> RegistryManifests::fetch(std::string_view name, c
 
 std::optional<FetchedManifest> RegistryManifests::tagged(std::string_view tag) {
   constexpr std::size_t most_tags = 64;
-  const auto before = m_tags.find(tag);
-  auto found = fetch(tag, std::nullopt, before == m_tags.end() ? nullptr : &before->second);
-  if (before != m_tags.end()) m_tags.erase(before);
+  const auto before = forget(tag);
+  auto found = fetch(tag, std::nullopt, before ? &*before : nullptr);
   if (!found) return found;
   remember(found->descriptor.digest, found->bytes);
-  if (!found->etag.empty() && m_tags.size() < most_tags) m_tags.emplace(tag, Seen{found->descriptor, found->etag});
+  const std::lock_guard lock{m_mutex};
+  if (!found->etag.empty() && m_tags.size() < most_tags)
+    m_tags.insert_or_assign(std::string{tag}, Seen{found->descriptor, found->etag});
   return found;
 }
 
-const std::string* RegistryManifests::known(const Digest& digest) const {
-  const auto found =
-      std::find_if(m_known.begin(), m_known.end(), [&](const auto& entry) { return entry.first == digest; });
-  return found == m_known.end() ? nullptr : &found->second;
+std::optional<RegistryManifests::Seen> RegistryManifests::forget(std::string_view tag) {
+  const std::lock_guard lock{m_mutex};
+  const auto found = m_tags.find(tag);
+  if (found == m_tags.end()) return std::nullopt;
+  auto out = std::move(found->second);
+  m_tags.erase(found);
+  return out;
 }
 
-const std::string& RegistryManifests::by_digest(const Digest& digest) {
-  if (const auto* there = known(digest)) return *there;
+std::optional<std::string> RegistryManifests::known(const Digest& digest) {
+  const std::lock_guard lock{m_mutex};
+  const auto found =
+      std::find_if(m_known.begin(), m_known.end(), [&](const auto& entry) { return entry.first == digest; });
+  if (found == m_known.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string RegistryManifests::by_digest(const Digest& digest) {
+  if (auto text = known(digest)) return *std::move(text);
   auto found = fetch(digest.text(), digest);
   if (!found) {
     throw Error{ErrorKind::not_found, fmt::format("{} is not there", m_urls.manifest(digest.text()).loggable())};
   }
-  return remember(digest, std::move(found->bytes));
+  remember(digest, found->bytes);
+  return std::move(found->bytes);
 }
 
-const std::string& RegistryManifests::remember(const Digest& digest, std::string bytes) {
+void RegistryManifests::remember(const Digest& digest, const std::string& bytes) {
+  const std::lock_guard lock{m_mutex};
   std::erase_if(m_known, [&](const auto& entry) { return entry.first == digest; });
   std::size_t size = bytes.size();
   for (const auto& [other, text] : m_known) size += text.size();
@@ -110,7 +123,7 @@ const std::string& RegistryManifests::remember(const Digest& digest, std::string
     size -= m_known.front().second.size();
     m_known.pop_front();
   }
-  return m_known.emplace_back(digest, std::move(bytes)).second;
+  m_known.emplace_back(digest, bytes);
 }
 
 std::optional<std::uint64_t> RegistryManifests::size_of(const Digest& digest) {

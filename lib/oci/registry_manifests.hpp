@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,8 @@ struct FetchedManifest {
 };
 
 /// The manifests of one repository of a registry (distribution-spec 1.1). Digests are those of the bytes; what headers
-/// say must agree with them. The last manifests are remembered, for their content cannot change.
+/// say must agree with them. The last manifests are remembered, for their content cannot change. For several threads at
+/// once, as its client is.
 class RegistryManifests {
  public:
   RegistryManifests(const RegistryUrls& urls, http::Client& client) : m_urls(urls), m_client(client) {}
@@ -29,7 +31,7 @@ class RegistryManifests {
   /// what is remembered (RFC 9110, If-None-Match).
   std::optional<FetchedManifest> tagged(std::string_view tag);
   /// Error not_found; verification_failed for other bytes than the digest promises.
-  const std::string& by_digest(const Digest& digest);
+  std::string by_digest(const Digest& digest);
   /// Bytes of a manifest, or nothing where it is not there.
   std::optional<std::uint64_t> size_of(const Digest& digest);
   /// Stores it under a tag or its digest. `if_match`: the entity tag that must still be there (a registry may ignore
@@ -46,10 +48,13 @@ class RegistryManifests {
   /// `seen`: answered with its bytes where the registry says that it is still that.
   std::optional<FetchedManifest> fetch(std::string_view name, const std::optional<Digest>& wanted,
                                        const Seen* seen = nullptr);
-  [[nodiscard]] const std::string* known(const Digest& digest) const;
-  const std::string& remember(const Digest& digest, std::string bytes);
+  [[nodiscard]] std::optional<std::string> known(const Digest& digest);
+  /// Takes away what is remembered of a tag.
+  [[nodiscard]] std::optional<Seen> forget(std::string_view tag);
+  void remember(const Digest& digest, const std::string& bytes);
   const RegistryUrls& m_urls;
   http::Client& m_client;
+  std::mutex m_mutex;  ///< of what is remembered
   std::deque<std::pair<Digest, std::string>> m_known;
   std::map<std::string, Seen, std::less<>> m_tags;
 };

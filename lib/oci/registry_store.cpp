@@ -50,11 +50,11 @@ RegistryStore::RegistryStore(Registry registry, std::string repository, const Ac
     : m_registry(std::move(registry)),
       m_access(access),
       m_urls(m_registry.base, std::move(repository)),
-      m_client(m_registry.connect()),
+      m_client(m_registry.connect),
       m_blobs(m_urls, m_registry, m_access),
-      m_manifests(m_urls, *m_client),
+      m_manifests(m_urls, m_client),
       m_now(timer.now),
-      m_referrers(m_urls, *m_client, m_manifests, std::move(timer)) {}
+      m_referrers(m_urls, m_client, m_manifests, std::move(timer)) {}
 
 std::optional<Descriptor> RegistryStore::resolve(std::string_view tag) {
   if (!is_tag(tag)) return std::nullopt;
@@ -142,7 +142,7 @@ std::vector<Descriptor> RegistryStore::referrers(const Digest& subject, std::str
 }
 
 std::vector<std::string> RegistryStore::tags(std::string_view prefix) {
-  auto out = read_list(*m_client, m_urls.tags(), "tags", "the tags cannot be listed");
+  auto out = read_list(m_client, m_urls.tags(), "tags", "the tags cannot be listed");
   std::erase_if(out, [&](const std::string& tag) { return !tag.starts_with(prefix) || is_referrers_tag(tag); });
   return out;
 }

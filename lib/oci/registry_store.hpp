@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "http/retry.hpp"
+#include "oci/client_pool.hpp"
 #include "oci/manifest.hpp"
 #include "oci/registry_blobs.hpp"
 #include "oci/registry_client.hpp"
@@ -46,7 +47,7 @@ class RegistryStore final : public Store {
   Registry m_registry;
   Access m_access;
   RegistryUrls m_urls;
-  std::unique_ptr<http::Client> m_client;
+  ClientPool m_client;
   RegistryBlobs m_blobs;
   RegistryManifests m_manifests;
   std::function<Time()> m_now;

@@ -16,7 +16,7 @@
 namespace capsule::oci {
 
 /// One repository of a registry, wherever it is (distribution-spec 1.1): an OCI layout in a folder, or a registry over
-/// HTTP. Contract tests run against every kind.
+/// HTTP. Several threads may read from one at once. Contract tests run against every kind.
 class Store {
  public:
   static constexpr std::size_t max_manifest_bytes = std::size_t{4} << 20U;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -51,6 +53,25 @@ void check_store_contract(const std::function<std::unique_ptr<Store>()>& open) {
   const std::string text = "hello";
   const auto digest = crypto::sha256(text);
 
+  SECTION("several threads read from one store") {
+    std::vector<Descriptor> blobs;
+    for (const std::string name : {"one", "two", "three", "four"}) blobs.push_back(blob(*store, name));
+    const auto manifest = store->put_manifest(oci::media_type::image_manifest, image_manifest(*store, "x"), "tag");
+    std::atomic<int> wrong = 0;
+    const auto read = [&] {
+      for (int round = 0; round < 25; ++round) {
+        for (const auto& each : blobs) {
+          if (crypto::sha256(oci::read_text(*store, each, 100)) != each.digest) ++wrong;
+        }
+        if (crypto::sha256(store->manifest(manifest.digest)) != manifest.digest) ++wrong;
+        if (store->resolve("tag")->digest != manifest.digest) ++wrong;
+      }
+    };
+    std::vector<std::future<void>> readers;
+    for (int i = 0; i < 4; ++i) readers.push_back(std::async(std::launch::async, read));
+    for (auto& reader : readers) reader.get();
+    CHECK(wrong == 0);
+  }
   SECTION("a blob is stored by its digest and given back; one that is there is not read again") {
     CHECK_FALSE(store->has_blob(digest));
     CountingSource first{text};
