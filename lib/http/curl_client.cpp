@@ -294,6 +294,12 @@ struct CurlClient::Handle {
     if (state.receiver.failure()) std::rethrow_exception(state.receiver.failure());
     if (state.upload_failure) std::rethrow_exception(state.upload_failure);
     if (code != CURLE_OK && !state.receiver.enough()) throw_failure(easy.get(), state, code, detail.data());
+    if (!state.receiver.head_is_whole()) {
+      throw TransportError{ErrorKind::unavailable,
+                           fmt::format("{} {}: the connection was closed within the headers of the answer",
+                                       name_of(request.method), request.url.loggable()),
+                           TransportError::Sent::maybe};
+    }
     const char* address = nullptr;
     curl_easy_getinfo(easy.get(), CURLINFO_PRIMARY_IP, &address);
     auto response = state.receiver.finish();

@@ -16,6 +16,12 @@ bool has_port(std::string_view text) noexcept {
   return colon != std::string_view::npos && text.find(']', colon) == std::string_view::npos;
 }
 
+/// An IPv6 address without brackets, and so without a port: what an option parser leaves of "[::1]", for it takes the
+/// brackets for those of a list.
+bool is_bare_address(std::string_view text) noexcept {
+  return std::count(text.begin(), text.end(), ':') > 1 && text.front() != '[';
+}
+
 }  // namespace
 
 HostList::HostList(const std::vector<std::string>& hosts) {
@@ -26,10 +32,11 @@ void HostList::add(std::string_view host) {
   const auto refuse = [&] {
     throw Error{ErrorKind::usage, fmt::format("'{}' is no HOST or HOST:PORT", printable(host))};
   };
-  if (host.find_first_of("/?#@") != std::string_view::npos || host.ends_with(':')) refuse();
+  const auto authority = is_bare_address(host) ? fmt::format("[{}]", host) : std::string{host};
+  if (authority.find_first_of("/?#@") != std::string::npos || authority.ends_with(':')) refuse();
   try {
-    const auto url = Url::parse(fmt::format("https://{}/", host));
-    m_entries.push_back({url.host(), has_port(host) ? url.port() : std::uint16_t{0}});
+    const auto url = Url::parse(fmt::format("https://{}/", authority));
+    m_entries.push_back({url.host(), has_port(authority) ? url.port() : std::uint16_t{0}});
   } catch (const Error&) {
     refuse();
   }

@@ -9,7 +9,7 @@
 
 namespace capsule::http {
 
-/// Hosts that the user named: `HOST` (any port of it) or `HOST:PORT`; an IPv6 address stands in brackets.
+/// Hosts that the user named: `HOST` (any port of it) or `HOST:PORT`; an IPv6 address: [::1]:PORT, [::1] or ::1.
 class HostList {
  public:
   HostList() = default;

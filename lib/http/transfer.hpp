@@ -21,6 +21,8 @@ class Receiver {
   bool body(ByteView bytes) noexcept;
 
   [[nodiscard]] const std::exception_ptr& failure() const noexcept { return m_failure; }
+  /// Whether the headers have ended as they must; a connection that is closed before is no error to libcurl.
+  [[nodiscard]] bool head_is_whole() const noexcept { return m_head_is_whole; }
   /// Whether the rest of an error's body was left unread.
   [[nodiscard]] bool enough() const noexcept { return m_enough; }
   /// The response; a 2xx without a body gets its sink here.

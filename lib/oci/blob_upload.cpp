@@ -135,6 +135,8 @@ class Upload {
     }
     const auto response = m_retrying.send(request(http::Method::post, m_place.uploads));
     if (response.status == 202) return begin_with(response);
+    // A POST is not repeated by itself; a session more that nobody uses does no harm.
+    if (http::is_transient(response.status)) throw TryAgain{response, "begin an upload"};
     refuse(response, "begin an upload");
   }
 
