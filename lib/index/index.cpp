@@ -211,10 +211,18 @@ Index::Written Index::put(Record record, const crypto::Signer& signer) {
       m_lost.push_back(put.head->seen);
       continue;
     }
+    if (overtook(put.head->seen)) continue;
     if (m_seen != nullptr) m_seen->check_and_remember(m_registry, m_name, put.head->seen, [](const HeadId&) {});
     return {put.record_digest.value(), put.sequence, changed};
   }
   throw Error{ErrorKind::busy, fmt::format("other writers keep replacing the index of '{}': try again", m_name)};
+}
+
+/// Whether our head took the place of another one of its number, which a writer of this machine had already seen stand:
+/// the next round merges them.
+bool Index::overtook(const HeadId& own) const {
+  const auto seen = m_seen == nullptr ? std::nullopt : m_seen->of(m_registry, m_name);
+  return seen && seen->sequence == own.sequence && seen->digest != own.digest;
 }
 
 /// Records of pages by another number of bits on pages by ours.

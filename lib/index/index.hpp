@@ -61,6 +61,7 @@ class Index {
   [[nodiscard]] std::optional<Loaded> read_head();
   [[nodiscard]] Head open_head(std::string_view bundle) const;
   [[nodiscard]] std::optional<Loaded> load_head();
+  [[nodiscard]] bool overtook(const HeadId& own) const;
   void check_and_remember(const Loaded& loaded);
   /// The same, but where another head of the same sequence was seen, both were written at once, and the two are merged.
   [[nodiscard]] std::optional<Loaded> load_head_to_write();

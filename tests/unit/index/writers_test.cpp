@@ -102,6 +102,22 @@ TEST_CASE("a head that another writer put in the place of ours gets our record t
   CHECK(f.index(&reader).find("2.0.0").sequence == 3);
 }
 
+TEST_CASE("a writer that was so slow that its head took the place of one that stood merges them") {
+  Fixture f;
+  f.index().put(record("1.0.0"), *f.signer);
+  EarlierHead first{*f.store};
+  ContendedStore contended{*f.store, [&] {
+                             EarlierHead slow{*f.store};
+                             first.restore();
+                             f.index().put(record("2.0.0"), *f.signer);  // done, and remembered on this machine
+                             slow.restore();
+                           }};
+  Index index{contended, f.registry.text(), "metal", f.trust, &f.seen};
+  index.set_clock([&] { return f.clock; });
+  CHECK(index.put(record("3.0.0"), *f.signer).sequence == 3);
+  CHECK(versions_in(f.index()) == std::vector<std::string>{"1.0.0", "2.0.0", "3.0.0"});
+}
+
 TEST_CASE("two heads of one sequence are an error for a reader, and merged by the next writer") {
   Fixture f;
   f.index().put(record("1.0.0"), *f.signer);
