@@ -1,8 +1,10 @@
 #include "core/url.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "core/error.hpp"
@@ -35,9 +37,12 @@ bool is_host_name(std::string_view host) {
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; });
 }
 
-bool is_ipv6(std::string_view host) {
-  return std::all_of(host.begin(), host.end(),
-                     [](char c) { return (c >= 'a' && c <= 'f') || (c >= '0' && c <= '9') || c == ':' || c == '.'; });
+/// The one spelling of an IPv6 address (RFC 5952, as inet_ntop writes it); empty for what is none, a zone id with it.
+std::string canonical_ipv6(const std::string& text) {
+  in6_addr address{};
+  std::array<char, INET6_ADDRSTRLEN> out{};
+  if (::inet_pton(AF_INET6, text.c_str(), &address) != 1) return {};
+  return ::inet_ntop(AF_INET6, &address, out.data(), out.size()) == nullptr ? std::string{} : std::string{out.data()};
 }
 
 std::uint16_t parse_port(std::string_view text, std::string_view whole) {
@@ -84,8 +89,9 @@ Url Url::parse(std::string_view text) {
   const bool bracketed = authority.starts_with('[');
   const auto host_end = bracketed ? authority.find(']') : authority.find(':');
   if (bracketed && host_end == std::string_view::npos) refuse(text, "its IPv6 address has no closing bracket");
-  url.m_host = lower(bracketed ? authority.substr(1, host_end - 1) : authority.substr(0, host_end));
-  if (bracketed ? !is_ipv6(url.m_host) : !is_host_name(url.m_host)) refuse(text, "its host is no host name or address");
+  url.m_host = bracketed ? canonical_ipv6(std::string{authority.substr(1, host_end - 1)})
+                         : lower(authority.substr(0, host_end));
+  if (bracketed ? url.m_host.empty() : !is_host_name(url.m_host)) refuse(text, "its host is no host name or address");
   const auto after =
       host_end == std::string_view::npos ? std::string_view{} : authority.substr(bracketed ? host_end + 1 : host_end);
   if (!after.empty() && after.front() != ':') refuse(text, "there is something between its host and its port");

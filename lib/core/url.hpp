@@ -8,7 +8,7 @@
 namespace capsule {
 
 /// An absolute http or https URL in an ASCII grammar with one canonical form (RFC 3986 §3): lower-case scheme and host,
-/// no userinfo, no fragment, no dot segments, no encoded slash; IPv6 hosts in brackets. Credentials are never part of a
+/// no userinfo, no fragment, no dot segments, no encoded slash; IPv6 hosts in brackets, as RFC 5952 spells them. Credentials are never part of a
 /// URL.
 class Url {
  public:

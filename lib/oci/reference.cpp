@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/semver.hpp"
+#include "core/url.hpp"
 
 namespace capsule::oci {
 
@@ -57,7 +58,22 @@ bool is_port(std::string_view text) noexcept {
   return error == std::errc{} && end == text.data() + text.size() && port != 0 && text.front() != '0';
 }
 
+/// [ADDRESS] in its one spelling; an IPv4 address in IPv6's clothes has one already.
+bool is_ipv6_host(std::string_view text) noexcept {
+  if (text.find('.') != std::string_view::npos) return false;
+  try {
+    return fmt::format("[{}]", Url::parse(fmt::format("https://{}/", text)).host()) == text;
+  } catch (...) {
+    return false;
+  }
+}
+
 bool is_host(std::string_view text) noexcept {
+  if (text.starts_with('[')) {
+    const auto end = std::min(text.find(']'), text.size() - 1) + 1;
+    const auto port = text.substr(end);
+    return is_ipv6_host(text.substr(0, end)) && (port.empty() || (port.front() == ':' && is_port(port.substr(1))));
+  }
   const auto colon = text.find(':');
   const auto host = text.substr(0, colon);
   if (colon != std::string_view::npos && !is_port(text.substr(colon + 1))) return false;
@@ -76,16 +92,20 @@ bool is_tag(std::string_view tag) noexcept {
   return std::all_of(tag.begin(), tag.end(), [](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
+bool is_repository(std::string_view name) noexcept {
+  constexpr std::size_t longest = 255;
+  if (name.size() > longest) return false;
+  while (true) {
+    const auto slash = name.find('/');
+    if (!is_path_component(name.substr(0, slash))) return false;
+    if (slash == std::string_view::npos) return true;
+    name.remove_prefix(slash + 1);
+  }
+}
+
 bool is_registry_place(std::string_view text) noexcept {
   const auto slash = text.find('/');
-  if (!is_host(text.substr(0, slash))) return false;
-  while (!text.empty()) {
-    const auto next = text.find('/');
-    if (next == std::string_view::npos) return true;
-    text.remove_prefix(next + 1);
-    if (!is_path_component(text.substr(0, text.find('/')))) return false;
-  }
-  return false;
+  return is_host(text.substr(0, slash)) && (slash == std::string_view::npos || is_repository(text.substr(slash + 1)));
 }
 
 RegistryLocation RegistryLocation::parse(std::string_view text, std::shared_ptr<const Access> access) {

@@ -13,7 +13,11 @@ namespace capsule::oci {
 /// [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127} (distribution-spec 1.1).
 bool is_tag(std::string_view tag) noexcept;
 
-/// HOST[:PORT][/BASE]: a host name or IPv4 address that is lower case, a port, path components of
+/// The name of a repository: path components of distribution-spec 1.1, at most 255 bytes.
+bool is_repository(std::string_view name) noexcept;
+
+/// HOST[:PORT][/BASE]: a host name or IPv4 address that is lower case, or an IPv6 address in
+/// brackets (RFC 5952, no zone id), a port, path components of
 /// distribution-spec 1.1. One spelling, so that the same place is never two.
 bool is_registry_place(std::string_view text) noexcept;
 

@@ -6,6 +6,7 @@
 
     DockerRegistry(tls=make_certificate(folder, "registry"))            # (certificate, key) files
     DockerRegistry(htpasswd={"user": "password"})
+    DockerRegistry(address="::1")
     DockerRegistry(token={"realm": url, "service": "s", "issuer": "i", "rootcertbundle": path})
 """
 import base64
@@ -26,14 +27,15 @@ from pathlib import Path
 PROGRAM = "/usr/bin/docker-registry"
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def free_port(address="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as listener:
         return listener.getsockname()[1]
 
 
 class DockerRegistry:
-    def __init__(self, tls=None, htpasswd=None, token=None):
-        self.tls, self.htpasswd, self.token = tls, htpasswd, token
+    def __init__(self, tls=None, htpasswd=None, token=None, address="127.0.0.1"):
+        self.tls, self.htpasswd, self.token, self.address = tls, htpasswd, token, address
         self.temporary = tempfile.TemporaryDirectory(prefix="docker-registry-")
         self.folder = Path(self.temporary.name)
         self.content = self.folder / "content"
@@ -44,7 +46,7 @@ class DockerRegistry:
     def __enter__(self):
         try:
             for _ in range(5):  # between the choice of a port and its use somebody else may take it
-                self.start(free_port())
+                self.start(free_port(self.address))
                 if self.is_up():
                     return self
                 self.stop()
@@ -63,7 +65,7 @@ class DockerRegistry:
 
     @property
     def host(self):
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     def location(self, base=""):
         return f"oci://{self.host}/{base}".rstrip("/")

@@ -11,14 +11,15 @@ TEST_CASE("a URL has one canonical form") {
   CHECK(Url::parse("HTTPS://Example.COM:443/a?b=c").text() == "https://example.com/a?b=c");
   CHECK(Url::parse("http://127.0.0.1:5000").text() == "http://127.0.0.1:5000/");
   CHECK(Url::parse("http://[::1]:80/x").text() == "http://[::1]/x");
+  CHECK(Url::parse("http://[2001:DB8:0:0:0:0:0:0a]:81/x").text() == "http://[2001:db8::a]:81/x");
   CHECK(Url::parse("https://h/p?secret=1").loggable() == "https://h/p");
 }
 
 TEST_CASE("what could be read in two ways is refused") {
-  for (const std::string bad :
-       {"ftp://h/", "h/x", "https://user:pw@h/", "https://h/#f", "https://h/../x", "https://h/%2e%2e/x",
-        "https://h/a%2Fb", "https://h\\x", "https://h x/", "https:///x", "https://h:0/", "https://h:99999/",
-        "https://h:8x/", "https://[::1/", "https://a..b/"}) {
+  for (const std::string bad : {"ftp://h/", "h/x", "https://user:pw@h/", "https://h/#f", "https://h/../x",
+                                "https://h/%2e%2e/x", "https://h/a%2Fb", "https://h\\x", "https://h x/", "https:///x",
+                                "https://h:0/", "https://h:99999/", "https://h:8x/", "https://[::1/", "https://[:::]/",
+                                "https://[fe80::1%eth0]/", "https://[1.2.3.4]/", "https://a..b/"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(Url::parse(bad), Error);
   }
@@ -37,6 +38,7 @@ TEST_CASE("loopback is an address, not a prefix") {
   CHECK(Url::parse("http://127.8.0.1/").is_loopback());
   CHECK(Url::parse("http://localhost/").is_loopback());
   CHECK(Url::parse("http://[::1]/").is_loopback());
+  CHECK(Url::parse("http://[0:0:0:0:0:0:0:1]/").is_loopback());
   CHECK_FALSE(Url::parse("http://127.example.com/").is_loopback());
   CHECK_FALSE(Url::parse("http://localhost.example.com/").is_loopback());
 }

@@ -8,9 +8,11 @@
 using namespace capsule;
 
 TEST_CASE("hosts that the user named, with a port or without") {
-  const http::HostList hosts{{"Registry.example:5000", "other.example", "[::1]:5000", "[fd00::1]", "10.0.0.1"}};
-  for (const char* named : {"http://registry.example:5000/v2/", "http://other.example", "http://other.example:81",
-                            "https://other.example", "http://[::1]:5000", "http://[fd00::1]:7", "http://10.0.0.1:80"}) {
+  const http::HostList hosts{
+      {"Registry.example:5000", "other.example", "[::1]:5000", "[fd00::1]", "FD00:0::2", "10.0.0.1"}};
+  for (const char* named :
+       {"http://registry.example:5000/v2/", "http://other.example", "http://other.example:81", "https://other.example",
+        "http://[::1]:5000", "http://[fd00::1]:7", "http://[fd00::2]:9", "http://10.0.0.1:80"}) {
     CAPTURE(named);
     CHECK(hosts.names(Url::parse(named)));
   }
@@ -20,7 +22,7 @@ TEST_CASE("hosts that the user named, with a port or without") {
     CHECK_FALSE(hosts.names(Url::parse(stranger)));
   }
   for (const char* bad : {"", "a b", "https://a.example", "a.example/", "a.example:", "a.example:0", "a.example:65536",
-                          "a.example:x", "u@a.example", "[::1", "::1", "*", "*.example", ".example"}) {
+                          "a.example:x", "u@a.example", "[::1", "::x", "::1]:5000", "*", "*.example", ".example"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(http::HostList{{bad}}, Error);
   }

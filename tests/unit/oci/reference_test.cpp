@@ -65,6 +65,36 @@ TEST_CASE("a registry is a folder or a host and a base") {
   CHECK(place.repository("m2") == "team/metals/m2");
   CHECK(RegistryLocation::parse("10.0.0.1:5000").repository("m2") == "m2");
   CHECK(Reference::parse("oci://host.example/m2:1").registry.repository("m2") == "m2");
+  for (const std::string host : {"[::1]:5000", "[2001:db8::5]", "[2001:db8:0:1::5]:443"}) {
+    CAPTURE(host);
+    CHECK(RegistryLocation::parse(host + "/team").host() == host);
+    CHECK(RegistryLocation::parse("oci://" + host + "/team").repository("m2") == "team/m2");
+    CHECK(Reference::parse("oci://" + host + "/team/m2:1.0.0").text() == "oci://" + host + "/team/m2:1.0.0");
+  }
+  for (const std::string host : {"[::1",
+                                 "[]",
+                                 "[::1]5000",
+                                 "[::1]:",
+                                 "[::1]:0",
+                                 "[::1]:05",
+                                 "[0::1]",
+                                 "[0:0:0:0:0:0:0:1]",
+                                 "[2001:DB8::5]",
+                                 "[2001:db8::0005]",
+                                 "[fe80::1%eth0]",
+                                 "[fe80::1%25eth0]",
+                                 "[::ffff:127.0.0.1]",
+                                 "[::ffff:7f00:1]",
+                                 "[127.0.0.1]",
+                                 "[localhost]",
+                                 "[[::1]]",
+                                 "[::1]]",
+                                 "::1",
+                                 "[::1:5000",
+                                 "["}) {
+    CAPTURE(host);
+    CHECK(is_usage([&] { (void)RegistryLocation::parse("oci://" + host + "/team"); }));
+  }
   for (const std::string text : {"registry/x", "host.example:/x", "host.example:0/x", "host.example:70000/x",
                                  "host.example:05/x", "HOST.example/x", "host.example/Base", "host.example/a_-b",
                                  "host.example/.a", "host.example/a.", "host_a.example/x", "host.example/a?b",
