@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "http/retry.hpp"
@@ -65,7 +67,7 @@ std::unique_ptr<Source> RegistryBlobs::open(const Descriptor& blob, DownloadSett
   settings.retry.total = m_access.time_limit;
   if (blob.size > small) return open_download(m_registry.connect_once, m_urls.blob(blob.digest), blob, settings);
   StringSink sink{static_cast<std::size_t>(blob.size)};
-  download_blob(*m_client, m_urls.blob(blob.digest), blob, sink, settings);
+  download_blob(m_client, m_urls.blob(blob.digest), blob, sink, settings);
   return std::make_unique<TextSource>(sink.take());
 }
 
@@ -77,8 +79,22 @@ bool RegistryBlobs::put(const BlobContent& content) {
   UploadSettings settings;
   settings.retry.total = m_access.time_limit;
   settings.records = m_access.uploads;
-  const UploadPlace place{m_urls.blob(content.digest), m_urls.uploads()};
-  return upload_blob(m_client, place, content, settings) != Uploaded::already_there;
+  const BlobHolders holders{m_access.uploads, m_urls.base()};
+  const auto how = upload_blob(m_client, {m_urls.blob(content.digest), m_urls.uploads(), mount_from(content, holders)},
+                               content, settings);
+  if (content.size >= BlobHolders::worthwhile_bytes) holders.add(content.digest, m_urls.repository());
+  return how == Uploaded::sent;
+}
+
+/// The other repositories of this registry that may have it.
+std::vector<std::string> RegistryBlobs::mount_from(const BlobContent& content, const BlobHolders& holders) const {
+  if (content.size < BlobHolders::worthwhile_bytes) return {};
+  auto out = m_access.mount_from;
+  for (auto& repository : holders.of(content.digest)) {
+    if (std::find(out.begin(), out.end(), repository) == out.end()) out.push_back(std::move(repository));
+  }
+  std::erase(out, m_urls.repository());
+  return out;
 }
 
 void RegistryBlobs::put(const Digest& digest, std::uint64_t size, Source& content) {

@@ -3,11 +3,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "oci/access.hpp"
 #include "oci/blob_content.hpp"
 #include "oci/blob_download.hpp"
+#include "oci/blob_holders.hpp"
 #include "oci/client_pool.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/registry_client.hpp"
@@ -28,7 +31,8 @@ class RegistryBlobs {
   /// As Store::open_blob_part.
   std::unique_ptr<Source> open_part(const Descriptor& blob, std::uint64_t offset);
   void read(const Descriptor& blob, Sink& sink);
-  /// False: it was there.
+  /// A large one is mounted from another repository of the registry where one is known to have it. False: nothing was
+  /// sent.
   bool put(const BlobContent& content);
   /// What can be read once only is kept in a temporary file first, if the registry lacks it and it is no small one.
   void put(const Digest& digest, std::uint64_t size, Source& content);
@@ -36,6 +40,7 @@ class RegistryBlobs {
 
  private:
   std::unique_ptr<Source> open(const Descriptor& blob, DownloadSettings settings);
+  [[nodiscard]] std::vector<std::string> mount_from(const BlobContent& content, const BlobHolders& holders) const;
   const RegistryUrls& m_urls;
   const Registry& m_registry;
   const Access& m_access;

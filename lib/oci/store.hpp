@@ -54,7 +54,7 @@ class Store {
   /// there with other bytes is replaced, with a warning. A mismatch is Error verification_failed and stores nothing.
   virtual void put_blob(const Digest& digest, std::uint64_t size, Source& content) = 0;
   /// The same of content that can be read again, so that a transfer that is cut can go on; also in a new process.
-  /// False: it was there.
+  /// False: it was there, in this repository or another one of the registry.
   virtual bool put_content(const BlobContent& content);
   /// Stores a blob whose digest is known only at its end.
   virtual Descriptor put_stream(std::string_view media_type, const std::function<void(Sink&)>& produce) = 0;

@@ -35,6 +35,14 @@ void report(const Published& done, const oci::Reference& reference, step::Contex
                            done.blobs_written, signatures));
 }
 
+/// The repository that a capsule comes from, where that is one of the very registry it goes to.
+std::optional<std::string> source_within(const oci::RegistryLocation& registry, std::string_view capsule) {
+  if (registry.is_layout() || !oci::Reference::looks_like(capsule)) return std::nullopt;
+  const auto source = oci::Reference::parse(capsule);
+  if (source.registry.is_layout() || source.registry.host() != registry.host()) return std::nullopt;
+  return source.registry.repository(source.name);
+}
+
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
@@ -73,6 +81,7 @@ void run(const Options& options, step::Context& step) {
   const auto access = std::make_shared<oci::Access>(*options.registries.access());
   access->uploads = (state / "uploads").string();
   const auto registry = oci::RegistryLocation::parse(options.registry, access);
+  if (const auto source = source_within(registry, options.capsule)) access->mount_from.push_back(*source);
   const auto policy =
       attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
   const image::WorkingStore store{options.store.empty() ? state / "store" : options.store};

@@ -39,7 +39,7 @@ class Transfers {
   /// Waits for all; the first failure is thrown.
   void finish();
 
-  [[nodiscard]] std::size_t blobs() const noexcept { return m_blobs; }    ///< that were not there
+  [[nodiscard]] std::size_t blobs() const noexcept { return m_blobs; }    ///< that were not there and had to be sent
   [[nodiscard]] std::uint64_t bytes() const noexcept { return m_bytes; }  ///< of these
 
  private:

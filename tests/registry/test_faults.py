@@ -1,88 +1,44 @@
-"""The fault matrix of the registry client: what goes wrong with a registry, the exit code, and what is left behind."""
-import os
+"""The fault matrix of the registry client: what goes wrong with a registry, the exit code, and what is left behind.
+
+| what goes wrong | test |
+|---|---|
+| a short read; the connection cut at byte n, of a blob, a manifest, an answer's headers | Pull: test_a_short_read, test_cut_wherever, test_a_manifest_that_is_cut; Push: test_what_passes, test_a_part_is_cut |
+| an upload's session lost, or kept, where a request was cut; a new process | Push: test_a_part_is_cut…, test_a_new_process_goes_on |
+| the wrong digest, length or bytes, a registry that forgets | Pull: test_another_content, test_a_length_that_lies, test_a_digest_header_that_lies; Push: test_what_does_not, test_a_registry_that_forgets |
+| without end: a blob, a manifest, referrers, redirects, an error's text | Pull: test_endless_…, test_redirects_without_end, test_a_long_error |
+| a redirect or a Location to another host | Push: test_what_does_not; Pull: test_blobs_elsewhere; test_auth.py: Elsewhere |
+| a relative Location, one of no use, none | Push: test_locations_of_all_kinds, test_what_does_not |
+| 401 in mid-upload | Push: test_a_token_that_expires_in_mid_upload, …_that_cannot_be_renewed |
+| 416 | Push: test_answers_in_the_middle_of_an_upload; Pull: test_ranges_that_are_of_something_else |
+| 408, 429 with Retry-After, 500, 502, 503, 504, a reset; never 501, 505 | Push: test_what_passes, test_what_does_not; Pull: test_answers_that_pass |
+| a time-out, a silent registry | Push: test_what_does_not_pass_in_time; Pull: test_a_registry_that_falls_silent |
+| Range ignored, or another one answered | Pull: test_a_range_that_is_ignored, test_ranges_that_are_of_something_else |
+| chunks refused, or wanted larger | Push: test_chunks_are_refused, test_the_smallest_part |
+| a mount that is not done, or refused | test_mounts.py |
+| two writers at once; readers meanwhile | test_races.py, test_readers.py |
+"""
+import json
 import shutil
-import tempfile
 import unittest
 from pathlib import Path
 
-from capsule_maker import Maker
+from fault_case import LARGE, MIB, FaultCase
 from fault_registry import Fault, FaultRegistry
-from steps import environment, run
+from steps import run
 
-MIB = 1 << 20
 CHUNK = 32 * MIB
-LARGE = "expansion/m/large.bin"
 
 
-class FaultTest(unittest.TestCase):
-    """A small capsule, and one with a blob that goes in three parts."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.maker = Maker(Path(cls.temporary.name))
-        cls.small = cls.maker.package(cls.maker.capsule())
-        cls.large = cls.maker.package(cls.maker.capsule("large", files={LARGE: os.urandom(70 * MIB)}))
-
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name)
-        self.state, self.scratch = self.folder / "state", self.folder / "tmp"
-        self.scratch.mkdir()
-        self.registry = FaultRegistry()
-        self.registry.__enter__()
-        self.addCleanup(self.registry.__exit__)
-
-    def step(self, name, *arguments, **keywords):
-        return run(name, *arguments, "--state", self.state, "--registry-timeout", "5s",
-                   env=environment(TMPDIR=str(self.scratch), HOME=str(self.folder)), **keywords)
-
-    def publish(self, package=None, registry=None):
-        return self.step("publish", package or self.small, "--registry", (registry or self.registry).location("team"),
-                         "--key", self.maker.public_key)
-
-    def download(self, name="demo", registry=None):
-        return self.step("download", (registry or self.registry).location("team") + f"/{name}:0.1.0")
-
-    def fault(self, *arguments, **keywords):
-        self.registry.faults.append(Fault(*arguments, **keywords))
-
-    def repository(self, name="demo"):
-        return self.registry.content.repository(f"team/{name}")
-
-    def files(self):
-        """What the steps left in the state folder and in the folder for temporary files."""
-        return sorted(str(path.relative_to(self.folder)) for folder in (self.state, self.scratch)
-                      for path in folder.rglob("*") if path.is_file())
-
-    def assert_published(self, done, name="demo", package=None):
-        self.assertEqual(done.code, 0, done)
-        self.assertEqual(self.repository(name).tags, {"0.1.0": done.result["index_digest"]})
-        self.assertEqual((self.registry.content.uploads, self.files()), ({}, []))
-        layers = self.registry.content.repositories[f"team/{name}"].blobs
-        self.registry.faults.clear()
-        self.assertEqual(self.download(name).result["capsule"], done.result["package_digest"])
-        self.assertTrue(layers)
-
-    def assert_refused(self, done, code, word=""):
-        """That exit code, no tag, no upload session, no file."""
-        self.assertEqual(done.code, code, done)
-        self.assertIn(word, done.stderr)
-        self.assertEqual(len([line for line in done.stderr.splitlines() if "error:" in line]), 1, done)
-        self.assertEqual(self.repository().tags, {})
-        self.assertEqual((self.registry.content.uploads, self.files()), ({}, []))
-
-
-class Push(FaultTest):
+class Push(FaultCase):
     def test_what_passes(self):
         for what, fault in {
             "429": Fault("POST", status=429, headers={"Retry-After": "1"}),
-            "500": Fault("PUT", "/blobs/", status=500), "502": Fault("POST", status=502, times=0),
+            "500": Fault("PUT", "/blobs/", status=500), "502": Fault("POST", status=502),
             "503": Fault("HEAD", status=503), "504": Fault("PUT", "/manifests/", status=504),
             "408": Fault("PUT", "/blobs/", status=408),
-            "reset": Fault("PUT", "/blobs/", reset=True), "cut": Fault("PUT", "/blobs/", cut_request=500),
+            "reset": Fault("PUT", "/blobs/", reset=True), "cut at once": Fault("PUT", "/blobs/", cut_request=0),
+            "cut": Fault("PUT", "/blobs/", cut_request=500), "cut manifest": Fault("PUT", "/manifests/", cut_request=100),
+            "an answer that is cut": Fault("POST", raw=b"HTTP/1.1 202 Accepted\r\nLocation: /x"),
             "answer lost": Fault("PUT", "/blobs/", reset_after=True),
             "manifest's answer lost": Fault("PUT", "/manifests/", reset_after=True),
             "session lost": Fault("PUT", "/blobs/", action=lambda registry, seen: registry.content.drop_upload(seen.path.split("/")[-1])),
@@ -90,7 +46,7 @@ class Push(FaultTest):
             with self.subTest(what), FaultRegistry() as registry:
                 registry.faults.append(fault)
                 done = self.publish(registry=registry)
-                self.assertEqual(done.code, 0, done)
+                self.assertEqual((done.code, fault.times), (0, 0), done)
                 self.assertEqual(list(registry.content.repository("team/demo").tags), ["0.1.0"])
                 self.assertEqual((registry.content.uploads, self.files()), ({}, []))
 
@@ -105,6 +61,7 @@ class Push(FaultTest):
             ("no Location", 10, Fault("POST", headers={"Location": None}, times=-1)),
             ("Location of no use", 10, Fault("POST", headers={"Location": "ftp://x/"}, times=-1)),
             ("Location elsewhere", 13, Fault("POST", headers={"Location": "https://elsewhere.example/?secret=1"}, times=-1)),
+            ("no HTTP", 10, Fault("PUT", "/blobs/", raw=b"SSH-2.0-x\r\n", times=-1)),
             ("redirect of an upload", 10, Fault("PUT", "/blobs/", status=307, headers={"Location": "/x"}, times=-1)),
         ):
             with self.subTest(what), FaultRegistry() as registry:
@@ -160,6 +117,49 @@ class Push(FaultTest):
                 self.assertEqual(done.code, 0, done)
                 self.assertEqual((registry.content.uploads, self.files()), ({}, []))
 
+    def publish_with_tokens(self, *faults):
+        """What the registry saw of a publish of the large capsule, for which it wants tokens."""
+        with FaultRegistry(token=("user", "password")) as registry:
+            (self.folder / ".docker").mkdir(exist_ok=True)
+            (self.folder / ".docker/config.json").write_text(
+                json.dumps({"auths": {registry.host: {"username": "user", "password": "password"}}}))
+            registry.faults.extend(faults)
+            done = self.publish(self.large, registry)
+            self.assertEqual((done.code, [fault.times for fault in faults]), (0, [0] * len(faults)), done)
+            self.assertEqual((registry.content.uploads, self.files()), ({}, []))
+            return registry
+
+    def test_a_token_that_expires_in_mid_upload(self):
+        """A new one is fetched, and no part that was answered with 202 is sent again."""
+        alone = self.publish_with_tokens().received()
+        segments = json.loads(Path(f"{self.large}.oci.json").read_text())["segments"]
+        large = max(segments, key=lambda segment: segment["size"])
+        beside = alone - large["size"]  # goes at the same time, and may be refused too
+        closes = "digest=" + large["digest"].replace(":", "%3A")
+        for method, path, skip, again in (("PATCH", "", 0, CHUNK), ("PATCH", "", 1, CHUNK), ("PATCH", "", 2, large["size"] - 2 * CHUNK),
+                                          ("PUT", closes, 0, 0)):
+            with self.subTest(method=method, after=skip):
+                registry = self.publish_with_tokens(Fault(method, path, skip=skip, action=lambda registry, _: registry.tokens.clear()))
+                refused = [seen.method for seen in registry.requests if seen.status == 401 and "authorization" in seen.headers]
+                self.assertIn(method, refused)
+                taken = [seen.received for seen in registry.seen("PATCH") if seen.status == 202]
+                self.assertEqual(taken, [CHUNK, CHUNK, large["size"] - 2 * CHUNK])
+                self.assertLessEqual(registry.received(), alone + again + beside)
+
+    def test_a_token_that_cannot_be_renewed(self):
+        with FaultRegistry(token=("user", "password")) as registry:
+            (self.folder / ".docker").mkdir()
+            (self.folder / ".docker/config.json").write_text(
+                json.dumps({"auths": {registry.host: {"username": "user", "password": "password"}}}))
+
+            def revoke(registry, _):
+                registry.tokens.clear()
+                registry.token = ("user", "another")
+
+            registry.faults.append(Fault("PATCH", skip=1, action=revoke))
+            done = self.publish(self.large, registry)
+            self.assertEqual((done.code, registry.content.repository("team/large").tags, self.files()), (13, {}, []), done)
+
     def test_a_new_process_goes_on(self):
         self.fault("PATCH", skip=1, status=503, times=-1)
         done = self.publish(self.large)
@@ -204,7 +204,7 @@ class Push(FaultTest):
                 self.assertEqual((registry.content.uploads, self.files()), ({}, []))
 
 
-class Pull(FaultTest):
+class Pull(FaultCase):
     def setUp(self):
         super().setUp()
         self.package = self.publish(self.large).result["package_digest"]
@@ -272,6 +272,43 @@ class Pull(FaultTest):
 
     def test_a_blob_that_is_gone(self):
         self.pull(12, status=404)
+
+    def test_cut_wherever(self):
+        for end in (0, 1, MIB, 69 * MIB):
+            with self.subTest(end):
+                self.pull(0, cut_after=end)
+                self.assertLess(self.sent(), 71 * MIB)
+                self.registry.requests.clear()
+                shutil.rmtree(self.state)
+
+    def test_a_manifest_that_is_cut(self):
+        self.fault("GET", "/manifests/", cut_after=100)
+        self.assertEqual(self.download("large").code, 0)
+        shutil.rmtree(self.state)
+        self.fault("GET", "/manifests/", cut_after=100, times=-1)
+        self.assertEqual((self.download("large").code, self.files()), (40, []))
+
+    def test_a_registry_that_falls_silent(self):
+        self.fault("GET", self.digest, pause=30, times=-1)
+        done = run("download", self.registry.location("team") + "/large:0.1.0", "--state", self.state, "--registry-timeout", "1s")
+        self.assertIn(done.code, (40, 41), done)
+        self.assertEqual(self.files(), [])
+
+    def test_redirects_without_end(self):
+        self.fault("GET", self.digest, status=307, headers={"Location": f"/v2/team/large/blobs/{self.digest}"}, times=-1)
+        done = self.download("large")
+        self.assertEqual((done.code, self.files()), (10, []), done)
+        self.assertLessEqual(len(self.registry.seen("GET", self.digest)), 6)
+
+    def test_a_long_error(self):
+        for body in (b'{"errors":[{"code":"DENIED","message":"' + b"x\\n" * 100_000 + b'"}]}', b"\x1b[2J" * 100_000):
+            with self.subTest(body[:20]):
+                self.fault("GET", "/manifests/", status=403, body=body)
+                done = self.download("large")
+                self.assertEqual((done.code, len(done.stderr.splitlines()), self.files()), (13, 2, []), done.stderr[:500])
+                self.assertLess(len(done.stderr), 1500)
+                self.assertNotIn("\x1b", done.stderr)
+                self.registry.faults.clear()
 
     def test_blobs_elsewhere_come_without_credentials(self):
         with FaultRegistry() as elsewhere:
