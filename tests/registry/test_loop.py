@@ -1,41 +1,14 @@
 """The whole loop with a registry over HTTP in the place of a folder: Debian's docker-registry, which has no referrers API."""
 import json
-import tempfile
 import unittest
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from loop import Loop, sample_capsule
-from registry_server import DockerRegistry
-from small_loop import SmallLoop
+from registry_case import RegistryCase
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 RECEIPT = "application/vnd.industriverse.capsule.anchor-receipt.v1+json"
 RUN_RECORD = "application/vnd.industriverse.capsule.run-record.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-UNPROVED = {"text": None, "claims": None, "proof_policy": {"required": False, "types": []}}
-
-
-class RegistryCase(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = Path(temporary.name)
-        cls.folder.chmod(0o755)
-        cls.registry = DockerRegistry()
-        cls.registry.__enter__()
-        cls.addClassCleanup(cls.registry.__exit__)
-
-    @classmethod
-    def make_loop(cls, name, base):
-        loop = SmallLoop(cls.folder / name)
-        loop.place = cls.registry.location(base)
-        return loop
-
-    def ok(self, done):
-        self.assertEqual(0, done.code, done)
-        return done.result
 
 
 class WholeLoop(RegistryCase):
@@ -132,56 +105,6 @@ class Workflow(RegistryCase):
         done = self.ok(loop.deploy())
         self.assertTrue(done["reference"].startswith(f"{loop.registry}/m2n2-metal@sha256:"), done)
         self.assertEqual(done["reference"], self.ok(loop.resolve())["reference"])
-
-
-class Races(RegistryCase):
-    """A few rounds of what tests/bench/bench_registry.py does two hundred times."""
-    ROUNDS = 5
-
-    def at_once(self, *calls):
-        with ThreadPoolExecutor(len(calls)) as threads:
-            return [future.result() for future in [threads.submit(call) for call in calls]]
-
-    def packages_of(self, loop, name):
-        """Two capsules that call themselves the same, and differ."""
-        out = []
-        for content in (b"one", b"two"):
-            loop.place = None
-            loop.publish(**UNPROVED, name=name, extra={"data/which": content})
-            package = loop.folder / f"{name}-1.0.0.tar.gz"
-            kept = package.with_name(f"{name}-{content.decode()}.tar.gz")
-            package.rename(kept)
-            for sibling in loop.folder.glob(package.name + ".*"):
-                sibling.rename(sibling.with_name(sibling.name.replace(package.name, kept.name)))
-            loop.registry = loop.folder / f"registry-{name}-{content.decode()}"
-            out.append(kept)
-        return out
-
-    def test_two_publishers_of_one_version_never_both_register(self):
-        loop = self.make_loop("publishers", "races")
-        place = self.registry.location("races")
-        for number in range(self.ROUNDS):
-            name = f"race-{number}"
-            loop.registry = loop.folder / f"registry-{name}"
-            packages = self.packages_of(loop, name)
-            ends = self.at_once(*[lambda package=package: loop.step("publish", package, "--registry", place)
-                                  for package in packages])
-            self.assertEqual([], [end for end in ends if end.code not in (0, 14)])
-            won = [end.result["reference"] for end in ends if end.code == 0]
-            self.assertEqual(1, len(won), ends)
-            self.assertEqual(won[0].rsplit("@", 1)[1], self.registry.tag_digest(f"races/{name}", "1.0.0"))
-            self.ok(loop.step("register", "--", won[0]))
-
-    def test_two_registers_at_once_are_both_in_the_index(self):
-        loop = self.make_loop("registers", "registers")
-        for number in range(self.ROUNDS):
-            references = [loop.publish(**UNPROVED, version=f"{number}.{minor}.0") for minor in (0, 1)]
-            for end in self.at_once(*[lambda reference=reference: loop.step("register", "--", reference)
-                                      for reference in references]):
-                self.ok(end)
-        listed = self.ok(loop.step("register", "list", "--registry", loop.place))["capsules"]
-        self.assertEqual([f"{number}.{minor}.0" for number in range(self.ROUNDS) for minor in (0, 1)],
-                         [one["version"] for one in listed])
 
 
 if __name__ == "__main__":
