@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <thread>
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -50,6 +52,15 @@ void check_said_digest(const http::Response& response) {
   if (digest_of(response.body, digest.algorithm()) == digest) return;
   throw Error{ErrorKind::verification_failed,
               fmt::format("{} is said to be {}, its bytes are not", response.url.loggable(), digest.text())};
+}
+
+constexpr int max_again = 3;
+constexpr std::chrono::milliseconds while_others_write{300};
+
+/// docker-registry 2.8 writes the links to blobs in place: while another client puts one of those that a manifest
+/// names, it reads an empty one, and calls that a wrong digest of the manifest.
+bool is_passing_refusal(const http::Response& response) {
+  return response.status == 400 && registry_words(response.body).starts_with("DIGEST_INVALID");
 }
 
 }  // namespace
@@ -142,6 +153,10 @@ http::Headers RegistryManifests::put(std::string_view name, std::string_view med
   if (!if_match.empty()) request.headers.add("If-Match", if_match);
   request.body = bytes;
   auto response = m_client.send(request);
+  for (int again = 0; again < max_again && is_passing_refusal(response); ++again) {
+    std::this_thread::sleep_for(while_others_write);
+    response = m_client.send(request);
+  }
   expect_registry_success(response, "the manifest cannot be stored");
   return std::move(response.headers);
 }

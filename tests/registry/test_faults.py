@@ -40,6 +40,7 @@ class Push(FaultCase):
             "cut": Fault("PUT", "/blobs/", cut_request=500), "cut manifest": Fault("PUT", "/manifests/", cut_request=100),
             "an answer that is cut": Fault("POST", raw=b"HTTP/1.1 202 Accepted\r\nLocation: /x"),
             "answer lost": Fault("PUT", "/blobs/", reset_after=True),
+            "a manifest's digest doubted once": Fault("PUT", "/manifests/", status=400, body=b'{"errors":[{"code":"DIGEST_INVALID"}]}'),
             "manifest's answer lost": Fault("PUT", "/manifests/", reset_after=True),
             "session lost": Fault("PUT", "/blobs/", action=lambda registry, seen: registry.content.drop_upload(seen.path.split("/")[-1])),
         }.items():
