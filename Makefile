@@ -7,13 +7,13 @@ BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev
   libarchive-dev libboost1.81-dev nlohmann-json3-dev libsqlite3-dev zlib1g-dev libdeflate-dev libseccomp-dev libcli11-dev \
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev libpsl-dev libp11-kit-dev python3
 TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace \
-  bash-completion zsh fish man-db mandoc podman buildah runc mmdebstrap lintian crossbuild-essential-arm64 qemu-user-static \
+  bash-completion zsh fish man-db mandoc podman buildah runc containerd mmdebstrap lintian crossbuild-essential-arm64 qemu-user-static \
   softhsm2 opensc
 
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint bench bench-registry fuzz clean capsule
+.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint tools bench bench-registry fuzz clean capsule
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -120,7 +120,17 @@ programs-arm64:
 programs-%:
 	@echo "There is no cross build for $*: ARCH is $(HERE), that of this machine, or arm64." >&2; exit 2
 
-test: release sanitized capsule
+# Other people's programs for the tests in tests/interop, as their authors release them: some minutes the first time, seconds with
+# Go's cache. Without Go those tests are skipped.
+TOOLS := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3 oras.land/oras/cmd/oras@v1.3.6 \
+  github.com/google/go-containerregistry/cmd/crane@v0.22.1
+tools:
+	@if command -v go >/dev/null; then for tool in $(TOOLS); do \
+	  GOBIN='$(CURDIR)/build/tools' CGO_ENABLED=0 go install -p 2 -trimpath -ldflags '-s -w' "$$tool" \
+	    || echo "$$tool is not built: the tests that need it are skipped" >&2; done; \
+	else echo 'Go is not there: tests with cosign, oras and crane are skipped' >&2; fi
+
+test: release sanitized capsule tools
 	ctest --preset debug -L 'unit|steps' --output-on-failure
 	ctest --preset release --output-on-failure
 
