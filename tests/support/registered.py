@@ -94,12 +94,16 @@ class Registered(ProofMaker):
         self.uri = done.result["uri"]
         return self.uri
 
+    def seen_place(self):
+        """Where a stranger finds it."""
+        return f"oci-layout:{self.registry}"
+
     def verify(self, *more, uri=None, home=None, trust=None):
         """As a stranger does: a home and a state of its own (or `home`), the registry, and whom to trust."""
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             home = home or Path(name)
             home.chmod(0o755)
-            return run("verify", uri or self.uri, "--registry", f"oci-layout:{self.registry}", "--trust", trust or self.trust,
+            return run("verify", uri or self.uri, "--registry", self.seen_place(), "--trust", trust or self.trust,
                        "--state", home / "state", *more, env=environment(HOME=str(home)))
 
     # What a liar does, who holds the keys.

@@ -3,6 +3,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shutil
 import uuid
 from pathlib import Path
 
@@ -92,6 +93,25 @@ class Content:
             return False
         self.repository(repository).blobs.add(digest)
         return True
+
+    def load_layout(self, repository, folder):
+        """In the place of what the repository held: all that an OCI layout holds, its blobs as they are."""
+        there = self.repositories[repository] = Repository()
+        folder = Path(folder)
+        for path in (folder / "blobs/sha256").iterdir():
+            there.blobs.add(f"sha256:{path.name}")
+            shutil.copyfile(path, self.blob_path(f"sha256:{path.name}"))
+
+        def put(entry):
+            data = self.blob_path(entry["digest"]).read_bytes()
+            for child in json.loads(data).get("manifests", []):
+                put(child)
+            there.manifests[entry["digest"]] = (entry["mediaType"], data)
+
+        for entry in json.loads((folder / "index.json").read_text())["manifests"]:
+            put(entry)
+            if tag := entry.get("annotations", {}).get("org.opencontainers.image.ref.name"):
+                there.tags[tag] = entry["digest"]
 
     # Uploads
 
