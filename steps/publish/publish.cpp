@@ -91,14 +91,13 @@ class Publisher {
     if (!is_ours(there)) return settle(*there);
     find_missing();
     put_blobs();
+    auto out = result();
     m_store->exclusively([&] {
       there = m_store->resolve(version);
-      if (is_ours(there) && !(there && m_missing.empty())) put_manifests(version);
+      if (is_ours(there)) put_version(version, there, out);
     });
     if (!is_ours(there)) return settle(*there);  // another publisher was faster
-    auto out = result();
     out.already_published = before;
-    attach_signatures(out);  // takes its part of the time in which the tag settles
     if (before) return out;
     m_store->settle();
     there = m_store->resolve(version);
@@ -239,19 +238,32 @@ class Publisher {
     return out;
   }
 
-  void put_manifests(const std::string& version) {
+  /// The tag comes last: whoever finds it finds all of the version, its signatures too. They are attached to the index
+  /// while it has no tag yet; it is put before them, for a registry may want to see what they are about.
+  void put_version(const std::string& version, std::optional<oci::Descriptor>& there, Published& out) {
+    const bool complete = there && m_missing.empty();
+    if (!complete) put_manifests();
+    out.blobs_written = m_blobs;
+    out.bytes_written = m_bytes;
+    attach_signatures(out);
+    if (complete) return;
+    there = m_store->resolve(version);  // what is attached takes its time, and a registry locks nothing meanwhile
+    if (is_ours(there)) put_document(m_form.index, version);
+  }
+
+  void put_manifests() {
     for (const auto* document : {&m_form.package_manifest, &m_form.image_manifest, &m_form.index}) {
       if (is_missing(document->descriptor)) {
         ++m_blobs;
         m_bytes += document->descriptor.size;
       }
     }
-    const auto put_one = [&](const image::Document& document, std::optional<std::string_view> tag) {
-      m_store->put_manifest(document.descriptor.media_type, document.bytes, tag);
-    };
-    put_one(m_form.package_manifest, std::nullopt);
-    put_one(m_form.image_manifest, std::nullopt);
-    put_one(m_form.index, version);
+    for (const auto* document : {&m_form.package_manifest, &m_form.image_manifest, &m_form.index})
+      put_document(*document, std::nullopt);
+  }
+
+  void put_document(const image::Document& document, std::optional<std::string_view> tag) {
+    m_store->put_manifest(document.descriptor.media_type, document.bytes, tag);
   }
 
   /// The signatures of the index that came with the package and that the policy accepts, one for each key.
