@@ -21,9 +21,11 @@ namespace {
 
 CK_C_GetFunctionList entry_of(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) {
     refuse(ErrorKind::not_found, path, "there is no such file; name the vendor's library with --pkcs11-module PATH");
   }
+  if (!std::filesystem::is_regular_file(status)) refuse(ErrorKind::usage, path, "is no regular file");
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* reason = ::dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <set>
@@ -12,10 +13,19 @@ namespace capsule::crypto {
 
 namespace {
 
+constexpr std::string_view scheme = "pkcs11:";
 constexpr std::string_view unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 constexpr std::string_view path_plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:";
 constexpr std::string_view available = ":[]@!$'()*+,=";  // RFC 7512 §2.3: pk11-res-avail
 constexpr std::size_t max_text = 8192;
+
+bool has_scheme(std::string_view text) noexcept {
+  const auto same = [](char given, char lower) {
+    return (given >= 'A' && given <= 'Z' ? given - 'A' + 'a' : given) == lower;
+  };
+  return text.size() >= scheme.size() && std::equal(scheme.begin(), scheme.end(), text.begin(),
+                                                    [&](char lower, char given) { return same(given, lower); });
+}
 
 [[noreturn]] void refuse(std::string_view reason) {
   throw Error{ErrorKind::usage, fmt::format("pkcs11: URI: {} (RFC 7512)", reason)};
@@ -159,10 +169,15 @@ void each_attribute(std::string_view list, char separator, std::string_view extr
 
 }  // namespace
 
+bool is_pkcs11_uri(std::string_view key) noexcept {
+  const auto begin = key.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && has_scheme(key.substr(begin));
+}
+
 Pkcs11Uri Pkcs11Uri::parse(std::string_view text) {
-  if (!is_pkcs11_uri(text)) refuse("it begins with 'pkcs11:'");
+  if (!has_scheme(text)) refuse("it begins with 'pkcs11:'");
   if (text.size() > max_text) refuse("it is too long");
-  text.remove_prefix(std::string_view{"pkcs11:"}.size());
+  text.remove_prefix(scheme.size());
   const auto mark = text.find('?');
   Pkcs11Uri uri;
   each_attribute(text.substr(0, mark), ';', "&",

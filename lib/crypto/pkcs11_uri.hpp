@@ -7,10 +7,9 @@
 
 namespace capsule::crypto {
 
-/// Whether a key's name is a PKCS#11 URI rather than the path of a file.
-inline bool is_pkcs11_uri(std::string_view key) noexcept {
-  return key.starts_with("pkcs11:");
-}
+/// Whether a key's name is meant as a PKCS#11 URI rather than as the path of a file: a scheme knows no case (RFC 3986
+/// §3.1), and what stands behind a blank is not opened, and named in an error, as a file either.
+bool is_pkcs11_uri(std::string_view key) noexcept;
 
 /// A PKCS#11 URI (RFC 7512): which token, which object on it, and where its PIN and its module are. What is not given
 /// matches everything. A PIN is never part of one.

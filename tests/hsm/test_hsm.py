@@ -98,6 +98,9 @@ class Signing(HsmCase):
         libz = next(Path("/lib").glob("*/libz.so.1"))
         self.assert_refused(self.sign(bare, "--pkcs11-module", libz), 2, "is no PKCS#11 module")
         self.assert_refused(self.sign(bare, "--pkcs11-module", self.unsigned), 2, "cannot be loaded")
+        os.mkfifo(self.folder / "pipe")
+        for odd in (self.folder / "pipe", self.folder, "/dev/zero"):
+            self.assert_refused(self.sign(bare, "--pkcs11-module", odd), 2, "is no regular file")
 
     def test_a_key_that_asks_for_the_pin_each_time_gets_it_once_each_time(self):
         self.token.generate("careful", "ecdsa-p256", "30", "--always-auth")

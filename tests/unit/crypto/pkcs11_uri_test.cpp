@@ -58,6 +58,7 @@ TEST_CASE("the text of a PKCS#11 URI is canonical, and says nothing of PIN and m
       {"pkcs11:id=ab%0a;slot-id=7", "pkcs11:slot-id=7;id=%61%62%0A"},
       {"pkcs11:object=(x)=y:z", "pkcs11:object=%28x%29%3Dy%3Az"},
       {"pkcs11:type=public", "pkcs11:type=public"},
+      {"PKCS11:object=k", "pkcs11:object=k"},
       {"pkcs11:", "pkcs11:"},
   };
   for (const auto& [given, expected] : rows) {
@@ -68,10 +69,18 @@ TEST_CASE("the text of a PKCS#11 URI is canonical, and says nothing of PIN and m
   }
 }
 
+TEST_CASE("a key's name is meant as a PKCS#11 URI whatever its case and what is before it, and a path is not") {
+  for (const auto* const meant :
+       {"pkcs11:", "pkcs11:object=k", "PKCS11:object=k", "Pkcs11:?", " pkcs11:object=k", "\npkcs11:"})
+    CHECK(crypto::is_pkcs11_uri(meant));
+  for (const auto* const path : {"", " ", "pkcs11", "./pkcs11:object=k", "/keys/pkcs11:", "pkcs12:object=k"})
+    CHECK_FALSE(crypto::is_pkcs11_uri(path));
+}
+
 TEST_CASE("what is no PKCS#11 URI of ours is refused by name") {
   const std::pair<std::string, std::string> rows[] = {
       {"", "begins with"},
-      {"PKCS11:object=k", "begins with"},
+      {" pkcs11:object=k?pin-value=1234", "begins with"},
       {"pkcs11", "begins with"},
       {"pkcs11:object", "name=value"},
       {"pkcs11:=k", "name=value"},
