@@ -9,8 +9,8 @@
 namespace capsule {
 
 /// Unpacks a package while it is verified, into a private temporary folder beside its destination; keep() or
-/// replace() gives it its name afterwards. Without that all of it goes. Files are created beneath the folder without following any link,
-/// mode 0755 for what is executable, else 0644, and are the caller's.
+/// replace() gives it its name afterwards. Without that all of it goes. Files are created beneath the folder without
+/// following any link, mode 0755 for what is executable, else 0644, and are the caller's.
 ///
 ///     Extractor extractor{folder};
 ///     const auto capsule = verify_package(source, keys, {.observer = &extractor});

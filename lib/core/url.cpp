@@ -11,14 +11,16 @@
 
 namespace capsule {
 
-namespace {
-
 std::string without_userinfo(std::string_view text) {
-  const auto authority = text.find("//");
-  const auto at = text.find('@');
-  if (authority == std::string_view::npos || at == std::string_view::npos || at < authority) return printable(text);
-  return printable(fmt::format("{}…{}", text.substr(0, authority + 2), text.substr(at)));
+  const auto slashes = text.find("//");
+  const auto authority = slashes == std::string_view::npos ? 0 : slashes + 2;
+  auto at = text.rfind('@');
+  if (at != std::string_view::npos && text.substr(at).starts_with("@sha256:")) at = text.substr(0, at).rfind('@');
+  if (at == std::string_view::npos || at <= authority) return printable(text, 300);
+  return printable(fmt::format("{}…{}", text.substr(0, authority), text.substr(at)), 300);
 }
+
+namespace {
 
 [[noreturn]] void refuse(std::string_view text, std::string_view reason) {
   throw Error{ErrorKind::usage, fmt::format("not a usable URL, {}: {}", reason, without_userinfo(text))};
@@ -89,8 +91,8 @@ Url Url::parse(std::string_view text) {
   const bool bracketed = authority.starts_with('[');
   const auto host_end = bracketed ? authority.find(']') : authority.find(':');
   if (bracketed && host_end == std::string_view::npos) refuse(text, "its IPv6 address has no closing bracket");
-  url.m_host = bracketed ? canonical_ipv6(std::string{authority.substr(1, host_end - 1)})
-                         : lower(authority.substr(0, host_end));
+  url.m_host =
+      bracketed ? canonical_ipv6(std::string{authority.substr(1, host_end - 1)}) : lower(authority.substr(0, host_end));
   if (bracketed ? url.m_host.empty() : !is_host_name(url.m_host)) refuse(text, "its host is no host name or address");
   const auto after =
       host_end == std::string_view::npos ? std::string_view{} : authority.substr(bracketed ? host_end + 1 : host_end);

@@ -7,9 +7,13 @@
 
 namespace capsule {
 
+/// What may be shown of a URL, or of a registry's place with or without a scheme, that was refused: what stands before
+/// its last '@' may be credentials, unless a digest follows.
+std::string without_userinfo(std::string_view text);
+
 /// An absolute http or https URL in an ASCII grammar with one canonical form (RFC 3986 §3): lower-case scheme and host,
-/// no userinfo, no fragment, no dot segments, no encoded slash; IPv6 hosts in brackets, as RFC 5952 spells them. Credentials are never part of a
-/// URL.
+/// no userinfo, no fragment, no dot segments, no encoded slash; IPv6 hosts in brackets, as RFC 5952 spells them.
+/// Credentials are never part of a URL.
 class Url {
  public:
   /// Throws Error usage with the reason; the text of a refused URL is printed without any userinfo.

@@ -143,10 +143,11 @@ void set_query_attribute(Pkcs11Uri& uri, std::string_view name, std::string valu
   }
 }
 
-/// Every user of the machine can read a process's arguments, so a PIN in them is known already.
-void refuse_pin(std::string_view name) {
-  if (name != "pin-value") return;
-  refuse(name, "a PIN does not belong on a command line; use pin-source=file:/PATH or CAPSULE_PKCS11_PIN");
+/// Every user of the machine can read a process's arguments, so a PIN in them is known already. Wherever it stands: as
+/// a part of another value it would be shown by the next error.
+void refuse_pin(std::string_view text) {
+  if (text.find("pin-value=") == std::string_view::npos) return;
+  refuse("pin-value", "a PIN does not belong on a command line; use pin-source=file:/PATH or CAPSULE_PKCS11_PIN");
 }
 
 /// Calls `set` with each `name=value` of a list, decoded.
@@ -160,7 +161,6 @@ void each_attribute(std::string_view list, char separator, std::string_view extr
     list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
     const auto equals = attribute.find('=');
     const auto name = attribute.substr(0, equals);
-    refuse_pin(name);
     if (equals == std::string_view::npos || name.empty()) refuse("name=value is wanted");
     if (!seen.insert(name).second) refuse(name, "is given twice");
     set(name, decode(name, attribute.substr(equals + 1), extra));
@@ -176,6 +176,7 @@ bool is_pkcs11_uri(std::string_view key) noexcept {
 
 Pkcs11Uri Pkcs11Uri::parse(std::string_view text) {
   if (!has_scheme(text)) refuse("it begins with 'pkcs11:'");
+  refuse_pin(text);
   if (text.size() > max_text) refuse("it is too long");
   text.remove_prefix(scheme.size());
   const auto mark = text.find('?');

@@ -95,8 +95,9 @@ TokenObject find_one(const TokenSession& session, Type type, const Pkcs11Uri& ur
                                                   shown(uri), half)};
   }
   if (found.size() > 1) {
-    throw Error{ErrorKind::usage, fmt::format("{}: {} {} keys fit, with the ids {}; name one by id=%XX", shown(uri),
-                                              found.size(), half, ids_of(found))};
+    throw Error{ErrorKind::usage, fmt::format("{}: {} {} keys fit, with the ids {}; name one by id=%XX, or give one of "
+                                              "them another id where they are the same",
+                                              shown(uri), found.size(), half, ids_of(found))};
   }
   return found.front();
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/semver.hpp"
+#include "core/url.hpp"
 #include "oci/reference.hpp"
 
 namespace capsule::index {
@@ -15,7 +16,7 @@ constexpr std::string_view latest = "latest";
 
 [[noreturn]] void refuse(std::string_view text, std::string_view reason) {
   throw Error{ErrorKind::usage, fmt::format("not a capsule URI (capsule://<name>:<version>[?proof=true]), {}: '{}'",
-                                            reason, printable(text))};
+                                            reason, without_userinfo(text))};
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ CapsuleUri CapsuleUri::parse(std::string_view text) {
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     if (!rest.substr(at + 1).starts_with("sha256:")) refuse(text, "behind '@' a digest is wanted, sha256:<64 hex>");
     uri.digest =
-        as_usage(fmt::format("in '{}'", printable(text, 300)), [&] { return Digest::parse(rest.substr(at + 1)); });
+        as_usage(fmt::format("in '{}'", without_userinfo(text)), [&] { return Digest::parse(rest.substr(at + 1)); });
     rest = rest.substr(0, at);
   }
   if (const auto slash = rest.rfind('/'); slash != std::string_view::npos) {

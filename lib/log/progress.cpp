@@ -111,9 +111,9 @@ class ArgoProgress final : public ThrottledProgress {
   void show() override { put(m_total == 0 ? 0 : done() * 100 / m_total); }
   void finish() override { put(100); }
 
-  /// One write of one whole line: the reader must never see half of it.
+  /// One write of one whole line: the reader must never see half of it. A FIFO that nobody reads is not waited for.
   void put(std::uint64_t percent) const {
-    const int fd = ::open(m_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int fd = ::open(m_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644);
     if (fd < 0) return;
     const auto line = fmt::format("{}/100\n", std::min<std::uint64_t>(percent, 100));
     [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());

@@ -5,8 +5,8 @@
 
 namespace capsule::oci {
 
-/// A blob that is read in parts, some of them twice, and hashed once, unless that is left to the registry. Bytes that are no part of what is read (a former
-/// process sent them) are read for their hash alone.
+/// A blob that is read in parts, some of them twice, and hashed once, unless that is left to the registry. Bytes that
+/// are no part of what is read (a former process sent them) are read for their hash alone.
 class HashedContent {
  public:
   explicit HashedContent(const BlobContent& content);

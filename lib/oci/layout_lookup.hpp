@@ -11,8 +11,9 @@ namespace capsule::oci {
 /// Finds entries of a large index.json without reading it: beside it stands `.capsule-loop/lookup`, a sorted table of
 /// what may be asked for and where its entries are. The table says of which file it was made (inode, size, times); with
 /// any other index.json (a tool that knows no table wrote it, the layout was copied, a writer was killed) all of it is
-/// read, as where there is no table. So the table can be lost or stale at any moment; each entry that it gives is parsed
-/// like those that are read as a whole. Who can write into the folder can hide an entry by it, as he can by index.json.
+/// read, as where there is no table. So the table can be lost or stale at any moment; each entry that it gives is
+/// parsed like those that are read as a whole. Who can write into the folder can hide an entry by it, as he can by
+/// index.json.
 constexpr std::size_t small_index_bytes = 4096;  ///< up to here index.json is read as a whole and has no table
 
 /// The folder of what is ours beside OCI's own files.

@@ -17,8 +17,13 @@ namespace {
 constexpr std::string_view layout_scheme = "oci-layout:";
 constexpr std::string_view registry_scheme = "oci://";
 
+/// A folder may have any name; before an '@' in anything else credentials may stand.
+std::string shown(std::string_view text) {
+  return text.starts_with(layout_scheme) ? printable(text, 300) : without_userinfo(text);
+}
+
 [[noreturn]] void refuse(std::string_view text, std::string_view reason) {
-  throw Error{ErrorKind::usage, fmt::format("'{}' {}", printable(text, 300), reason)};
+  throw Error{ErrorKind::usage, fmt::format("'{}' {}", shown(text), reason)};
 }
 
 bool is_lower_or_digit(char c) noexcept {
@@ -161,8 +166,7 @@ Reference Reference::parse(std::string_view text, std::shared_ptr<const Access> 
   Reference out;
   auto rest = text.substr(slash + 1);
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
-    out.digest =
-        as_usage(fmt::format("in '{}'", printable(text, 300)), [&] { return Digest::parse(rest.substr(at + 1)); });
+    out.digest = as_usage(fmt::format("in '{}'", shown(text)), [&] { return Digest::parse(rest.substr(at + 1)); });
     rest = rest.substr(0, at);
   }
   if (const auto colon = rest.find(':'); colon != std::string_view::npos) {

@@ -36,7 +36,8 @@ struct Verified {
 };
 
 /// Verifies the package, that it is the one of the index, and the bundle of --proof. What find_subject has checked is
-/// not checked again, except to be unpacked. Errors of image::verify_input, proof::check_published_proof, proof::check_given_proof.
+/// not checked again, except to be unpacked. Errors of image::verify_input, proof::check_published_proof,
+/// proof::check_given_proof.
 Verified verify(const Subject& subject, const Options& options, const capsule::attest::TrustPolicy& trust,
                 capsule::log::Progress& progress);
 

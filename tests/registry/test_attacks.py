@@ -12,7 +12,7 @@
 | 18, 19 an index rolled back, or frozen | Lies |
 | 21 a tag that moved | Lies |
 | 25 secrets in what we say | tests/registry/test_auth.py: every test looks for them |
-| 32 kill -9, two at once | tests/registry/test_killed.py, test_races.py |
+| 32 kill -9, two at once | tests/registry/test_resume.py, test_races.py |
 """
 import hashlib
 import json

@@ -148,6 +148,11 @@ class Progress(unittest.TestCase):
                 if step == "deploy":
                     steps.run("deploy", "delete", "small", "--state", arguments[-1])
 
+    def test_a_line_that_nobody_reads_is_not_waited_for(self):
+        file = self.scratch("pipe")
+        os.mkfifo(file)
+        self.check(steps.run("verify", self.package, "--key", self.public, env=steps.environment(ARGO_PROGRESS_FILE=str(file))))
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv)

@@ -34,6 +34,19 @@ TEST_CASE("a refused URL is printed without its credentials") {
   }
 }
 
+TEST_CASE("what may be credentials is not shown of a place that was refused") {
+  const std::pair<std::string, std::string> rows[] = {
+      {"https://bob:hunter2@host/x", "https://…@host/x"},
+      {"oci://bob:hunter2@host/a:1@sha256:00", "oci://…@host/a:1@sha256:00"},
+      {"oci://bob:hun@ter2@host/a", "oci://…@host/a"},
+      {"bob:hunter2@host/a", "…@host/a"},
+      {"oci://host/a:1@sha256:00", "oci://host/a:1@sha256:00"},
+      {"capsule://m2@sha256:00", "capsule://m2@sha256:00"},
+      {"oci://host/a", "oci://host/a"},
+  };
+  for (const auto& [given, expected] : rows) CHECK(without_userinfo(given) == expected);
+}
+
 TEST_CASE("loopback is an address, not a prefix") {
   CHECK(Url::parse("http://127.8.0.1/").is_loopback());
   CHECK(Url::parse("http://localhost/").is_loopback());

@@ -83,6 +83,7 @@ TEST_CASE("what is no PKCS#11 URI of ours is refused by name") {
       {" pkcs11:object=k?pin-value=1234", "begins with"},
       {"pkcs11", "begins with"},
       {"pkcs11:object", "name=value"},
+      {"pkcs11:token=t&pin-value=1234", "'pin-value': a PIN"},
       {"pkcs11:=k", "name=value"},
       {"pkcs11:;object=k", "name=value"},
       {"pkcs11:object=k;", "separator"},

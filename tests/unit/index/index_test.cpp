@@ -100,6 +100,12 @@ TEST_CASE("a capsule URI has one form") {
   }
 }
 
+TEST_CASE("credentials in a capsule URI are refused, and not shown") {
+  for (const std::string bad : {"capsule://bob:hunter2@host.example/base/metal:1.0.0",
+                                "capsule://bob:hunter2@host.example/base/metal@sha256:00"})
+    CHECK_THROWS_WITH(CapsuleUri::parse(bad), !Catch::Contains("hunter2"));
+}
+
 TEST_CASE("what is put in is found, latest by semver") {
   Fixture f;
   auto index = f.index();

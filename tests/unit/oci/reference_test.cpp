@@ -55,6 +55,16 @@ TEST_CASE("what is no reference is refused as usage") {
   }
 }
 
+TEST_CASE("credentials in a reference are refused, and not shown") {
+  for (const std::string& text :
+       {std::string{"oci://bob:hunter2@host.example/x/m2:1"}, std::string{"bob:hunter2@host.example/x/m2:1"},
+        "oci://bob:hunter2@host.example/x/m2@" + digest, std::string{"oci://bob:hunter2@host.example/x/m2@sha256:1"}}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH(Reference::parse(text), !Catch::Contains("hunter2"));
+    CHECK_THROWS_WITH(RegistryLocation::parse(text.substr(0, text.rfind('/'))), !Catch::Contains("hunter2"));
+  }
+}
+
 TEST_CASE("a registry is a folder or a host and a base") {
   CHECK(RegistryLocation::parse("oci-layout:/srv/capsules/").text() == "oci-layout:/srv/capsules");
   CHECK(RegistryLocation::parse("oci-layout:/srv").is_layout());
