@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,6 +123,13 @@ fs::Path absolute(const std::string& text) {
   return path.lexically_normal();
 }
 
+/// By default each thread comes to have a heap of its own, and keeps what it once held: 3 MiB more in a publish with
+/// six threads, whose memory is to be the same whatever it sends. Large buffers are not allocated anew in its course,
+/// so that two heaps cost no time.
+void share_heaps() {
+  ::mallopt(M_ARENA_MAX, 2);
+}
+
 /// Others may read what is written and never write it; a user who is stricter stays so. Root is not asked: the confined
 /// user of a run must read what it unpacks.
 void set_mask() {
@@ -158,6 +166,7 @@ void Context::summary(std::string text) {
 
 int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::function<void(Context&)>& work) {
   occupy_standard_streams();
+  share_heaps();
   set_mask();
   log::configure(app.get_name(), log::detect_form());
   try {
