@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from oci_layout import INDEX
 from steps import BIN, SOURCE, environment, run
 
 CAPSULE = SOURCE / "tests/capsules/m2n2-metal"
@@ -59,13 +60,13 @@ class Loop:
         return int((self.log / "checkpoint").read_text().splitlines()[1])
 
     def referrers(self, media_type):
-        """Digests of the attached artifacts of that type, read without our own code."""
+        """Digests of the artifacts of that type that are attached to a version, read without our own code. Some are attached to others besides."""
         layout = self.folder / "registry/m2n2-metal"
         found = []
         for entry in json.loads((layout / "index.json").read_text())["manifests"]:
             algorithm, _, digest = entry["digest"].partition(":")
             manifest = json.loads((layout / "blobs" / algorithm / digest).read_text())
-            if "subject" in manifest and manifest.get("artifactType") == media_type:
+            if manifest.get("subject", {}).get("mediaType") == INDEX and manifest.get("artifactType") == media_type:
                 found.append(entry["digest"])
         return found
 
