@@ -146,7 +146,7 @@ class Completion(unittest.TestCase):
                     shell.wait_for(re.escape(becomes), timeout=20)
                     shell.type("\x15")
             shell.type("capsule-sign \t")  # a package, or a subcommand
-            shell.wait_for(r"keygen +some-file +some-folder/", timeout=20)
+            shell.wait_for(r"keygen +list-keys +some-file +some-folder/", timeout=20)
             shell.type("\x15")
             shell.type("capsule-deploy --timeout some\t#end")  # a duration: nothing to offer
             shell.wait_for("some#end", timeout=20)
