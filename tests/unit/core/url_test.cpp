@@ -44,7 +44,7 @@ TEST_CASE("what may be credentials is not shown of a place that was refused") {
       {"capsule://m2@sha256:00", "capsule://m2@sha256:00"},
       {"oci://host/a", "oci://host/a"},
   };
-  for (const auto& [given, expected] : rows) CHECK(without_userinfo(given) == expected);
+  for (const auto& [given, expected] : rows) CHECK(capsule::without_userinfo(given) == expected);
 }
 
 TEST_CASE("loopback is an address, not a prefix") {
