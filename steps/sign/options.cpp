@@ -129,11 +129,6 @@ void run_sign(const Options& options, capsule::step::Context& step) {
       capsule::crypto::open_signer(capsule::crypto::with_module(options.key, options.pkcs11_module), secret);
   const auto result =
       sign_package(options.package, *signer, step.progress(), options.replace ? Others::replace : Others::keep);
-  if (signer->public_key().type() == KeyType::ecdsa_p384) {
-    capsule::log::info(
-        "ECDSA P-384: capsule-verify checks all of it and openssl dgst -sha256 checks signature.sig; cosign (3.1.3) "
-        "does not verify bundles of such a key, not even its own");
-  }
   step.output("package", options.package);
   step.output("package-digest", result.package_digest.text());
   step.output("capsule-digest", result.capsule_digest.text());

@@ -68,7 +68,6 @@ class Signing(HsmCase):
                 content = small_capsule.entries(self.package)
                 self.assertTrue(openssl.verifies(public, content["checksum.sha256"], content["signature.sig"]))
                 self.assertEqual(0, run("verify", self.package, "--key", public).code)
-                self.assertEqual(kind == "ecdsa-p384", "cosign" in done.stderr, done)
 
     def test_a_second_call_changes_nothing(self):
         first = self.sign(self.token.uri("ecdsa-p256")).result

@@ -174,7 +174,7 @@ class Files(CosignCase):
 
     def test_every_kind_of_key(self):
         folder = small_capsule.write(self.folder / "capsule", b"weights")
-        for number, kind in enumerate(("rsa", "ed25519", "ecdsa-p256")):
+        for number, kind in enumerate(("rsa", "ed25519", "ecdsa-p256", "ecdsa-p384")):
             with self.subTest(kind):
                 private, public = openssl.key_pair(self.folder, kind, kind)
                 package = self.folder / f"{kind}.tar.gz"
