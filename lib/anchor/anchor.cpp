@@ -121,11 +121,12 @@ Digest attach_receipt(oci::Store& store, const oci::Descriptor& version_index, c
                                    text,
                                    {{"ai.industriverse.capsule.anchor", receipt.chain},
                                     {"ai.industriverse.capsule.proof-digest", receipt.bundle_digest.text()}}};
+  oci::attach(store, version_index, attachment);
+  // After it: who finds it at the bundle need not look whether it is at the version, too.
   if (const auto size = store.blob_size(receipt.bundle_digest)) {
     oci::attach(store, {std::string{oci::media_type::sigstore_bundle}, receipt.bundle_digest, *size, {}, {}, {}},
                 attachment);
   }
-  oci::attach(store, version_index, attachment);
   return crypto::sha256(text);
 }
 

@@ -41,7 +41,8 @@ std::vector<Anchored> anchor_bundle(oci::Store& store, const oci::Descriptor& su
   std::vector<Anchored> out;
   for (const auto& anchor : anchors) {
     auto found = find_receipt(store, bundle, bundle, anchor->chain(), trust);
-    if (!found) found = find_receipt(store, subject.digest, bundle, anchor->chain(), trust);
+    if (!found && (found = find_receipt(store, subject.digest, bundle, anchor->chain(), trust)))
+      (void)anchor::attach_receipt(store, subject, found->receipt);  // a kill came before the bundle had it
     if (found) {
       out.push_back(*std::move(found));
       continue;
