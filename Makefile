@@ -122,8 +122,8 @@ programs-%:
 
 # Other people's programs for the tests in tests/interop, as their authors release them: some minutes the first time, seconds with
 # Go's cache. Without Go those tests are skipped.
-TOOLS := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3 oras.land/oras/cmd/oras@v1.3.6 \
-  github.com/google/go-containerregistry/cmd/crane@v0.22.1
+PEERS := oras.land/oras/cmd/oras@v1.3.6 github.com/google/go-containerregistry/cmd/crane@v0.22.1
+TOOLS := github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3 $(PEERS)
 tools:
 	@if command -v go >/dev/null; then for tool in $(TOOLS); do \
 	  GOBIN='$(CURDIR)/build/tools' CGO_ENABLED=0 go install -p 2 -trimpath -ldflags '-s -w' "$$tool" \
@@ -151,9 +151,8 @@ bench: release
 
 # Push and pull beside curl, skopeo and, where Go is there to build them, oras and crane; 40 GB of disk and some minutes.
 BENCH_REGISTRY := tests/bench/bench_registry.py
-BENCH_PEERS := oras.land/oras/cmd/oras@v1.3.6 github.com/google/go-containerregistry/cmd/crane@v0.22.1
 bench-registry: release
-	@for peer in $(BENCH_PEERS); do if command -v go >/dev/null; then GOBIN="$(CURDIR)/build/bench" go install "$$peer" || true; fi; done
+	@$(MAKE) --no-print-directory tools TOOLS='$(PEERS)'
 	CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $(BENCH_REGISTRY)
 
 # Every fuzz target for FUZZ_SECONDS each.

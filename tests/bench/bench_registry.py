@@ -2,7 +2,7 @@
 
     bench_registry.py [--mib 1024] [--rounds 5] [--memory-mib 4096] [--folder DIR] [--only WORD]
 
-`make bench-registry` builds oras and crane with Go into build/bench; where they are not there, their rows say so. Prints one
+`make bench-registry` builds oras and crane with Go; where they are not there, their rows say so. Prints one
 table: medians of seconds, and the median of the ratios ours / peer within a round, for whoever else uses the machine disturbs
 a round as a whole. Before each timed run the registry is empty (push) or holds the capsule (pull), and dirty pages are
 written. Exit code 1 if a goal is missed.
@@ -21,12 +21,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from counting_proxy import CountingProxy  # noqa: E402
 from fault_registry import FaultRegistry  # noqa: E402
+from other_tools import BUILT  # noqa: E402
 from registry_server import DockerRegistry  # noqa: E402
-from steps import BIN, SOURCE, environment, start  # noqa: E402
+from steps import BIN, environment, start  # noqa: E402
 
 MIB = 1 << 20
 NAME = "bench"
-GO_TOOLS = SOURCE / "build/bench"
 # In a small process, for a child's peak counts what its parent had when it was forked.
 MEASURE = """
 import os, sys, time
@@ -156,7 +156,7 @@ class Table:
 
 
 def go_tools(table):
-    there = {name: GO_TOOLS / name for name in ("oras", "crane") if (GO_TOOLS / name).exists()}
+    there = {name: BUILT / name for name in ("oras", "crane") if (BUILT / name).exists()}
     for name in {"oras", "crane"} - set(there):
         table.row(f"{name} is not there: `make bench-registry` builds it where Go is", "")
     return there

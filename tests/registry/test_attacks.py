@@ -27,6 +27,7 @@ from fault_registry import FaultRegistry
 from oci_layout import BUNDLE, EMPTY
 from proof_maker import samples_of
 from registered import Registered, days_ago
+from registry_case import RegistryCase
 from registry_content import INDEX, MANIFEST
 from steps import run
 from trust import Signers, rule, write_policy
@@ -45,17 +46,14 @@ class Served(Registered):
         return self.http.location("team")
 
 
-class Lies(unittest.TestCase):
+class Lies(RegistryCase):
+    server = FaultRegistry
+
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = Path(temporary.name)
+        super().setUpClass()
         cls.folder.chmod(0o755)
-        cls.http = FaultRegistry()
-        cls.http.__enter__()
-        cls.addClassCleanup(cls.http.__exit__)
-        cls.liar = Served(cls.folder, cls.http)
+        cls.liar = Served(cls.folder, cls.registry)
         cls.liar.register()
         shutil.copytree(cls.liar.registry, cls.folder / "honest")
         cls.honest = dict(vars(cls.liar))
@@ -78,7 +76,7 @@ class Lies(unittest.TestCase):
     def test_the_truth_is_accepted(self):
         done = self.liar.verify()
         self.assertEqual(0, done.code, done)
-        self.assertTrue(self.http.seen("GET", "/team/probe/manifests/index$"))
+        self.assertTrue(self.registry.seen("GET", "/team/probe/manifests/index$"))
 
     def test_a_receipt_of_another_bundle(self):
         receipts = self.liar.receipts
@@ -116,7 +114,7 @@ class Lies(unittest.TestCase):
         uri, reference = self.liar.uri, self.liar.reference
         self.liar.register(version="1.1.0")
         place = self.liar.seen_place()
-        tags = self.http.content.repository("team/probe").tags
+        tags = self.registry.content.repository("team/probe").tags
         tags["1.0.0"] = tags["1.1.0"]
         stranger = ("--trust", self.liar.trust, "--state", self.folder / "stranger")
         self.refused(run("verify", f"{place}/probe:1.0.0", *stranger), "calls itself")

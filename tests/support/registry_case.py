@@ -1,4 +1,4 @@
-"""One docker-registry for all tests of a class, and small loops that publish into it."""
+"""One registry for all tests of a class, and small loops that publish into it."""
 import tempfile
 import unittest
 from pathlib import Path
@@ -10,13 +10,15 @@ UNPROVED = {"text": None, "claims": None, "proof_policy": {"required": False, "t
 
 
 class RegistryCase(unittest.TestCase):
+    server = DockerRegistry
+
     @classmethod
     def setUpClass(cls):
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = Path(temporary.name)
         cls.folder.chmod(0o755)
-        cls.registry = DockerRegistry()
+        cls.registry = cls.server()
         cls.registry.__enter__()
         cls.addClassCleanup(cls.registry.__exit__)
 
