@@ -9,14 +9,16 @@ import strict_yaml
 SOURCE = os.environ.get("CAPSULE_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.environ.get("CAPSULE_BIN") or os.path.join(SOURCE, "build", "bin")
 
+_NOT_ARGOS = ("workflows/crds/", "workflows/overlays/")
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def shipped():
-    """{path from the checkout: document} of every file under workflows/ that is Argo's; what is kustomize's is not."""
+    """{path from the checkout: document} of every file under workflows/ that is Argo's; what is kustomize's or the
+    API server's is not."""
     paths = sorted(glob.glob(os.path.join(SOURCE, "workflows", "**", "*.y*ml"), recursive=True))
     relative = [os.path.relpath(path, SOURCE) for path in paths if os.path.basename(path) != "kustomization.yaml"]
-    return {path: strict_yaml.load_file(os.path.join(SOURCE, path)) for path in relative if not path.startswith("workflows/overlays/")}
+    return {path: strict_yaml.load_file(os.path.join(SOURCE, path)) for path in relative if not path.startswith(_NOT_ARGOS)}
 
 
 def templates_by_name(documents):
