@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Builds the container images of the steps from a build tree and from installed Debian packages: no daemon, no network.
+"""Builds the container images of the steps, and the runtime of capsules, from a build tree and from installed Debian packages: no daemon, no network.
 
-Written under --out: `oci`, an OCI image layout with a tag for each step; `docker/<architecture>/<step>.tar`; and
+Written under --out: `oci`, an OCI image layout with a tag for each image; `docker/<architecture>/<image>.tar`; and
 `layers/<architecture>/<layer>.tar.gz`, for the Containerfile. The same inputs give the same bytes."""
 import argparse
 import re
@@ -73,7 +73,7 @@ def main():
             (folder / f"{layer.name}.tar.gz").write_bytes(layer.gzip.content)
         for name, image in images(steps()).items():
             parts = ["base", *(["python"] if image.below == "python" else []), *image.programs]
-            built.append(BuiltImage(name, version(), architecture, [layers[part] for part in parts]))
+            built.append(BuiltImage(name, version(), architecture, [layers[part] for part in parts], image.entrypoint))
             write_docker_archive(arguments.out / "docker" / architecture / f"{name}.tar", built[-1])
     write_layout(arguments.out / "oci", built)
     if over:

@@ -24,16 +24,22 @@ NOT_IN_PYTHON = ("usr/bin/py3", "usr/lib/python3.11/__phello__", "usr/lib/python
 
 @dataclass(frozen=True)
 class Image:
-    """`base` or `python` below; then a layer for each program. The last one is the entrypoint."""
+    """`base` or `python` below; then a layer for each program."""
     below: str
     programs: tuple
+    entrypoint: str
+
+
+# For capsules whose image brings no interpreter of their own: what they run with, and nothing of ours.
+RUNTIME = "runtime-python"
 
 
 def images(steps):
-    """{name: Image}, one image per step. Capsule code runs in those that have Python."""
+    """{name: Image}, one image per step, and the runtime. Capsule code runs in those that have Python."""
     more = {"agent": ("agent",), "deploy": ("agent", "deploy"), "generate-proof": ("proof-service", "generate-proof"),
             "run": (*sorted(set(steps) - {"run"}), "run")}  # what it starts is beside it
-    return {step: Image("python", more[step]) if step in more else Image("base", (step,)) for step in steps}
+    found = {step: Image("python" if step in more else "base", more.get(step, (step,)), f"/usr/local/bin/capsule-{step}") for step in steps}
+    return {**found, RUNTIME: Image("python", (), "/usr/bin/python3")}
 
 
 def base_layer(root, programs):

@@ -26,7 +26,7 @@ def descriptor(media_type, blob, **more):
 class BuiltImage:
     """One image for one architecture: config, manifest and the layers that they name."""
 
-    def __init__(self, name, version, architecture, layers):
+    def __init__(self, name, version, architecture, layers, entrypoint):
         self.name, self.version, self.architecture, self.layers = name, version, architecture, layers
         self.tag = f"capsule-loop/{name}:{version}"
         self.config = document({
@@ -35,7 +35,7 @@ class BuiltImage:
             "config": {
                 "User": f"{USER}:{USER}",
                 "WorkingDir": f"/{WORK}",
-                "Entrypoint": [f"/usr/local/bin/capsule-{name}"],
+                "Entrypoint": [entrypoint],
                 # A read-only root is enough: the one place to write is /work.
                 "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", f"CAPSULE_STATE=/{WORK}/state", f"TMPDIR=/{WORK}"],
                 "Labels": {"org.opencontainers.image.title": f"capsule-loop/{name}", "org.opencontainers.image.version": version},

@@ -43,12 +43,6 @@ Digest Hasher::finish() {
   return Digest::parse(name + to_hex({value.data(), size}));
 }
 
-Digest sha256(ByteView bytes) {
-  Hasher hasher;
-  hasher.update(bytes);
-  return hasher.finish();
-}
-
 Bytes hmac_sha256(ByteView key, ByteView message) {
   start_openssl();
   Bytes code(32);

@@ -16,6 +16,7 @@
 #include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "fs/lock.hpp"
+#include "install_self.hpp"
 #include "json/write.hpp"
 #include "serve/server.hpp"
 #include "service.hpp"
@@ -71,6 +72,8 @@ class SocketWatch {
 };
 
 void check(const Options& options) {
+  if (options.root.empty() || options.data.empty())
+    throw Error{ErrorKind::usage, "give --root DIR, --data DIR, and one of --socket FILE and --listen ADDRESS:PORT"};
   if (options.socket.empty() == options.listen.empty())
     throw Error{ErrorKind::usage, "give one of --socket FILE and --listen ADDRESS:PORT"};
 }
@@ -99,10 +102,8 @@ void define_options(CLI::App& app, Options& options) {
   };
   app.add_option_function<std::string>("--root", path_into(options.root),
                                        "The unpacked capsule, which was verified; only read")
-      ->required()
       ->type_name("DIR");
   app.add_option_function<std::string>("--data", path_into(options.data), "Folder that the capsule's code may write")
-      ->required()
       ->type_name("DIR");
   app.add_option_function<std::string>(
          "--installed", path_into(options.installed),
@@ -119,11 +120,19 @@ void define_options(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->type_name("DURATION")
       ->check(step::duration());
+
+  auto* install = app.add_subcommand("install", "Copy this program to a file, for a container whose image has none");
+  install->add_option_function<std::string>("file", path_into(options.target), "Where to, or a folder")
+      ->required()
+      ->type_name("FILE");
+  app.require_subcommand(0, 1);
 }
 
 const step::Manual& manual() {
-  static const step::Manual text{
-      {}, "capsule-agent --root /capsule --data /data/capsule --listen 0.0.0.0:8700", {10, 12, 13, 15, 16, 40, 41, 42}};
+  static const step::Manual text{{},
+                                 "capsule-agent --root /capsule --data /data/capsule --listen 0.0.0.0:8700",
+                                 {10, 12, 13, 15, 16, 40, 41, 42},
+                                 {{"install", "capsule-agent install /agent/capsule-agent"}}};
   return text;
 }
 
@@ -151,6 +160,12 @@ void run(const Options& options) {
   deploy::install(workload, time_limit);
   Service service{workload, capsule, options.replicas.value_or(std::max(manifest.prewarm_replicas, 1U)), time_limit};
   serve_runs(service, listen, capsule);
+}
+
+void install(const Options& options, step::Context& step) {
+  const auto file = install_self(options.target);
+  step.result("file", file.string());
+  step.summary(file.string() + "\n");
 }
 
 }  // namespace agent

@@ -15,6 +15,7 @@ struct Options {
   std::string listen;
   std::optional<unsigned> replicas;
   std::string timeout = "10m";
+  capsule::fs::Path target;  ///< of `install`
 };
 
 void define_options(CLI::App& app, Options& options);
@@ -23,5 +24,8 @@ const capsule::step::Manual& manual();
 /// Installs the capsule at `root` unless it is, keeps its waiting processes, and serves runs (service.hpp) until a
 /// signal comes or its UNIX socket is taken away. Errors: those of install.sh; busy where another agent has the socket.
 void run(const Options& options);
+
+/// `install FILE`: install_self.hpp.
+void install(const Options& options, capsule::step::Context& step);
 
 }  // namespace agent

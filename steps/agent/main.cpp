@@ -7,5 +7,10 @@ int main(int argc, char** argv) {
   agent::Options options;
   agent::define_options(app, options);
   capsule::step::on_termination(capsule::process::kill_all);
-  return capsule::step::run(app, agent::manual(), argc, argv, [&](capsule::step::Context&) { agent::run(options); });
+  return capsule::step::run(app, agent::manual(), argc, argv, [&](capsule::step::Context& step) {
+    if (app.got_subcommand("install"))
+      agent::install(options, step);
+    else
+      agent::run(options);
+  });
 }

@@ -32,7 +32,7 @@ def tool(*words, **more):
 def small_image(name, architecture):
     layer = Layer()
     layer.file("which", f"{name} for {architecture}".encode())
-    return BuiltImage(name, version(), architecture, [pack(name, layer)])
+    return BuiltImage(name, version(), architecture, [pack(name, layer)], f"/{name}")
 
 
 class Index(unittest.TestCase):

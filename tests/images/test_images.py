@@ -14,6 +14,8 @@ from steps import BIN, SOURCE
 
 STEPS = sorted(path.parent.name for path in (SOURCE / "steps").glob("*/main.cpp"))
 WITH_PYTHON = {"agent", "deploy", "generate-proof", "run"}
+RUNTIME = "runtime-python"
+IMAGES = sorted([*STEPS, RUNTIME])
 
 
 def run(*words):
@@ -66,11 +68,11 @@ class Images(unittest.TestCase):
         self.assertEqual(sorted(first), sorted(second))
         self.assertEqual([path for path in first if first[path] != second[path]], [])
 
-    def test_every_step_has_a_tag_and_a_docker_archive(self):
+    def test_every_image_has_a_tag_and_a_docker_archive(self):
         tags = [entry["annotations"]["org.opencontainers.image.ref.name"]
                 for entry in json.loads((self.oci / "index.json").read_text())["manifests"]]
-        self.assertEqual(sorted(tags), sorted(f"capsule-loop/{step}:0.1.0" for step in STEPS))
-        self.assertEqual(sorted(path.stem for path in (self.out / "docker/amd64").iterdir()), STEPS)
+        self.assertEqual(sorted(tags), [f"capsule-loop/{name}:0.1.0" for name in IMAGES])
+        self.assertEqual(sorted(path.stem for path in (self.out / "docker/amd64").iterdir()), IMAGES)
 
     def test_sizes_are_within_the_limits_and_printed(self):
         for name, limit in [("base", 12_000_000), *((step, 2_000_000) for step in STEPS)]:
@@ -102,7 +104,7 @@ class Images(unittest.TestCase):
 
     def test_one_base_for_all(self):
         self.assertEqual(len({self.image(step)[1]["layers"][0]["digest"] for step in STEPS}), 1)
-        self.assertEqual(len({self.image(step)[1]["layers"][1]["digest"] for step in WITH_PYTHON}), 1)
+        self.assertEqual(len({self.image(name)[1]["layers"][1]["digest"] for name in {*WITH_PYTHON, RUNTIME}}), 1)
 
     def test_configuration(self):
         for step in STEPS:
@@ -114,6 +116,17 @@ class Images(unittest.TestCase):
             for diff_id, layer in zip(config["rootfs"]["diff_ids"], manifest["layers"]):
                 tar = gzip.decompress(self.blob(layer["digest"]))
                 self.assertEqual("sha256:" + hashlib.sha256(tar).hexdigest(), diff_id)
+
+    def test_the_runtime_is_python_and_nothing_of_ours(self):
+        config, manifest = self.image(RUNTIME)
+        self.assertEqual((config["config"]["User"], config["config"]["Entrypoint"]), (f"{USER}:{USER}", ["/usr/bin/python3"]))
+        self.assertEqual(len(manifest["layers"]), 2)
+        self.assertEqual([path for path in self.members(RUNTIME) if "capsule-" in path], [])
+
+    def test_the_agent_needs_nothing_beside_it(self):
+        headers = run("readelf", "-ldW", BIN / "capsule-agent")
+        self.assertNotIn("(NEEDED)", headers)
+        self.assertNotIn("INTERP", headers)
 
     def test_no_shell_but_where_capsule_code_runs(self):
         for step in STEPS:
