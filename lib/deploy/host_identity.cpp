@@ -26,14 +26,19 @@ bool is_utid(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-Claim read_claim(const fs::Path& file) {
+struct WrittenClaim {
+  std::string utid;
+  std::string certificate;  ///< PEM
+};
+
+WrittenClaim read_claim(const fs::Path& file) {
   const auto name = file.string();
   const auto value = json::parse(fs::read_file(file, max_identity_bytes), name);
   const json::Cursor top{value, name};
   top.allow_only({"utid", "certificate"});
   const auto utid = top.at("utid");
   if (!is_utid(utid.string())) utid.fail("no UTID");
-  return {utid.string(), crypto::Certificate::chain_from_pem(top.at("certificate").string(), name + ": certificate")};
+  return {utid.string(), top.at("certificate").string()};
 }
 
 bool has(const std::vector<std::string>& list, const std::string& text) {
@@ -84,14 +89,25 @@ std::string_view name_of(HostIdentity::Binding binding) noexcept {
   return "none";
 }
 
+HostIdentity judge_host_identity(const std::string& utid, const std::string& certificate,
+                                 const HostIdentityCheck& check) {
+  try {
+    if (!is_utid(utid)) throw Error{ErrorKind::invalid_input, "what stands beside it is no UTID"};
+    auto out = judge({utid, crypto::Certificate::chain_from_pem(certificate, "certificate")}, check);
+    if (!out.reason.empty()) out.reason = "its host certificate does not bind it: " + out.reason;
+    return out;
+  } catch (const Error& error) {
+    return {HostIdentity::Binding::none, {}, error.message()};
+  }
+}
+
 HostIdentity read_host_identity(const fs::Path& file, const HostIdentityCheck& check) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored))
     return {HostIdentity::Binding::none, {}, fmt::format("there is no {}", printable(file.string(), 1024))};
   try {
-    auto out = judge(read_claim(file), check);
-    if (!out.reason.empty()) out.reason = "its host certificate does not bind it: " + out.reason;
-    return out;
+    const auto claim = read_claim(file);
+    return judge_host_identity(claim.utid, claim.certificate, check);
   } catch (const Error& error) {
     return {HostIdentity::Binding::none, {}, error.message()};
   }

@@ -38,11 +38,14 @@ struct HostIdentityCheck {
   Time at;
 };
 
-/// Reads `{"utid": "UTID:…", "certificate": "-----BEGIN CERTIFICATE-----…"}`, the certificate first, what stands above
-/// it behind it. Certified: it leads to a trusted key (crypto::chain_fault), is for host_certificate_usage, its CN is
-/// the node's name, its subjectAltName has the UTID and `node-uid:<id>` as URIs, and neither a certificate nor a key of
-/// the chain is revoked. One that the machine signed for itself is soft. What does not hold is a reason, never an
-/// error.
+/// What a UTID and a certificate (PEM: that of the machine first, what stands above it behind) say of a machine.
+/// Certified: it leads to a trusted key (crypto::chain_fault), is for host_certificate_usage, its CN is the node's
+/// name, its subjectAltName has the UTID and `node-uid:<id>` as URIs, and neither a certificate nor a key of the chain
+/// is revoked. One that the machine signed for itself is soft. What does not hold is a reason, never an error.
+HostIdentity judge_host_identity(const std::string& utid, const std::string& certificate,
+                                 const HostIdentityCheck& check);
+
+/// The same of a file `{"utid": "UTID:…", "certificate": "-----BEGIN CERTIFICATE-----…"}`.
 HostIdentity read_host_identity(const fs::Path& file, const HostIdentityCheck& check);
 
 }  // namespace capsule::deploy

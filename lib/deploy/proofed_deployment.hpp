@@ -3,31 +3,20 @@
 #include <chrono>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "capsule/manifest.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "deploy/deployment_status.hpp"
 #include "fs/fd.hpp"
 #include "json/value.hpp"
 
 namespace capsule::deploy {
 
-/// What register knows of a proof when it has checked it.
-struct ProofOfRun {
-  Digest capsule;
-  Digest run_record;
-  std::string proof_id;
-  Digest bundle;
-  std::vector<std::pair<std::string, Digest>> anchors;  ///< chain, and the receipt's digest
-};
-
 /// The ProofedDeployment object (infra.industriverse.ai/v1) of a deployment on this machine: a file in the form that
-/// the cluster's object has. status.phase goes Pending → Warm → Running → Proved, or Failed; status.conditions are
-/// Warm, Ran, Proved, Ready and Stalled, in kstatus form. Every change is one atomic write; several processes may make
-/// them. A damaged file is begun anew, with a warning.
+/// the cluster's object has, status and all (deployment_status.hpp). Every change is one atomic write; several
+/// processes may make them. A damaged file is begun anew, with a warning.
 class ProofedDeployment {
  public:
   explicit ProofedDeployment(fs::Path file) : m_file(std::move(file)) {}

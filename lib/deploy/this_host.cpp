@@ -17,18 +17,23 @@ std::vector<crypto::PublicKey> utid_keys(const Certifiers& certifiers, const std
 
 }  // namespace
 
-Host look_at_host(const fs::Path& state_folder, const fs::Path& identity_file, const Certifiers& certifiers) {
-  auto host = inspect_host(state_folder);
-  const auto file = identity_file.empty() ? state_folder / "host-identity.json" : identity_file;
-  const auto is_revoked = [&](const Digest& digest) {
+HostIdentityCheck identity_check(const Certifiers& certifiers, const std::string& node_name,
+                                 const std::string& node_id) {
+  const auto is_revoked = [&trust = certifiers.trust](const Digest& digest) {
     try {
-      certifiers.trust.check_revoked(digest);
+      trust.check_revoked(digest);
       return false;
     } catch (const Error&) {
       return true;
     }
   };
-  host.identity = read_host_identity(file, {host.name, host.id, utid_keys(certifiers, host.name), is_revoked, now()});
+  return {node_name, node_id, utid_keys(certifiers, node_name), is_revoked, now()};
+}
+
+Host look_at_host(const fs::Path& state_folder, const fs::Path& identity_file, const Certifiers& certifiers) {
+  auto host = inspect_host(state_folder);
+  const auto file = identity_file.empty() ? state_folder / "host-identity.json" : identity_file;
+  host.identity = read_host_identity(file, identity_check(certifiers, host.name, host.id));
   return host;
 }
 

@@ -1,0 +1,156 @@
+#include "deploy/deployment_status.hpp"
+
+#include "core/time.hpp"
+
+namespace capsule::deploy {
+
+namespace {
+
+json::Value generation_of(json::Object& object) {
+  const auto* found = member(object, "metadata").find("generation");
+  return found == nullptr ? json::Value{} : *found;
+}
+
+bool has_type(const json::Value& condition, std::string_view type) {
+  const auto* found = condition.at_pointer("/type");
+  return found != nullptr && found->if_string() != nullptr && *found->if_string() == type;
+}
+
+void set_phase(json::Object& object, std::string_view phase) {
+  auto& status = member(object, "status");
+  status.set("phase", phase);
+  status.set("observedGeneration", generation_of(object));
+}
+
+bool requires_proof(const json::Object& object) {
+  const auto* spec = object.find("spec");
+  const auto* required = spec == nullptr ? nullptr : spec->at_pointer("/proofPolicy/required");
+  return required == nullptr || required->if_bool() == nullptr || *required->if_bool();
+}
+
+std::string text_at(const json::Value& value, std::string_view pointer) {
+  const auto* found = value.at_pointer(pointer);
+  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
+}
+
+json::Array anchors_of(const ProofOfRun& proof) {
+  json::Array out;
+  for (const auto& [chain, receipt] : proof.anchors)
+    out.emplace_back(json::Object{{"chain", chain}, {"receipt", receipt.text()}});
+  return out;
+}
+
+}  // namespace
+
+json::Object& member(json::Object& object, std::string_view name) {
+  auto* found = object.find(name);
+  if (found == nullptr || !found->is_object()) found = &object.set(name, json::Object{});
+  return *found->if_object();
+}
+
+json::Object proofed_spec(const Manifest& manifest, const Digest& capsule, const std::string& image) {
+  json::Array types;
+  for (const auto& type : manifest.proof_policy.types) types.emplace_back(type);
+  json::Object spec{
+      {"capsule",
+       json::Object{
+           {"name", manifest.name}, {"version", manifest.version}, {"digest", capsule.text()}, {"image", image}}},
+      {"proofPolicy", json::Object{{"required", manifest.proof_policy.required}, {"proofTypes", std::move(types)}}},
+      {"prewarm", manifest.prewarm_replicas > 0}};
+  for (const auto& requirement : manifest.requirements) {
+    if (requirement.kind == Requirement::Kind::utid) spec.set("utidBinding", json::Object{{"type", requirement.word}});
+  }
+  return spec;
+}
+
+void set_condition(json::Object& object, const Condition& condition) {
+  const std::string_view status = condition.holds ? "True" : "False";
+  json::Object next{{"type", condition.type},
+                    {"status", status},
+                    {"reason", condition.reason},
+                    {"message", condition.message},
+                    {"lastTransitionTime", format_time(now())},
+                    {"observedGeneration", generation_of(object)}};
+  auto& all = member(object, "status");
+  if (all.find("conditions") == nullptr) all.set("conditions", json::Array{});
+  auto* list = all.find("conditions")->if_array();
+  if (list == nullptr) list = all.set("conditions", json::Array{}).if_array();
+  for (auto& old : *list) {
+    if (!has_type(old, condition.type)) continue;
+    const auto* before = old.at_pointer("/status");
+    const auto* time = old.at_pointer("/lastTransitionTime");
+    if (before != nullptr && before->if_string() != nullptr && *before->if_string() == status && time != nullptr)
+      next.set("lastTransitionTime", *time);
+    old = std::move(next);
+    return;
+  }
+  list->emplace_back(std::move(next));
+}
+
+void set_pending(json::Object& object, const std::string& run_id) {
+  auto& status = member(object, "status");
+  for (const auto* gone : {"proofId", "proofDigest", "anchors"}) status.erase(gone);
+  status.set("lastRun", json::Object{{"runId", run_id}, {"time", format_time(now())}});
+  set_phase(object, "Pending");
+  const bool proof_awaited = requires_proof(object);
+  set_condition(object, {"Ran", false, "Pending"});
+  set_condition(object, {"Proved", false, proof_awaited ? "ProofPending" : "NotRequired"});
+  set_condition(object, {"Ready", false, "Pending"});
+  set_condition(object, {"Stalled", false, "Progressing"});
+}
+
+void set_warm(json::Object& object, unsigned replicas, const std::string& reason) {
+  member(object, "status").set("warmReplicas", replicas);
+  if (replicas > 0) {
+    set_phase(object, "Warm");
+    set_condition(object, {"Warm", true, "ProcessesWait"});
+  } else {
+    set_condition(object, {"Warm", false, "NoneWaits", reason});
+  }
+}
+
+void set_running(json::Object& object) {
+  set_phase(object, "Running");
+}
+
+void set_ran(json::Object& object, const Digest& record, const std::string& start) {
+  auto& last = member(member(object, "status"), "lastRun");
+  last.set("time", format_time(now()));
+  last.set("record", record.text());
+  last.set("start", start);
+  set_phase(object, "Running");
+  set_condition(object, {"Ran", true, "Succeeded"});
+  const bool ready = !requires_proof(object);
+  set_condition(object, {"Ready", ready, ready ? "Ran" : "ProofPending"});
+}
+
+void set_failed(json::Object& object, const Error& error) {
+  set_phase(object, "Failed");
+  set_condition(object, {"Ran", false, "Failed", error.message()});
+  set_condition(object, {"Ready", false, "Failed", error.message()});
+  set_condition(object, {"Stalled", !retry_helps(error.kind()), "Failed", error.message()});
+}
+
+bool is_proof_of(const json::Object& object, const ProofOfRun& proof) {
+  const json::Value value{object};
+  return text_at(value, "/spec/capsule/digest") == proof.capsule.text() &&
+         text_at(value, "/status/lastRun/record") == proof.run_record.text();
+}
+
+void set_proved(json::Object& object, const ProofOfRun& proof) {
+  const json::Value before{object};
+  const auto anchors = anchors_of(proof);
+  const auto* known = before.at_pointer("/status/anchors");
+  if (text_at(before, "/status/phase") == "Proved" && text_at(before, "/status/proofDigest") == proof.bundle.text() &&
+      known != nullptr && *known == json::Value{anchors})
+    return;
+  auto& status = member(object, "status");
+  status.set("proofId", proof.proof_id);
+  status.set("proofDigest", proof.bundle.text());
+  status.set("anchors", anchors);
+  set_phase(object, "Proved");
+  set_condition(object, {"Proved", true, "ProofVerified"});
+  set_condition(object, {"Ready", true, "Proved"});
+}
+
+}  // namespace capsule::deploy
