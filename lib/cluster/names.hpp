@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string_view>
+
+namespace capsule::cluster {
+
+/// Under which name our fields are ours (server-side apply).
+inline constexpr std::string_view field_manager = "capsule-loop";
+
+namespace annotation {
+/// On a node: its UTID, and the certificate (PEM) that binds it to the node.
+inline constexpr std::string_view node_utid = "utid.industriverse.ai/utid";
+inline constexpr std::string_view node_certificate = "utid.industriverse.ai/certificate";
+/// On the ProofedDeployment object: the runs that were begun, by what was asked for (run_book.hpp).
+inline constexpr std::string_view runs = "capsule.industriverse.ai/runs";
+/// On the objects that we write: the fencing number of the deploy that wrote last.
+inline constexpr std::string_view fence = "capsule.industriverse.ai/fence";
+/// On a pod: the digest of its capsule, and the run that has claimed it.
+inline constexpr std::string_view digest = "capsule.industriverse.ai/digest";
+inline constexpr std::string_view run = "capsule.industriverse.ai/run";
+}  // namespace annotation
+
+namespace label {
+/// On a pod: which pod template it is of, so that a watch sees those alone.
+inline constexpr std::string_view pod_template = "capsule.industriverse.ai/template";
+}  // namespace label
+
+/// The port of capsule-agent in a pod.
+inline constexpr unsigned agent_port = 8700;
+
+}  // namespace capsule::cluster

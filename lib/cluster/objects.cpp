@@ -1,0 +1,95 @@
+#include "cluster/objects.hpp"
+
+#include <fmt/format.h>
+
+#include "cluster/names.hpp"
+#include "deploy/deployment_status.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+json::Object labels(const std::string& app) {
+  return {{"app", app}, {"app.kubernetes.io/part-of", "capsule-loop"}};
+}
+
+json::Object owned_by(const Owner& owner, const std::string& ns, const std::string& name) {
+  return {{"name", name},
+          {"namespace", ns},
+          {"labels", labels(owner.name)},
+          {"ownerReferences", json::Array{json::Object{{"apiVersion", "infra.industriverse.ai/v1"},
+                                                       {"kind", "ProofedDeployment"},
+                                                       {"name", owner.name},
+                                                       {"uid", owner.uid},
+                                                       {"controller", true},
+                                                       {"blockOwnerDeletion", false}}}}};
+}
+
+json::Object selector(const std::string& app) {
+  return {{"matchLabels", json::Object{{"app", app}}}};
+}
+
+json::Object strategy(bool has_gpu) {
+  json::Object rolling{{"maxSurge", has_gpu ? 0 : 1}, {"maxUnavailable", has_gpu ? 1 : 0}};
+  return {{"type", "RollingUpdate"}, {"rollingUpdate", std::move(rolling)}};
+}
+
+std::string indented(const std::string& text, std::string_view by) {
+  std::string out;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    out += fmt::format("{}{}\n", by, line);
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string deployment_name(const std::string& capsule) {
+  return capsule + "-deploy";
+}
+
+json::Object proofed_deployment(const Manifest& manifest, const Digest& capsule, const std::string& image,
+                                const std::string& ns) {
+  return {{"apiVersion", "infra.industriverse.ai/v1"},
+          {"kind", "ProofedDeployment"},
+          {"metadata", json::Object{{"name", manifest.name},
+                                    {"namespace", ns},
+                                    {"labels", json::Object{{"app.kubernetes.io/part-of", "capsule-loop"}}}}},
+          {"spec", deploy::proofed_spec(manifest, capsule, image)}};
+}
+
+json::Object deployment(const Owner& owner, const std::string& ns, const Pool& pool) {
+  json::Object spec{{"selector", selector(owner.name)},
+                    {"strategy", strategy(pool.has_gpu)},
+                    {"revisionHistoryLimit", 2},
+                    {"progressDeadlineSeconds", 600},
+                    {"template", pool.pod_template}};
+  if (pool.replicas_are_ours) spec.set("replicas", pool.replicas);
+  return {{"apiVersion", "apps/v1"},
+          {"kind", "Deployment"},
+          {"metadata", owned_by(owner, ns, deployment_name(owner.name))},
+          {"spec", std::move(spec)}};
+}
+
+json::Object trust_config(const Owner& owner, const std::string& ns, const Manifest& manifest,
+                          const std::vector<crypto::PublicKey>& signers) {
+  std::string policy = "version: 1\ncapsule:\n  - keys:\n";
+  for (const auto& key : signers) policy += "      - |\n" + indented(key.to_pem(), "        ");
+  policy += fmt::format("    threshold: {}\n", signers.size());
+  return {{"apiVersion", "v1"},
+          {"kind", "ConfigMap"},
+          {"metadata", owned_by(owner, ns, trust_config_name(manifest))},
+          {"data", json::Object{{"trust.yaml", policy}}}};
+}
+
+json::Object disruption_budget(const Owner& owner, const std::string& ns) {
+  return {{"apiVersion", "policy/v1"},
+          {"kind", "PodDisruptionBudget"},
+          {"metadata", owned_by(owner, ns, deployment_name(owner.name))},
+          {"spec", json::Object{{"minAvailable", 1}, {"selector", selector(owner.name)}}}};
+}
+
+}  // namespace capsule::cluster

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "capsule/manifest.hpp"
+#include "cluster/pod_template.hpp"
+#include "core/digest.hpp"
+#include "crypto/key.hpp"
+#include "json/value.hpp"
+
+namespace capsule::cluster {
+
+/// The object that owns all the others of a deployment.
+struct Owner {
+  std::string name;
+  std::string uid;
+};
+
+/// `<name>-deploy`.
+std::string deployment_name(const std::string& capsule);
+
+/// What we want of the ProofedDeployment object, for server-side apply: its spec, pending in all that a run and a proof
+/// will say. Pure.
+json::Object proofed_deployment(const Manifest& manifest, const Digest& capsule, const std::string& image,
+                                const std::string& ns);
+
+/// How many pods wait, and what they are.
+struct Pool {
+  json::Object pod_template;
+  unsigned replicas = 1;
+  bool replicas_are_ours = true;  ///< not where an autoscaler sets them
+  bool has_gpu = false;           ///< a full cluster has no GPU to spare for a surge
+};
+
+/// The Deployment `<name>-deploy`, owned by the object. Pure.
+json::Object deployment(const Owner& owner, const std::string& ns, const Pool& pool);
+
+/// The trust policy that pods hold the capsule against: the keys that signed it here, all of them wanted. Pure.
+json::Object trust_config(const Owner& owner, const std::string& ns, const Manifest& manifest,
+                          const std::vector<crypto::PublicKey>& signers);
+
+/// A voluntary disruption leaves one pod: from two replicas on. Pure.
+json::Object disruption_budget(const Owner& owner, const std::string& ns);
+
+}  // namespace capsule::cluster

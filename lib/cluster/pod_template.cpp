@@ -1,0 +1,227 @@
+#include "cluster/pod_template.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cluster/names.hpp"
+#include "cluster/node.hpp"
+#include "crypto/hash.hpp"
+#include "json/write.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20U;
+constexpr std::uint64_t default_memory = 512 * mebibyte;
+constexpr std::uint64_t agent_memory = 64 * mebibyte;
+constexpr int user = 65532;
+
+json::Object mount(std::string_view name, std::string_view path, bool read_only) {
+  json::Object out{{"name", name}, {"mountPath", path}};
+  if (read_only) out.set("readOnly", true);
+  return out;
+}
+
+json::Object empty_dir(std::string_view name, std::uint64_t bytes) {
+  return {{"name", name},
+          {"emptyDir", json::Object{{"sizeLimit", fmt::format("{}Mi", (bytes + mebibyte - 1) / mebibyte)}}}};
+}
+
+json::Object container_security() {
+  return {{"allowPrivilegeEscalation", false},
+          {"readOnlyRootFilesystem", true},
+          {"capabilities", json::Object{{"drop", json::Array{"ALL"}}}}};
+}
+
+/// Of a small container that is done in a moment.
+json::Object small_resources() {
+  return {{"requests", json::Object{{"cpu", "50m"}, {"memory", "64Mi"}}},
+          {"limits", json::Object{{"cpu", "1"}, {"memory", "256Mi"}}}};
+}
+
+json::Object init_container(std::string_view name, const std::string& image, json::Array command, json::Array mounts) {
+  return {{"name", name},
+          {"image", image},
+          {"imagePullPolicy", "IfNotPresent"},
+          {"command", std::move(command)},
+          {"resources", small_resources()},
+          {"securityContext", container_security()},
+          {"terminationMessagePolicy", "FallbackToLogsOnError"},
+          {"volumeMounts", std::move(mounts)}};
+}
+
+json::Object download_container(const PodWish& wish) {
+  json::Array command{"/usr/local/bin/capsule-verify", "--unpack=/capsule", "--trust=/trust/trust.yaml"};
+  for (const auto& host : wish.source.insecure_registries) command.emplace_back("--insecure-registry=" + host);
+  command.emplace_back("--");
+  command.emplace_back(wish.source.reference);
+  auto out =
+      init_container("capsule", wish.images.verify, std::move(command),
+                     {mount("capsule", "/capsule", false), mount("tmp", "/tmp", false), mount("trust", "/trust", true),
+                      mount("registry-login", "/registry/login", true), mount("registry-ca", "/registry/ca", true)});
+  const auto variable = [](std::string_view name, std::string_view value) {
+    return json::Object{{"name", name}, {"value", value}};
+  };
+  out.set("env", json::Array{variable("CAPSULE_STATE", "/tmp/state"), variable("TMPDIR", "/tmp"),
+                             variable("REGISTRY_AUTH_FILE", "/registry/login/.dockerconfigjson"),
+                             variable("CAPSULE_REGISTRY_CA", "/registry/ca")});
+  return out;
+}
+
+json::Array init_containers(const PodWish& wish) {
+  json::Array out{init_container("agent", wish.images.agent,
+                                 {"/usr/local/bin/capsule-agent", "install", "/agent/capsule-agent"},
+                                 {mount("agent", "/agent", false)})};
+  if (wish.source.volume == CapsuleVolume::download) out.emplace_back(download_container(wish));
+  return out;
+}
+
+json::Object probe(std::string_view path, int period, int failures) {
+  return {{"httpGet", json::Object{{"path", path}, {"port", "agent"}}},
+          {"periodSeconds", period},
+          {"timeoutSeconds", 5},
+          {"failureThreshold", failures}};
+}
+
+json::Object runner_resources(const PodWish& wish) {
+  const auto& resources = wish.manifest.resources;
+  const auto cpu = resources.find("cpu");
+  // The runner may take what its manifest says; the agent stands beside it, and gives it at most 15/16 of what is
+  // there.
+  const auto runner = wish.manifest.memory_bytes().value_or(default_memory);
+  const auto memory = fmt::format("{}Mi", (runner + runner / 8 + agent_memory + mebibyte - 1) / mebibyte);
+  json::Object requests{{"cpu", cpu == resources.end() ? "100m" : cpu->second}, {"memory", memory}};
+  json::Object limits{{"cpu", cpu == resources.end() ? "2" : cpu->second}, {"memory", memory}};
+  if (!wish.gpu_resource.empty()) {
+    std::uint64_t count = 0;
+    for (const auto& requirement : wish.manifest.requirements)
+      if (requirement.kind == Requirement::Kind::gpu) count = std::max(count, requirement.amount);
+    requests.set(wish.gpu_resource, std::to_string(count));
+    limits.set(wish.gpu_resource, std::to_string(count));
+  }
+  return {{"requests", std::move(requests)}, {"limits", std::move(limits)}};
+}
+
+/// Where the capsule's root is in the pod.
+std::string root_of(const PodWish& wish) {
+  return wish.source.volume == CapsuleVolume::image ? "/capsule" : fmt::format("/capsule/{}", wish.capsule.hex());
+}
+
+json::Object runner(const PodWish& wish) {
+  return {{"name", "runner"},
+          {"image", wish.images.runtime},
+          {"imagePullPolicy", "IfNotPresent"},
+          {"command", json::Array{"/agent/capsule-agent", "--root=" + root_of(wish), "--data=/data/capsule",
+                                  fmt::format("--listen=0.0.0.0:{}", agent_port), "--replicas=1"}},
+          {"env", json::Array{json::Object{{"name", "TMPDIR"}, {"value", "/tmp"}}}},
+          {"ports", json::Array{json::Object{{"name", "agent"}, {"containerPort", agent_port}, {"protocol", "TCP"}}}},
+          {"resources", runner_resources(wish)},
+          {"securityContext", container_security()},
+          // install.sh may take its time; afterwards the health check has 30 s to come right again.
+          {"startupProbe", probe("/healthz", 1, 600)},
+          {"livenessProbe", probe("/healthz", 10, 6)},
+          {"readinessProbe", probe("/readyz", 1, 3)},
+          {"terminationMessagePolicy", "FallbackToLogsOnError"},
+          {"volumeMounts", json::Array{mount("agent", "/agent", true), mount("capsule", "/capsule", true),
+                                       mount("data", "/data", false), mount("tmp", "/tmp", false)}}};
+}
+
+json::Array volumes(const PodWish& wish) {
+  constexpr std::uint64_t data_bytes = 4096 * mebibyte;
+  constexpr std::uint64_t small = 256 * mebibyte;
+  json::Array out{empty_dir("agent", small), empty_dir("data", data_bytes), empty_dir("tmp", 4 * small)};
+  if (wish.source.volume == CapsuleVolume::image) {
+    out.emplace_back(
+        json::Object{{"name", "capsule"},
+                     {"image", json::Object{{"reference", wish.source.package}, {"pullPolicy", "IfNotPresent"}}}});
+    return out;
+  }
+  out.emplace_back(empty_dir("capsule", wish.source.unpacked_bytes + wish.source.unpacked_bytes / 8 + small));
+  out.emplace_back(
+      json::Object{{"name", "trust"}, {"configMap", json::Object{{"name", trust_config_name(wish.manifest)}}}});
+  out.emplace_back(json::Object{
+      {"name", "registry-login"},
+      {"secret", json::Object{{"secretName", "capsule-registry"}, {"optional", true}, {"defaultMode", 0440}}}});
+  out.emplace_back(json::Object{{"name", "registry-ca"},
+                                {"configMap", json::Object{{"name", "capsule-registry-ca"}, {"optional", true}}}});
+  return out;
+}
+
+void pass_on(const json::Value& from, json::Object& spec) {
+  for (const auto* name : {"tolerations", "nodeSelector", "affinity", "priorityClassName", "runtimeClassName",
+                           "serviceAccountName", "imagePullSecrets"}) {
+    const auto* found = from.at_pointer(fmt::format("/spec/{}", name));
+    if (found != nullptr && !found->is_null()) spec.set(name, *found);
+  }
+}
+
+json::Object& child(json::Object& object, std::string_view name) {
+  auto* found = object.find(name);
+  if (found == nullptr || !found->is_object()) found = &object.set(name, json::Object{});
+  return *found->if_object();
+}
+
+/// Only to these nodes. Terms are alternatives, and one names one node alone; what affinity is there already must hold
+/// beside each.
+void keep_to(const std::vector<std::string>& nodes, json::Object& spec) {
+  auto& required =
+      child(child(child(spec, "affinity"), "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
+  json::Array before{json::Object{}};
+  if (const auto* terms = required.find("nodeSelectorTerms"); terms != nullptr && terms->if_array() != nullptr)
+    before = *terms->if_array();
+  json::Array terms;
+  for (const auto& term : before) {
+    for (const auto& node : nodes) {
+      auto narrowed = term.if_object() == nullptr ? json::Object{} : *term.if_object();
+      json::Array fields;
+      if (const auto* old = narrowed.find("matchFields"); old != nullptr && old->if_array() != nullptr)
+        fields = *old->if_array();
+      fields.emplace_back(json::Object{{"key", "metadata.name"}, {"operator", "In"}, {"values", json::Array{node}}});
+      narrowed.set("matchFields", std::move(fields));
+      terms.emplace_back(std::move(narrowed));
+    }
+  }
+  required.set("nodeSelectorTerms", std::move(terms));
+}
+
+json::Object pod_spec(const PodWish& wish) {
+  json::Object spec{{"automountServiceAccountToken", false},
+                    {"enableServiceLinks", false},
+                    {"securityContext", json::Object{{"runAsNonRoot", true},
+                                                     {"runAsUser", user},
+                                                     {"runAsGroup", user},
+                                                     {"fsGroup", user},
+                                                     {"seccompProfile", json::Object{{"type", "RuntimeDefault"}}}}},
+                    {"terminationGracePeriodSeconds", 5},
+                    {"initContainers", init_containers(wish)},
+                    {"containers", json::Array{runner(wish)}},
+                    {"volumes", volumes(wish)}};
+  if (wish.passed_on) pass_on(*wish.passed_on, spec);
+  for (const auto& requirement : wish.manifest.requirements) {
+    if (requirement.kind == Requirement::Kind::arch)
+      child(spec, "nodeSelector").set("kubernetes.io/arch", requirement.word);
+  }
+  if (!wish.nodes.empty()) keep_to(wish.nodes, spec);
+  return spec;
+}
+
+}  // namespace
+
+std::string trust_config_name(const Manifest& manifest) {
+  return "capsule-loop-trust-" + manifest.name;
+}
+
+json::Object pod_template(const PodWish& wish) {
+  auto spec = pod_spec(wish);
+  const auto identity = crypto::sha256(json::canonical(spec)).hex().substr(0, 16);
+  return {
+      {"metadata", json::Object{{"labels", json::Object{{"app", wish.manifest.name},
+                                                        {"app.kubernetes.io/part-of", "capsule-loop"},
+                                                        {std::string{label::pod_template}, std::string{identity}}}},
+                                {"annotations", json::Object{{std::string{annotation::digest}, wish.capsule.text()}}}}},
+      {"spec", std::move(spec)}};
+}
+
+}  // namespace capsule::cluster

@@ -1,0 +1,100 @@
+#include "cluster/run_book.hpp"
+
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+constexpr std::size_t max_runs = 64;
+constexpr unsigned seed_bits = 53;
+
+std::uint64_t draw_seed() {
+  std::uint64_t seed = 0;
+  for (const auto byte : crypto::random_bytes(sizeof seed)) seed = seed << 8U | std::to_integer<std::uint64_t>(byte);
+  return seed >> (64 - seed_bits);
+}
+
+std::string key_of(const deploy::RunWish& wish) {
+  const json::Object key{{"capsule", wish.capsule_digest.text()},
+                         {"target", wish.target},
+                         {"parameters", wish.parameters},
+                         {"budget", wish.budget},
+                         {"seed", wish.seed ? json::Value{*wish.seed} : json::Value{}}};
+  return std::string{crypto::sha256(json::canonical(key)).hex().substr(0, 16)};
+}
+
+json::Value to_json(const deploy::LedgerEntry& entry) {
+  json::Object out{
+      {"ordinal", entry.request.ordinal}, {"seed", entry.request.seed}, {"run_id", entry.request.run_id()}};
+  if (entry.record) out.set("record", entry.record->text());
+  return out;
+}
+
+void check(const json::Cursor& run) {
+  static_cast<void>(run.at("ordinal").uint64());
+  static_cast<void>(run.at("seed").uint64());
+  static_cast<void>(run.at("run_id").string());
+  if (const auto record = run.optional("record")) static_cast<void>(Digest::parse(record->string()));
+}
+
+}  // namespace
+
+RunBook RunBook::parse(const std::string& text) {
+  RunBook book;
+  if (text.empty()) return book;
+  try {
+    auto value = json::parse(text, "the runs of the ProofedDeployment object");
+    const json::Cursor top{value, "the runs of the ProofedDeployment object"};
+    for (const auto& [key, run] : top.members()) check(run);
+    book.m_runs = std::move(*value.if_object());
+  } catch (const Error& error) {
+    log::warning("what the object says of earlier runs is damaged and is begun anew: " + error.message());
+  }
+  return book;
+}
+
+std::string RunBook::text() const {
+  return json::compact(m_runs);
+}
+
+std::optional<deploy::LedgerEntry> RunBook::find(const deploy::RunWish& wish) const {
+  const auto* found = m_runs.find(key_of(wish));
+  if (found == nullptr) return std::nullopt;
+  const json::Cursor run{*found, "the runs of the ProofedDeployment object"};
+  deploy::LedgerEntry entry{{wish.capsule_digest, wish.target, wish.parameters, run.at("seed").uint64(), wish.budget,
+                             run.at("ordinal").uint64()},
+                            {}};
+  if (const auto record = run.optional("record")) entry.record = Digest::parse(record->string());
+  return entry;
+}
+
+deploy::LedgerEntry RunBook::begin(const deploy::RunWish& wish) {
+  deploy::LedgerEntry entry{
+      {wish.capsule_digest, wish.target, wish.parameters, wish.seed.value_or(draw_seed()), wish.budget, 1}, {}};
+  const auto is_used = [&](const std::string& run_id) {
+    for (const auto& [key, run] : m_runs) {
+      const auto* used = run.at_pointer("/run_id");
+      if (used != nullptr && used->if_string() != nullptr && *used->if_string() == run_id) return true;
+    }
+    return false;
+  };
+  if (const auto before = find(wish)) entry.request.ordinal = before->request.ordinal + 1;
+  while (is_used(entry.request.run_id())) ++entry.request.ordinal;
+  const auto key = key_of(wish);
+  m_runs.erase(key);
+  while (m_runs.size() >= max_runs) m_runs.erase(std::string{m_runs.begin()->first});
+  m_runs.set(key, to_json(entry));
+  return entry;
+}
+
+void RunBook::finish(const deploy::RunWish& wish, const deploy::LedgerEntry& entry) {
+  m_runs.set(key_of(wish), to_json(entry));
+}
+
+}  // namespace capsule::cluster

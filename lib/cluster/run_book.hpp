@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "deploy/run_ledger.hpp"
+
+namespace capsule::cluster {
+
+/// Which runs of a deployment were begun, and the records of those that are done: the text of annotation::runs of its
+/// ProofedDeployment object. Written under a precondition of the object's resourceVersion, before the run: the first
+/// writer wins, later ones find the run here, so that a retry is the same run and is billed once. The last 64 wishes
+/// stay. A damaged text is begun anew. Pure but for the seeds that are drawn.
+class RunBook {
+ public:
+  RunBook() = default;
+  static RunBook parse(const std::string& text);
+  [[nodiscard]] std::string text() const;
+
+  /// The run in progress or done for this wish; nothing where there is none, or another one is wanted.
+  [[nodiscard]] std::optional<deploy::LedgerEntry> find(const deploy::RunWish& wish) const;
+  /// A new one, with the next ordinal of its capsule and parameters.
+  deploy::LedgerEntry begin(const deploy::RunWish& wish);
+  /// The digest of its record.
+  void finish(const deploy::RunWish& wish, const deploy::LedgerEntry& entry);
+
+ private:
+  json::Object m_runs;
+};
+
+}  // namespace capsule::cluster
