@@ -62,6 +62,12 @@ struct Request {
   /// Where the body of a 2xx goes: called once per try, when its head is there. Without it the body is
   /// Response::body. The sink must outlive the call of send.
   std::function<Sink&(const Head&)> open_sink{};
+  /// Called about once a second and whenever something moves; what it throws ends the transfer and leaves send().
+  std::function<void()> on_wait{};
+  /// A stream on which nothing may come for long: no limit on stalling, the connection is probed instead.
+  bool may_be_silent = false;
+  /// Of a POST or PATCH: it may go out again although the last one may have been done.
+  bool idempotent = false;
 };
 
 struct Response {

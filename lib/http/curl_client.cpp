@@ -12,51 +12,21 @@
 #include <utility>
 
 #include "http/address.hpp"
+#include "http/easy.hpp"
 #include "http/proxy.hpp"
 #include "http/redirect.hpp"
+#include "http/tls.hpp"
 #include "http/transfer.hpp"
 
 namespace capsule::http {
 
 namespace {
 
-struct FreeList {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
-using List = std::unique_ptr<curl_slist, FreeList>;
-
-struct FreeEasy {
-  void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
-};
-using Easy = std::unique_ptr<CURL, FreeEasy>;
-
 void initialize_once() {
   static std::once_flag once;
   std::call_once(once, [] {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::bad_alloc{};
   });
-}
-
-template <typename Value>
-void set(CURL* easy, CURLoption option, Value value) {
-  const auto code = curl_easy_setopt(easy, option, value);
-  if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc{};
-  if (code != CURLE_OK) {
-    throw Error{ErrorKind::usage, fmt::format("this libcurl cannot be used (option {}: {})", static_cast<int>(option),
-                                              curl_easy_strerror(code))};
-  }
-}
-
-void append(List& list, const std::string& line) {
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-  if (longer == nullptr) throw std::bad_alloc{};
-  static_cast<void>(list.release());
-  list.reset(longer);
-}
-
-/// "Name;" is how libcurl is told to send a header without a value.
-void append_header(List& list, std::string_view name, std::string_view value) {
-  append(list, value.empty() ? fmt::format("{};", name) : fmt::format("{}: {}", name, value));
 }
 
 const char* environment(const char* name) {
@@ -73,6 +43,7 @@ struct Exchange {
   bool address_refused = false;
   std::unique_ptr<Source> upload;
   std::exception_ptr upload_failure;
+  std::exception_ptr wait_failure;
 };
 
 extern "C" {
@@ -94,6 +65,18 @@ std::size_t on_upload(char* buffer, std::size_t size, std::size_t count, void* u
   } catch (...) {
     exchange.upload_failure = std::current_exception();
     return CURL_READFUNC_ABORT;
+  }
+}
+
+/// Called about once a second, and whenever something moves.
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  try {
+    exchange.request.on_wait();
+    return 0;
+  } catch (...) {
+    exchange.wait_failure = std::current_exception();
+    return 1;
   }
 }
 
@@ -157,27 +140,25 @@ List header_list(const Request& request) {
   return list;
 }
 
-void set_trust(CURL* easy, const std::string& ca_file) {
-  set(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-  set(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-  set(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  const char* file = environment("SSL_CERT_FILE");
-  const char* folder = environment("SSL_CERT_DIR");
-  const bool has_file = file != nullptr && *file != '\0';
-  const bool has_folder = folder != nullptr && *folder != '\0';
-  if (has_file || has_folder) {
-    set(easy, CURLOPT_CAINFO, has_file ? file : static_cast<const char*>(nullptr));
-    set(easy, CURLOPT_CAPATH, has_folder ? folder : static_cast<const char*>(nullptr));
-  }
-  if (!ca_file.empty()) set(easy, CURLOPT_CAINFO, ca_file.c_str());
-}
-
 void set_limits(CURL* easy, const Request& request, const CurlLimits& limits) {
   if (!limits.unix_socket.empty()) set(easy, CURLOPT_UNIX_SOCKET_PATH, limits.unix_socket.c_str());
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect.count()));
   set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.time_limit.count()));
-  set(easy, CURLOPT_LOW_SPEED_LIMIT, limits.stall_rate);
-  set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_time.count()));
+  if (request.may_be_silent) {
+    set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    set(easy, CURLOPT_TCP_KEEPIDLE, 15L);
+    set(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+  } else {
+    set(easy, CURLOPT_LOW_SPEED_LIMIT, limits.stall_rate);
+    set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_time.count()));
+  }
+}
+
+void set_progress(CURL* easy, Exchange& exchange) {
+  set(easy, CURLOPT_NOPROGRESS, exchange.request.on_wait ? 0L : 1L);
+  if (!exchange.request.on_wait) return;
+  set(easy, CURLOPT_XFERINFOFUNCTION, &on_progress);
+  set(easy, CURLOPT_XFERINFODATA, static_cast<void*>(&exchange));
 }
 
 void set_basics(CURL* easy, Exchange& exchange) {
@@ -185,7 +166,6 @@ void set_basics(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(easy, CURLOPT_NOSIGNAL, 1L);
-  set(easy, CURLOPT_NOPROGRESS, 1L);
   set(easy, CURLOPT_FOLLOWLOCATION, 0L);
   set(easy, CURLOPT_PATH_AS_IS, 1L);
   set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -201,45 +181,43 @@ void set_basics(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_FRESH_CONNECT, exchange.led_from ? 1L : 0L);
 }
 
-void set_proxy(CURL* easy, Exchange& exchange) {
-  const auto proxy = proxy_for(exchange.request.url, environment);
+void set_proxy(CURL* easy, Exchange& exchange, const std::optional<Secret>& named) {
+  const auto proxy = named ? named : proxy_for(exchange.request.url, environment);
   exchange.proxied = proxy.has_value();
   // The empty text keeps libcurl from looking into the environment itself.
   set(easy, CURLOPT_PROXY, proxy ? std::string{proxy->reveal()}.c_str() : "");
   set(easy, CURLOPT_NOPROXY, "");
 }
 
-constexpr std::string_view about_trust =
-    " (SSL_CERT_FILE, for a registry --registry-ca, names the certificates to trust)";
-
 struct Failure {
   ErrorKind kind;
-  std::string_view advice;
+  bool about_trust = false;
 };
 
 Failure failure_of(CURLcode code) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-      return {ErrorKind::timed_out, ""};
+      return {ErrorKind::timed_out};
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-      return {ErrorKind::verification_failed, about_trust};
+      return {ErrorKind::verification_failed, true};
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:
-      return {ErrorKind::usage, about_trust};
+      return {ErrorKind::usage, true};
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_URL_MALFORMAT:
-      return {ErrorKind::invalid_input, ""};
+      return {ErrorKind::invalid_input};
     default:
-      return {ErrorKind::unavailable, ""};
+      return {ErrorKind::unavailable};
   }
 }
 
-[[noreturn]] void throw_failure(CURL* easy, const Exchange& exchange, CURLcode code, const char* detail) {
+[[noreturn]] void throw_failure(CURL* easy, const Exchange& exchange, CURLcode code, const char* detail,
+                                const std::string& trust_advice) {
   const auto where = exchange.request.url.loggable();
   if (exchange.address_refused && code == CURLE_COULDNT_CONNECT) {
     throw Error{ErrorKind::denied, fmt::format("{}: its address is not one that it may lead to (private, loopback or "
@@ -255,7 +233,8 @@ Failure failure_of(CURLcode code) {
   }
   const auto failure = failure_of(code);
   const auto message = fmt::format("{} {}: {}{}", name_of(exchange.request.method), where,
-                                   printable(*detail != '\0' ? detail : curl_easy_strerror(code)), failure.advice);
+                                   printable(*detail != '\0' ? detail : curl_easy_strerror(code)),
+                                   failure.about_trust ? fmt::format(" ({})", trust_advice) : "");
   if (!retry_helps(failure.kind)) throw Error{failure.kind, message};
   long sent_bytes = 0;
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
@@ -280,20 +259,25 @@ struct CurlClient::Handle {
   Response exchange(const Request& request, const CurlLimits& limits, std::optional<AddressClass> led_from) {
     curl_easy_reset(easy.get());
     const bool plain_http = limits.plain_http.names(request.url);
-    Exchange state{request, Receiver{request, limits.header_bytes}, led_from, plain_http, false, false, {}, {}};
-    const auto headers = header_list(request);
+    Exchange state{request, Receiver{request, limits.header_bytes}, led_from, plain_http, false, false, {}, {}, {}};
+    auto headers = header_list(request);
+    List connect_to;
     detail.front() = '\0';
     set(easy.get(), CURLOPT_ERRORBUFFER, detail.data());
     set_basics(easy.get(), state);
-    set_proxy(easy.get(), state);
-    set_trust(easy.get(), limits.ca_file);
+    if (!limits.server_name.empty()) set_server_name(easy.get(), request.url, limits.server_name, headers, connect_to);
+    set_proxy(easy.get(), state, limits.proxy);
+    set_trust(easy.get(), limits);
     set_limits(easy.get(), request, limits);
+    set_progress(easy.get(), state);
     set_method(easy.get(), state);
     set(easy.get(), CURLOPT_HTTPHEADER, headers.get());
     const auto code = curl_easy_perform(easy.get());
     if (state.receiver.failure()) std::rethrow_exception(state.receiver.failure());
     if (state.upload_failure) std::rethrow_exception(state.upload_failure);
-    if (code != CURLE_OK && !state.receiver.enough()) throw_failure(easy.get(), state, code, detail.data());
+    if (state.wait_failure) std::rethrow_exception(state.wait_failure);
+    if (code != CURLE_OK && !state.receiver.enough())
+      throw_failure(easy.get(), state, code, detail.data(), limits.trust_advice);
     if (!state.receiver.head_is_whole()) {
       throw TransportError{ErrorKind::unavailable,
                            fmt::format("{} {}: the connection was closed within the headers of the answer",

@@ -8,6 +8,12 @@
 
 namespace capsule::http {
 
+/// What shows a server who its client is (mutual TLS): PEM texts, the key without a passphrase.
+struct ClientCertificate {
+  std::string certificate;
+  Secret key;
+};
+
 struct CurlLimits {
   std::chrono::milliseconds connect{10'000};
   /// A transfer that stays below `stall_rate` bytes per second for `stall_time` is timed_out.
@@ -19,6 +25,13 @@ struct CurlLimits {
   /// PEM certificates to trust, in place of the system's file and of SSL_CERT_FILE; those of SSL_CERT_DIR, else of the
   /// system's folder, stay.
   std::string ca_file{};
+  /// PEM text: these certificates alone are trusted, none of the system's and none of the environment's.
+  std::string ca_certificates{};
+  std::optional<ClientCertificate> client_certificate{};
+  std::string server_name{};      ///< the server's certificate has to be for this name, in place of the URL's host
+  std::optional<Secret> proxy{};  ///< URL of the proxy, in place of those of the environment; loopback goes there too
+  /// Said where a certificate is not trusted.
+  std::string trust_advice = "SSL_CERT_FILE, for a registry --registry-ca, names the certificates to trust";
 };
 
 /// The real client: HTTP/1.1 over libcurl. Trust anchors are the system's, or `SSL_CERT_FILE` / `SSL_CERT_DIR`, or

@@ -41,8 +41,8 @@ std::optional<Time> parse_http_date(const std::string& text) {
 }
 
 /// Whether the same request may go out again although the last one may have been done.
-bool may_repeat(Method method) noexcept {
-  return method != Method::post && method != Method::patch;
+bool may_repeat(const Request& request) noexcept {
+  return request.idempotent || (request.method != Method::post && request.method != Method::patch);
 }
 
 }  // namespace
@@ -105,7 +105,7 @@ RetryingClient::RetryingClient(Client& next, RetryPolicy policy, Timer timer)
     : m_next(next), m_policy(policy), m_timer(std::move(timer)) {}
 
 Response RetryingClient::send(const Request& request) {
-  const bool repeatable = may_repeat(request.method);
+  const bool repeatable = may_repeat(request);
   Tries tries{m_policy, m_timer};
   while (true) {
     try {
