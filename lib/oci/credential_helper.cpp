@@ -1,15 +1,13 @@
 #include "oci/credential_helper.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/error.hpp"
-#include "fs/fd.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
+#include "process/helper.hpp"
 #include "process/process.hpp"
 
 namespace capsule::oci {
@@ -27,30 +25,6 @@ bool is_helper_name(std::string_view name) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
            c == '.';
   });
-}
-
-std::optional<std::string> find_program(const std::string& name) {
-  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
-  std::string_view rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const auto folder = rest.substr(0, rest.find(':'));
-    // An empty or a relative entry would make the working folder a place of programs.
-    auto program = fmt::format("{}/{}", folder, name);
-    if (folder.starts_with('/') && ::access(program.c_str(), X_OK) == 0) return program;
-    rest.remove_prefix(std::min(folder.size() + 1, rest.size()));
-  }
-  return std::nullopt;
-}
-
-std::map<std::string, std::string> environment_for_helper() {
-  std::map<std::string, std::string> out;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view text{*variable};
-    const auto equals = text.find('=');
-    if (equals == std::string_view::npos || text.starts_with("CAPSULE_")) continue;
-    out.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return out;
 }
 
 RegistryCredentials read_answer(const std::string& output, const std::string& program) {
@@ -73,12 +47,12 @@ std::optional<RegistryCredentials> ask_credential_helper(std::string_view name, 
   if (!is_helper_name(name))
     throw Error{ErrorKind::usage, fmt::format("no credential helper can be named '{}'", printable(name))};
   const auto program = fmt::format("docker-credential-{}", name);
-  const auto path = find_program(program);
+  const auto path = process::find_program(program);
   if (!path) throw Error{ErrorKind::usage, fmt::format("the credential helper {} is not in PATH", program)};
   process::Command command;
   command.program = *path;
   command.arguments = {"get"};
-  command.environment = environment_for_helper();
+  command.environment = process::environment_for_helper();
   command.input = server;
   command.time_limit = patience;
   command.output_limit = answer_limit;
