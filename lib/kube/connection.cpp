@@ -1,0 +1,129 @@
+#include "kube/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "kube/status.hpp"
+
+namespace capsule::kube {
+
+namespace {
+
+/// A list's page of five hundred objects, each at most 1.5 MiB in etcd, is far below in practice.
+constexpr std::uint64_t answer_limit = std::uint64_t{256} << 20U;
+
+bool same_certificate(const Credentials& left, const Credentials& right) {
+  return left.certificate == right.certificate && left.key.reveal() == right.key.reveal();
+}
+
+bool same(const Credentials& left, const Credentials& right) {
+  return left.token.reveal() == right.token.reveal() && same_certificate(left, right);
+}
+
+std::string without_end_slash(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+}  // namespace
+
+/// Counts what goes out, and owns the client below.
+class Connection::Counting final : public http::Client {
+ public:
+  Counting(std::unique_ptr<http::Client> next, std::uint64_t& count) : m_next(std::move(next)), m_count(count) {}
+  http::Response send(const http::Request& request) override {
+    ++m_count;
+    return m_next->send(request);
+  }
+
+ private:
+  std::unique_ptr<http::Client> m_next;
+  std::uint64_t& m_count;
+};
+
+Connection::Connection(Config config, ConnectionOptions options)
+    : m_config(std::move(config)), m_options(std::move(options)) {}
+
+Connection::~Connection() = default;
+
+http::Request Connection::request_of(const Call& call, const Credentials& credentials) const {
+  http::Request out{
+      .method = call.method,
+      .url = m_config.server.with_path(without_end_slash(m_config.server.path()) + call.path, call.query)};
+  out.headers.add("Accept", "application/json");
+  if (!call.content_type.empty()) out.headers.add("Content-Type", call.content_type);
+  for (const auto& [name, value] : m_config.impersonation) out.headers.add(name, value);
+  out.body = call.body;
+  if (!credentials.token.empty())
+    out.credentials = {"Authorization", Secret{fmt::format("Bearer {}", credentials.token.reveal())}};
+  out.redirects = http::Redirects::give_back;
+  out.time_limit = call.limit.count() == 0 ? m_options.limit : call.limit;
+  out.response_limit = answer_limit;
+  out.on_wait = call.on_wait;
+  out.idempotent = call.idempotent;
+  return out;
+}
+
+std::unique_ptr<Connection::Counting> Connection::make_http(const Credentials& credentials) {
+  http::CurlLimits limits;
+  limits.ca_certificates = m_config.ca_certificates;
+  if (!credentials.certificate.empty())
+    limits.client_certificate = http::ClientCertificate{credentials.certificate, credentials.key};
+  limits.server_name = m_config.tls_server_name;
+  limits.proxy = m_config.proxy;
+  limits.trust_advice = fmt::format("certificate-authority says which certificates to trust: {}", m_config.source);
+  auto next = m_options.make_http ? m_options.make_http(limits) : std::make_unique<http::CurlClient>(std::move(limits));
+  return std::make_unique<Counting>(std::move(next), m_requests);
+}
+
+http::Client& Connection::http_for(const Credentials& credentials) {
+  if (!m_http || !same_certificate(credentials, m_in_use)) m_http = make_http(credentials);
+  m_in_use = credentials;
+  return *m_http;
+}
+
+std::optional<Credentials> Connection::others_than(const Credentials& refused) {
+  if (!m_config.credentials->renew()) return std::nullopt;
+  auto out = m_config.credentials->current();
+  return same(out, refused) ? std::nullopt : std::optional{std::move(out)};
+}
+
+http::Response Connection::exchange(const Call& call) {
+  const auto ask = [&](const Credentials& credentials) {
+    http::RetryingClient retrying{http_for(credentials), m_options.retry, m_options.timer};
+    return with_trace(fmt::format("cannot {}", call.what),
+                      [&] { return retrying.send(request_of(call, credentials)); });
+  };
+  const auto credentials = m_config.credentials->current();
+  auto response = ask(credentials);
+  if (response.status != 401) return response;
+  const auto others = others_than(credentials);
+  if (others) response = ask(*others);
+  if (response.status == 401) throw api_error(status_of(response), call.what, m_config.account);
+  return response;
+}
+
+http::Response Connection::send(const Call& call) {
+  auto response = exchange(call);
+  if (response.status < 200 || response.status > 299) throw api_error(status_of(response), call.what, m_config.account);
+  return response;
+}
+
+void Connection::stream(const Call& call, Sink& sink) {
+  const auto ask = [&](const Credentials& credentials) {
+    auto request = request_of(call, credentials);
+    request.may_be_silent = true;
+    request.response_limit = std::numeric_limits<std::uint64_t>::max();
+    request.open_sink = [&](const http::Head&) -> Sink& { return sink; };
+    return make_http(credentials)->send(request);
+  };
+  const auto credentials = m_config.credentials->current();
+  auto response = ask(credentials);
+  if (response.status == 401) {
+    if (const auto others = others_than(credentials)) response = ask(*others);
+  }
+  if (response.status < 200 || response.status > 299) throw api_error(status_of(response), call.what, m_config.account);
+}
+
+}  // namespace capsule::kube

@@ -1,0 +1,154 @@
+#include "kube/kubeconfig.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/error.hpp"
+#include "fs/fd.hpp"
+#include "json/cursor.hpp"
+#include "kube/user.hpp"
+#include "yaml/parse.hpp"
+
+namespace capsule::kube {
+
+namespace {
+
+constexpr std::size_t file_limit = std::size_t{4} << 20U;
+
+/// clusters, users and contexts: lists of {name, <kind>: {…}}.
+void merge_entries(std::map<std::string, Entry, std::less<>>& into, const json::Cursor& top, std::string_view list,
+                   std::string_view kind, const std::string& file) {
+  const auto entries = top.optional(list);
+  if (!entries || entries->value().is_null()) return;
+  for (const auto& entry : entries->elements()) {
+    const auto body = entry.optional(kind);
+    const bool is_empty = !body || body->value().is_null();
+    if (!is_empty) static_cast<void>(body->object());
+    into.try_emplace(entry.at("name").string(), Entry{is_empty ? json::Object{} : body->value(), file});
+  }
+}
+
+std::string names_of(const std::map<std::string, Entry, std::less<>>& entries) {
+  std::vector<std::string> names;
+  names.reserve(entries.size());
+  for (const auto& [name, entry] : entries) names.push_back(printable(name));
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+const Entry& entry_of(const std::map<std::string, Entry, std::less<>>& entries, std::string_view kind,
+                      std::string_view name, const std::string& files) {
+  const auto found = entries.find(name);
+  if (found != entries.end()) return found->second;
+  throw Error{ErrorKind::usage,
+              fmt::format("{}: there is no {} '{}' (there is: {})", files, kind, printable(name), names_of(entries))};
+}
+
+void read_cluster(Config& out, const Entry& entry, const std::string& name) {
+  const json::Cursor cluster{entry.value, fmt::format("{}, cluster '{}'", entry.file, printable(name)),
+                             ErrorKind::usage};
+  if (const auto insecure = cluster.optional("insecure-skip-tls-verify"); insecure && insecure->boolean()) {
+    insecure->fail(
+        "TLS is always verified here: take insecure-skip-tls-verify away and name the cluster's CA with "
+        "certificate-authority or certificate-authority-data");
+  }
+  out.server = Url::parse(cluster.at("server").string());
+  if (!out.server.query().empty()) cluster.at("server").fail("a server's URL has no query");
+  out.ca_certificates = pem_of(cluster, "certificate-authority", entry.file);
+  out.tls_server_name = text_of(cluster, "tls-server-name");
+  const auto proxy = text_of(cluster, "proxy-url");
+  if (!proxy.empty()) out.proxy = Secret{proxy};
+}
+
+}  // namespace
+
+void merge(Kubeconfig& into, std::string_view text, const std::string& file) {
+  into.files += (into.files.empty() ? "" : ":") + file;
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return;
+  const auto value = yaml::parse(text, file);
+  if (value.is_null()) return;
+  const json::Cursor top{value, file, ErrorKind::usage};
+  const auto kind = text_of(top, "kind");
+  if (!kind.empty() && kind != "Config") top.at("kind").fail("is no kubeconfig, whose kind is Config");
+  merge_entries(into.clusters, top, "clusters", "cluster", file);
+  merge_entries(into.users, top, "users", "user", file);
+  merge_entries(into.contexts, top, "contexts", "context", file);
+  if (into.current_context.empty()) into.current_context = text_of(top, "current-context");
+}
+
+std::vector<std::string> split_list(std::string_view list) {
+  std::vector<std::string> out;
+  while (!list.empty()) {
+    const std::string file{list.substr(0, list.find(':'))};
+    if (!file.empty() && std::find(out.begin(), out.end(), file) == out.end()) out.push_back(file);
+    list.remove_prefix(std::min(list.size(), list.find(':') == std::string_view::npos ? list.size() : file.size() + 1));
+  }
+  return out;
+}
+
+Config choose(const Kubeconfig& from, std::string_view context) {
+  const std::string chosen{context.empty() ? std::string_view{from.current_context} : context};
+  if (chosen.empty()) {
+    throw Error{ErrorKind::usage, fmt::format("{}: no current-context; choose a context (there is: {})", from.files,
+                                              names_of(from.contexts))};
+  }
+  const auto& entry = entry_of(from.contexts, "context", chosen, from.files);
+  const json::Cursor top{entry.value, fmt::format("{}, context '{}'", entry.file, printable(chosen)), ErrorKind::usage};
+  Config out;
+  out.source = from.files;
+  out.ns = text_of(top, "namespace");
+  if (out.ns.empty()) out.ns = "default";
+  const auto cluster = top.at("cluster").string();
+  const auto& cluster_entry = entry_of(from.clusters, "cluster", cluster, from.files);
+  read_cluster(out, cluster_entry, cluster);
+  const auto user = text_of(top, "user");
+  out.account = user.empty() ? fmt::format("nobody (context '{}' names no user)", printable(chosen))
+                             : fmt::format("user '{}' of context '{}'", printable(user), printable(chosen));
+  if (user.empty())
+    out.credentials = no_credentials();
+  else
+    read_user(out, entry_of(from.users, "user", user, from.files), user, cluster_entry);
+  return out;
+}
+
+Surroundings Surroundings::real() {
+  return {[](const char* name) -> const char* { return std::getenv(name); },  // NOLINT(concurrency-mt-unsafe)
+          "/var/run/secrets/kubernetes.io/serviceaccount"};
+}
+
+Config load(const Choice& choice, const Surroundings& surroundings) {
+  const auto value = [&](const char* name) -> std::string {
+    const char* text = surroundings.environment(name);
+    return text == nullptr ? "" : text;
+  };
+  Kubeconfig files;
+  const auto list = value("KUBECONFIG");
+  std::vector<std::string> wanted;
+  if (!choice.kubeconfig.empty())
+    wanted = {choice.kubeconfig};
+  else if (!list.empty())
+    wanted = split_list(list);
+  else if (const auto home = value("HOME"); !home.empty())
+    wanted = {home + "/.kube/config"};
+  for (const auto& file : wanted) {
+    try {
+      merge(files, fs::read_file(file, file_limit), file);
+    } catch (const Error& error) {
+      // As kubectl has it: of a list a file may be missing, one that was named by itself may not.
+      if (error.kind() != ErrorKind::not_found || !choice.kubeconfig.empty()) throw;
+    }
+  }
+  const bool has_some = !files.contexts.empty() || !files.clusters.empty();
+  if (has_some) return choose(files, choice.context);
+  if (choice.kubeconfig.empty()) {
+    if (auto pod = in_cluster(surroundings)) return *std::move(pod);
+  }
+  throw Error{ErrorKind::usage,
+              fmt::format("no cluster is known: {} {} no cluster; set KUBECONFIG to the file that "
+                          "kubectl uses",
+                          fmt::join(wanted, ":"), wanted.empty() ? "neither HOME nor KUBECONFIG name" : "has")};
+}
+
+}  // namespace capsule::kube

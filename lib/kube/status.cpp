@@ -1,0 +1,100 @@
+#include "kube/status.hpp"
+
+#include <fmt/format.h>
+
+#include "json/parse.hpp"
+
+namespace capsule::kube {
+
+namespace {
+
+constexpr std::size_t words_limit = 1200;  // what breaks a pod security standard is a long list
+
+std::string text_at(const json::Value& value, std::string_view pointer) {
+  const auto* found = value.at_pointer(pointer);
+  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
+}
+
+ErrorKind kind_of(int code) noexcept {
+  switch (code) {
+    case 401:
+    case 403:
+    case 407:
+      return ErrorKind::denied;
+    case 404:
+    case 410:
+      return ErrorKind::not_found;
+    case 409:
+    case 412:
+      return ErrorKind::conflict;
+    case 408:
+    case 425:
+    case 429:
+      return ErrorKind::unavailable;
+    case 501:
+    case 505:
+      return ErrorKind::invalid_input;
+    default:
+      return code >= 500 ? ErrorKind::unavailable : ErrorKind::invalid_input;
+  }
+}
+
+std::optional<json::Value> parsed(const http::Response& response) {
+  const auto* type = response.headers.find("Content-Type");
+  if (type == nullptr || !type->starts_with("application/json")) return std::nullopt;
+  try {
+    return json::parse(response.body, "answer");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+ApiError::ApiError(Status status, std::string message)
+    : Error(kind_of(status.code), std::move(message)), m_status(std::move(status)) {}
+
+std::optional<Status> read_status(const json::Value& value) {
+  if (text_at(value, "/kind") != "Status" || text_at(value, "/apiVersion") != "v1") return std::nullopt;
+  Status out;
+  const auto* code = value.at_pointer("/code");
+  if (code != nullptr && code->is_number()) {
+    const auto number = json::to_double(*code->if_number());
+    if (number >= 100 && number < 1000) out.code = static_cast<int>(number);
+  }
+  out.reason = text_at(value, "/reason");
+  out.message = text_at(value, "/message");
+  out.names_object = !text_at(value, "/details/name").empty();
+  const auto* causes = value.at_pointer("/details/causes");
+  if (causes != nullptr && causes->is_array()) {
+    for (const auto& cause : *causes->if_array()) {
+      const auto field = text_at(cause, "/field");
+      out.causes.push_back(fmt::format("{}: {}{}{}", text_at(cause, "/reason"), text_at(cause, "/message"),
+                                       field.empty() ? "" : ": ", field));
+    }
+  }
+  return out;
+}
+
+Status status_of(const http::Response& response) {
+  Status out;
+  if (const auto value = parsed(response)) out = read_status(*value).value_or(Status{});
+  if (out.message.empty()) out.message = response.body.substr(0, response.body.find_first_of("\r\n"));
+  out.code = response.status;
+  return out;
+}
+
+bool is_status(const http::Response& response) {
+  const auto value = parsed(response);
+  return value && read_status(*value);
+}
+
+ApiError api_error(Status status, std::string_view what, std::string_view account) {
+  const bool is_denied = kind_of(status.code) == ErrorKind::denied;
+  auto message = fmt::format("cannot {}{}{}: {}{}{}", what, is_denied ? " as " : "", is_denied ? account : "",
+                             status.code, status.reason.empty() ? "" : " ", printable(status.reason));
+  if (!status.message.empty()) message += ": " + printable(status.message, words_limit);
+  return {std::move(status), std::move(message)};
+}
+
+}  // namespace capsule::kube

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "json/cursor.hpp"
+#include "kube/kubeconfig.hpp"
+
+namespace capsule::kube {
+
+/// An optional text of a kubeconfig; empty where it is not there or null.
+std::string text_of(const json::Cursor& from, std::string_view key);
+
+/// `path` as a kubeconfig means it: relative to the folder of `file`.
+std::string beside(const std::string& file, const std::string& path);
+
+/// What `<key>-data` (base64) holds or, without it, the file that `<key>` names; empty where there is neither.
+std::string pem_of(const json::Cursor& from, std::string_view key, const std::string& file);
+
+/// A source of nothing.
+std::shared_ptr<CredentialSource> no_credentials();
+
+/// Who we are, from a user's entry: certificate, token, tokenFile, exec, impersonation. Error usage for what kubectl
+/// does no longer (auth-provider, username) and what cannot be together.
+void read_user(Config& out, const Entry& user, const std::string& name, const Entry& cluster);
+
+/// A file that holds a token: read each time, since it rotates; without a readable one, `otherwise`.
+std::shared_ptr<CredentialSource> token_file(const std::string& file, Secret otherwise = {});
+
+}  // namespace capsule::kube
