@@ -66,10 +66,9 @@ void read_cluster(Config& out, const Entry& entry, const std::string& name) {
 
 void merge(Kubeconfig& into, std::string_view text, const std::string& file) {
   into.files += (into.files.empty() ? "" : ":") + file;
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return;
-  const auto value = yaml::parse(text, file);
-  if (value.is_null()) return;
-  const json::Cursor top{value, file, ErrorKind::usage};
+  const auto documents = yaml::parse_all(text, file);
+  if (documents.empty() || documents.front().is_null()) return;
+  const json::Cursor top{documents.front(), file, ErrorKind::usage};
   const auto kind = text_of(top, "kind");
   if (!kind.empty() && kind != "Config") top.at("kind").fail("is no kubeconfig, whose kind is Config");
   merge_entries(into.clusters, top, "clusters", "cluster", file);

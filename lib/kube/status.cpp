@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/time.hpp"
+#include "http/retry.hpp"
 #include "json/parse.hpp"
 
 namespace capsule::kube {
@@ -81,6 +83,7 @@ Status status_of(const http::Response& response) {
   if (const auto value = parsed(response)) out = read_status(*value).value_or(Status{});
   if (out.message.empty()) out.message = response.body.substr(0, response.body.find_first_of("\r\n"));
   out.code = response.status;
+  out.retry_after = http::retry_after(response.headers, now());
   return out;
 }
 

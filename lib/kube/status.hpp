@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,10 +15,12 @@ namespace capsule::kube {
 /// What the apiserver says of a failure (metav1.Status).
 struct Status {
   int code = 0;
-  std::string reason;  ///< "NotFound", "AlreadyExists", "Conflict", "Forbidden", "Expired", "Invalid", …
-  std::string message;
-  bool names_object = false;        ///< whether it is about one object, and not about a kind that is not served
-  std::vector<std::string> causes;  ///< "FieldManagerConflict: conflict with "kubectl" using apps/v1: .spec.replicas"
+  std::string reason{};  ///< "NotFound", "AlreadyExists", "Conflict", "Forbidden", "Expired", "Invalid", …
+  std::string message{};
+  bool names_object = false;  ///< whether it is about one object, and not about a kind that is not served
+  /// How long to wait before the next try, where the answer says so (Retry-After).
+  std::optional<std::chrono::milliseconds> retry_after{};
+  std::vector<std::string> causes{};  ///< "FieldManagerConflict: conflict with "kubectl" using apps/v1: .spec.replicas"
 };
 
 /// An answer that is none of 2xx. Kinds: denied (401, 403), not_found (404, 410), conflict (409, 412), unavailable

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <exception>
-#include <thread>
 
 #include "kube/client.hpp"
 #include "kube/event_stream.hpp"
 #include "kube/query.hpp"
-#include "log/log.hpp"
 
 namespace capsule::kube {
 
@@ -36,23 +34,11 @@ class Watch {
 
   WatchEnd run() {
     http::Tries tries{policy(), timer()};
-    while (true) {
-      m_progress = false;
-      try {
-        step();
-      } catch (const Leave&) {
-        if (m_thrown) std::rethrow_exception(m_thrown);
-        return m_end;
-      } catch (const Error& error) {
-        if (m_progress) tries.begin_anew();
-        if (!forgive(error) || !tries.wait()) throw;
-        continue;
-      }
-      // A server that closes at once again and again is one that is away.
-      if (m_progress) tries.begin_anew();
-      if (!m_progress && !tries.wait())
-        throw Error{ErrorKind::unavailable,
-                    fmt::format("the cluster ends each watch of {} at once", text_of(m_resource))};
+    try {
+      while (true) go_on(tries);
+    } catch (const Leave&) {
+      if (m_thrown) std::rethrow_exception(m_thrown);
+      return m_end;
     }
   }
 
@@ -73,6 +59,23 @@ class Watch {
       }
     };
     return out;
+  }
+
+  /// One connection, and the wait after it where nothing came of it.
+  void go_on(http::Tries& tries) {
+    m_progress = false;
+    try {
+      step();
+      if (!m_progress) {
+        throw Error{ErrorKind::unavailable,
+                    fmt::format("the cluster ends each watch of {} at once", text_of(m_resource))};
+      }
+      tries.begin_anew();
+    } catch (const Error& error) {
+      if (m_progress) tries.begin_anew();
+      const auto* answer = dynamic_cast<const ApiError*>(&error);
+      if (!forgive(error) || !tries.wait(answer == nullptr ? std::nullopt : answer->status().retry_after)) throw;
+    }
   }
 
   void step() {
@@ -110,7 +113,8 @@ class Watch {
   void on_line(std::string_view line) {
     auto event = read_watch_event(line);
     if (event.type == "ERROR") {
-      auto status = read_status(event.object).value_or(Status{500, {}, "an event ERROR without a Status", false, {}});
+      auto status =
+          read_status(event.object).value_or(Status{.code = 500, .message = "an event ERROR without a Status"});
       throw api_error(std::move(status), "watch " + text_of(Name{m_resource, m_ns, {}}), m_client.config().account);
     }
     m_progress = true;

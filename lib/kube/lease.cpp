@@ -1,0 +1,166 @@
+#include "kube/lease.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/time.hpp"
+#include "json/cursor.hpp"
+#include "kube/event_stream.hpp"
+#include "log/log.hpp"
+
+namespace capsule::kube {
+
+namespace {
+
+constexpr std::chrono::milliseconds look_again{2000};
+
+/// metav1.MicroTime wants exactly six decimals.
+std::string micro_time() {
+  auto text = format_time(capsule::now());
+  text.insert(text.size() - 1, "000");
+  return text;
+}
+
+std::int64_t number_at(const json::Value& object, std::string_view pointer) {
+  const auto* found = object.at_pointer(pointer);
+  return found == nullptr || !found->is_number() ? 0 : json::to_int64(*found->if_number());
+}
+
+std::string text_at(const json::Value& object, std::string_view pointer) {
+  const auto* found = object.at_pointer(pointer);
+  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
+}
+
+}  // namespace
+
+LeaseRecord read_lease(const json::Value& object) {
+  LeaseRecord out{text_at(object, "/spec/holderIdentity"),
+                  number_at(object, "/spec/leaseTransitions"),
+                  std::chrono::seconds{number_at(object, "/spec/leaseDurationSeconds")},
+                  {},
+                  version_of(object)};
+  const auto* annotations = object.at_pointer("/metadata/annotations");
+  if (annotations != nullptr && annotations->is_object()) {
+    for (const auto& [key, value] : *annotations->if_object()) {
+      if (value.if_string() != nullptr) out.annotations.emplace(key, *value.if_string());
+    }
+  }
+  return out;
+}
+
+Lease::Lease(Client& client, Name name, std::string holder, std::chrono::seconds duration)
+    : m_client(client), m_name(std::move(name)), m_holder(std::move(holder)), m_duration(duration) {}
+
+void Lease::observe(LeaseRecord record) {
+  if (record.resource_version == m_record.resource_version) return;
+  m_record = std::move(record);
+  m_observed = now();
+}
+
+bool Lease::is_free() const {
+  if (m_record.holder.empty() || m_record.holder == m_holder) return true;
+  const auto duration = m_record.duration.count() > 0 ? m_record.duration : m_duration;
+  return now() - m_observed > duration;
+}
+
+json::Value Lease::object(const std::string& holder, std::chrono::seconds duration, std::int64_t transitions,
+                          const std::map<std::string, std::string>& annotations) const {
+  json::Object metadata{{"name", m_name.name}, {"namespace", m_name.ns}};
+  if (!m_record.resource_version.empty()) metadata.set("resourceVersion", m_record.resource_version);
+  json::Object texts;
+  for (const auto& [key, value] : annotations) texts.set(key, value);
+  if (!texts.empty()) metadata.set("annotations", std::move(texts));
+  return json::Object{{"apiVersion", "coordination.k8s.io/v1"},
+                      {"kind", "Lease"},
+                      {"metadata", std::move(metadata)},
+                      {"spec", json::Object{{"holderIdentity", holder},
+                                            {"leaseDurationSeconds", std::int64_t{duration.count()}},
+                                            {"acquireTime", m_acquire_time},
+                                            {"renewTime", micro_time()},
+                                            {"leaseTransitions", transitions}}}};
+}
+
+/// False: somebody else was first.
+bool Lease::write(const json::Value& object) {
+  const auto began = now();
+  try {
+    observe(read_lease(m_record.resource_version.empty() ? m_client.create(m_name, object)
+                                                         : m_client.replace(m_name, object)));
+    m_renewed = began;
+    return true;
+  } catch (const ApiError& error) {
+    if (error.kind() != ErrorKind::conflict && error.status().code != 404) throw;
+    return false;
+  }
+}
+
+bool Lease::try_acquire(const std::map<std::string, std::string>& annotations) {
+  const auto found = m_client.find(m_name);
+  observe(found ? read_lease(*found) : LeaseRecord{});
+  if (!is_free()) return false;
+  const bool is_ours = m_record.holder == m_holder;
+  m_acquire_time = micro_time();
+  m_has_it = write(object(m_holder, m_duration, m_record.transitions + (is_ours ? 0 : 1), annotations));
+  return m_has_it;
+}
+
+bool Lease::acquire(std::chrono::milliseconds patience, const std::map<std::string, std::string>& annotations,
+                    const std::function<void()>& on_wait) {
+  const auto deadline = now() + patience;
+  while (!try_acquire(annotations)) {
+    for (auto left = look_again; left.count() > 0; left -= look_again / 2) {
+      if (now() >= deadline) return false;
+      m_client.connection().timer().sleep(look_again / 2);
+      if (on_wait) on_wait();
+    }
+  }
+  return true;
+}
+
+void Lease::lose(std::string_view why) {
+  m_has_it = false;
+  throw Error{ErrorKind::busy, fmt::format("{} is lost: {}", text_of(m_name), why)};
+}
+
+void Lease::renew() {
+  if (!m_has_it) lose("it is not held");
+  // What has changed it, if anything has, need not have taken it.
+  for (int tries = 0; tries < 3; ++tries) {
+    if (write(object(m_holder, m_duration, m_record.transitions, m_record.annotations))) return;
+    const auto found = m_client.find(m_name);
+    if (!found) lose("somebody removed it");
+    observe(read_lease(*found));
+    if (m_record.holder != m_holder) lose(fmt::format("'{}' holds it", printable(m_record.holder)));
+  }
+  lose("somebody keeps changing it");
+}
+
+void Lease::keep() {
+  if (!m_has_it) lose("it is not held");
+  const auto age = now() - m_renewed;
+  if (age < m_duration / 3) return;
+  try {
+    renew();
+  } catch (const Error& error) {
+    if (!m_has_it || !retry_helps(error.kind())) throw;
+    if (now() - m_renewed >= m_duration * 2 / 3) lose(error.message());
+    log::warning(fmt::format("{} could not be renewed yet: {}", text_of(m_name), error.message()));
+  }
+}
+
+void Lease::release() {
+  if (!std::exchange(m_has_it, false)) return;
+  for (int tries = 0; tries < 3 && m_record.holder == m_holder; ++tries) {
+    // One second, as client-go has it: who looks at the duration alone is not kept waiting either.
+    if (write(object({}, std::chrono::seconds{1}, m_record.transitions, {}))) return;
+    const auto found = m_client.find(m_name);
+    observe(found ? read_lease(*found) : LeaseRecord{});
+  }
+}
+
+bool Lease::is_held() const {
+  return m_has_it && now() - m_renewed < m_duration;
+}
+
+}  // namespace capsule::kube
