@@ -79,7 +79,14 @@ Service::Service(Store& store, UtidSecrets secrets, Secret api_key)
       m_draw([] { return "proof_" + to_hex(crypto::random_bytes(4)); }) {}
 
 serve::Response Service::answer(const Request& request) {
+  auto response = answer_any(request);
+  m_metrics.count_answer(response.status);
+  return response;
+}
+
+serve::Response Service::answer_any(const Request& request) {
   try {
+    if (auto known = answer_operator(request)) return std::move(*known);
     return route(request);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::invalid_input) return unprocessable(error);
@@ -87,6 +94,16 @@ serve::Response Service::answer(const Request& request) {
     if (retry_helps(error.kind())) return unavailable(error);
     return serve::refusal(500, "Internal Server Error");
   }
+}
+
+std::optional<serve::Response> Service::answer_operator(const Request& request) const {
+  const std::string_view path = request.target.path;
+  if (path != "/healthz" && path != "/readyz" && path != "/metrics") return std::nullopt;
+  if (request.method != "GET") return serve::refusal(405, "Method Not Allowed");
+  if (path == "/healthz") return reply(json::Object{{"status", "ok"}});
+  const auto proofs = m_store.count_by_state();  // ready: the database answers
+  if (path == "/readyz") return reply(json::Object{{"status", "ok"}});
+  return serve::Response{200, m_metrics.text(proofs), Metrics::content_type};
 }
 
 std::optional<serve::Response> Service::refuse_caller(const Request& request) const {

@@ -5,6 +5,7 @@
 
 #include "assessor.hpp"
 #include "core/secret.hpp"
+#include "metrics.hpp"
 #include "proof/evidence.hpp"
 #include "serve/message.hpp"
 #include "store.hpp"
@@ -31,7 +32,10 @@ class Service {
  private:
   using Request = capsule::serve::Request;
   using Response = capsule::serve::Response;
+  Response answer_any(const Request& request);
   Response route(const Request& request);
+  /// /healthz, /readyz and /metrics, which ask for no header; nothing for any other path.
+  [[nodiscard]] std::optional<Response> answer_operator(const Request& request) const;
   Response route_proof(const Request& request, const std::string& id, std::string_view action);
   [[nodiscard]] std::optional<Response> refuse_caller(const Request& request) const;
   Response generate_utid(const Request& request) const;
@@ -44,6 +48,7 @@ class Service {
 
   Store& m_store;
   Assessor m_assessor;
+  Metrics m_metrics;
   UtidSecrets m_secrets;
   capsule::Secret m_api_key;
   std::function<std::string()> m_draw;

@@ -370,4 +370,15 @@ std::vector<Proof> Store::list(const Filter& filter) const {
   return found;
 }
 
+std::map<State, std::uint64_t> Store::count_by_state() const {
+  std::map<State, std::uint64_t> counts;
+  const std::lock_guard lock{m_mutex};
+  for (const auto state : {State::queued, State::processing, State::verified, State::validated}) {
+    Statement query{m_database->get(), "SELECT count(*) FROM proofs WHERE state = ?"};
+    query.bind(name_of(state));
+    counts[state] = query.step() ? static_cast<std::uint64_t>(query.integer(0)) : 0;
+  }
+  return counts;
+}
+
 }  // namespace proof_service

@@ -69,6 +69,8 @@ class Store {
   bool update(const std::string& id, const std::function<void(Proof&)>& change);
   /// Newest first; without their evidence.
   [[nodiscard]] std::vector<Proof> list(const Filter& filter) const;
+  /// How many there are in each state.
+  [[nodiscard]] std::map<State, std::uint64_t> count_by_state() const;
 
  private:
   struct Database;

@@ -335,3 +335,24 @@ TEST_CASE("a file that is no database of ours is refused") {
   CHECK_THROWS_AS(Store{inside(folder) / "no folder" / "p.db"}, Error);
   CHECK_THROWS_AS(Store{inside(folder)}, Error);
 }
+
+TEST_CASE("an operator asks without a header whether the service lives, is ready, and what it did") {
+  Fixture fixture;
+  fixture.make("sha256:a");
+  CHECK(fixture.ask("GET", "/v1/proofs/proof_00000000").status == 404);
+  fixture.utid.clear();
+  CHECK(fixture.ask("GET", "/healthz").status == 200);
+  CHECK(fixture.ask("GET", "/readyz").status == 200);
+  CHECK(fixture.ask("POST", "/healthz").status == 405);
+  const auto metrics = fixture.ask("GET", "/metrics");
+  CHECK(metrics.status == 200);
+  CHECK(metrics.content_type == "text/plain; version=0.0.4; charset=utf-8");
+  for (const auto* line : {"# TYPE capsule_proof_service_answers_total counter\n",
+                           "\ncapsule_proof_service_answers_total{status=\"404\"} 1\n",
+                           "\ncapsule_proof_service_answers_total{status=\"405\"} 1\n",
+                           "\ncapsule_proof_service_proofs{state=\"queued\"} 1\n",
+                           "\ncapsule_proof_service_proofs{state=\"validated\"} 0\n"}) {
+    CAPTURE(line);
+    CHECK(metrics.body.find(line) != std::string::npos);
+  }
+}
