@@ -8,12 +8,13 @@ BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev libpsl-dev libp11-kit-dev python3
 TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace \
   bash-completion zsh fish man-db mandoc podman buildah runc containerd mmdebstrap lintian crossbuild-essential-arm64 qemu-user-static \
-  softhsm2 opensc
+  softhsm2 opensc iproute2 iptables containernetworking-plugins
 
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint tools bench bench-registry fuzz clean capsule
+.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint tools bench bench-registry fuzz clean capsule \
+  cluster cluster-programs cluster-down e2e
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
 STATE ?= $(if $(filter 0,$(shell id -u)),/var/lib/capsule-loop,$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/capsule-loop)
@@ -130,7 +131,25 @@ tools:
 	    || echo "$$tool is not built: the tests that need it are skipped" >&2; done; \
 	else echo 'Go is not there: tests with cosign, oras and crane are skipped' >&2; fi
 
-test: release sanitized capsule tools
+# A real Kubernetes of one node for the tests in tests/cluster, in a network namespace of its own: its programs, built once from Go's
+# modules (some minutes the first time, 2 GiB of memory), the cluster itself, and its end, which leaves nothing.
+CLUSTER := build/cluster/state
+CLUSTER_PY := $(PYTHON) -B tests/cluster/cluster.py
+cluster-programs: test-deps
+	@if command -v go >/dev/null; then TIMEFORMAT='Kubernetes and containerd: built in %0lR'; time tests/cluster/build.sh build/cluster/bin || echo 'Kubernetes is not built: tests on a cluster are skipped' >&2; \
+	else echo 'Go is not there: tests on a cluster are skipped' >&2; fi
+
+cluster: cluster-programs
+	@$(CLUSTER_PY) up $(CLUSTER)
+
+cluster-down:
+	@$(CLUSTER_PY) down $(CLUSTER)
+
+# The tests on a cluster alone: on one of our own, or with KUBECONFIG=FILE, in namespaces of their own, on that one.
+e2e: release capsule $(if $(KUBECONFIG),,cluster-programs)
+	CAPSULE_E2E_KUBECONFIG='$(KUBECONFIG)' ctest --preset release -L cluster --output-on-failure
+
+test: release sanitized capsule tools cluster-programs
 	ctest --preset debug -L 'unit|steps' --output-on-failure
 	ctest --preset release --output-on-failure
 
@@ -163,5 +182,5 @@ fuzz: test-deps
 	cmake --build --preset fuzz
 	tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
-clean:
+clean: $(if $(wildcard $(CLUSTER)),cluster-down)
 	rm -rf build $(MADE)

@@ -4,6 +4,7 @@ This is what an apiserver does with `kubectl apply --validate=strict`, offline: 
 refused instead of dropped. A CEL rule that this module cannot read is reported as a fault: it never counts as kept.
 """
 
+import gzip
 import os
 import re
 
@@ -42,9 +43,10 @@ def load_crds(folder):
     """The schema of every kind in FOLDER: {(apiVersion, kind): openAPIV3Schema}."""
     schemas = {}
     for name in sorted(os.listdir(folder)):
-        if not name.endswith(".yaml"):
+        if not name.endswith((".yaml", ".yaml.gz")):
             continue
-        document = strict_yaml.load_file(os.path.join(folder, name))
+        with (gzip.open if name.endswith(".gz") else open)(os.path.join(folder, name), "rt", encoding="utf-8") as file:
+            document = strict_yaml.load(file.read())
         if document.get("kind") != "CustomResourceDefinition":
             continue
         spec = document["spec"]

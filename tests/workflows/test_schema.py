@@ -12,20 +12,12 @@ import strict_yaml  # noqa: E402
 import workflow_files  # noqa: E402
 import yaml  # noqa: E402
 
-CRDS = os.environ.get("ARGO_CRDS") or os.path.join(workflow_files.SOURCE, "..", "shared", "argo-crds")
-HOW_TO_GET_THEM = (
-    f"no Argo CRDs in {CRDS}: put the files of manifests/base/crds/full of argo-workflows v4.1.2 into a folder "
-    "and name it in ARGO_CRDS"
-)
+CRDS = os.path.join(workflow_files.SOURCE, "tests", "cluster", "argo-crds")
 
 
 class ArgoSchema(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        if not os.path.isdir(CRDS):
-            if os.environ.get("CI") == "true":
-                raise AssertionError(HOW_TO_GET_THEM)
-            raise unittest.SkipTest(HOW_TO_GET_THEM)
         cls.schemas = structural_schema.load_crds(CRDS)
         cls.documents = workflow_files.shipped()
 

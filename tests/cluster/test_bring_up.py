@@ -1,0 +1,84 @@
+"""The cluster itself: what the other tests rely on, and that nothing of it is left when it has gone."""
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import probe
+from cgroup import hierarchies
+from cluster import PROGRAMS, Cluster
+from cluster_case import STATE, ClusterCase
+from cluster_pods import pod
+from node import PAUSE
+
+
+class BringUp(ClusterCase):
+    on_node = True
+
+    def test_a_restricted_pod_runs_and_another_is_refused(self):
+        self.create(pod("one", PAUSE))
+        self.must("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
+        refused = self.kubectl("create", "-f", "-", input='{"apiVersion":"v1","kind":"Pod","metadata":{"name":"two"},"spec":{"hostNetwork":true,'
+                                                          '"containers":[{"name":"main","image":"x"}]}}')
+        self.assertEqual(1, refused.code)
+        self.assertIn('violates PodSecurity "restricted', refused.stderr)
+
+    def test_the_registry_answers(self):
+        done = self.cluster.run(["curl", "-sf", "--noproxy", "*", "http://10.99.0.1:5000/v2/"], capture_output=True, text=True)
+        self.assertEqual((0, "{}"), (done.returncode, done.stdout), done)
+
+
+class Probe(unittest.TestCase):
+    def test_what_is_missing_is_named(self):
+        with tempfile.TemporaryDirectory() as empty:
+            said = probe.obstacle(empty)
+        self.assertIn("kube-apiserver" if os.geteuid() == 0 else "only root", said)
+
+
+class Traces(unittest.TestCase):
+    """A second cluster beside the first, with parts of it killed."""
+
+    def test_a_cluster_that_lost_its_parts_leaves_nothing(self):
+        shared = Cluster(STATE)
+        if not shared.is_up():
+            self.skipTest("the cluster is not up")
+        with tempfile.TemporaryDirectory(prefix="c-") as temporary:
+            cluster = Cluster(Path(temporary) / "state", shared.binaries)
+            self.addCleanup(cluster.down)
+            cluster.up()
+            cluster.up()
+            done = subprocess.run([*cluster.network.enter, "kubectl", "create", "-f", "-"], input=json.dumps(pod("one", PAUSE)),
+                                  text=True, env=cluster.environment(), capture_output=True, check=False)
+            self.assertEqual(0, done.returncode, done)
+            done = cluster.kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=50s")
+            self.assertEqual(0, done.returncode, done)
+            for name in ("kubelet", "containerd", "etcd"):
+                os.kill(cluster.processes.pid(name), signal.SIGKILL)
+            cluster.down()
+            cluster.down()
+            self.assertEqual([], list(Path(temporary).iterdir()))
+            self.assertNotIn(str(cluster.folder), Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+            self.assertFalse(cluster.network.exists())
+            self.assertEqual([], [top for top in hierarchies() if (top / cluster.control_group.name).exists()])
+            self.assertEqual([], commands_with(str(cluster.folder)))
+        self.assertTrue(all(shared.processes.alive(name) for name in PROGRAMS))
+
+
+def commands_with(text):
+    """The command lines of processes that hold a text."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in words:
+            found.append(words)
+    return found
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,106 @@
+"""Tests on a real Kubernetes: the one of tests/cluster that ctest starts before them, or, through CAPSULE_E2E_KUBECONFIG, one
+that is there.
+
+    class Something(ClusterCase):
+        on_node = True                     # needs the node's containerd or the registry beside it: our own cluster alone
+
+        def test_it(self):
+            self.must("apply", "-f", "-", input=text)          # kubectl in this class's own namespace
+            self.import_image(archive)                         # a docker archive or an OCI layout as tar
+            self.inside("publish", package, …)                 # a step in the cluster's network
+"""
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+from steps import BIN, SOURCE, Outcome, environment
+
+sys.path.insert(0, str(SOURCE / "tests/cluster"))
+from cluster import Cluster  # noqa: E402
+
+STATE = Path(os.environ.get("CAPSULE_CLUSTER", SOURCE / "build/cluster/state"))
+THEIRS = os.environ.get("CAPSULE_E2E_KUBECONFIG", "")
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+
+
+class ClusterCase(unittest.TestCase):
+    on_node = False
+    is_theirs = bool(THEIRS)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(STATE)
+        if THEIRS and cls.on_node:
+            raise unittest.SkipTest("needs the node itself, and CAPSULE_E2E_KUBECONFIG names somebody's cluster")
+        if not THEIRS and not cls.cluster.is_up():
+            if reason := cls.cluster.obstacle():
+                raise unittest.SkipTest(f"no cluster on this machine: {reason}")
+            raise AssertionError("the cluster is not up: run `make cluster` (ctest does it by itself)")
+        cls.namespace = cls.make_namespace()
+
+    @classmethod
+    def make_namespace(cls):
+        """A new one in which only pods of the restricted standard are admitted; it goes when the class has ended."""
+        name = f"test-{cls.__name__.lower()}-{secrets.token_hex(3)}"
+        cls.must("create", "namespace", name)
+        cls.addClassCleanup(cls.kubectl, "delete", "namespace", name, "--wait=false")
+        cls.must("label", "namespace", name, RESTRICTED)
+        return name
+
+    @classmethod
+    def kubectl(cls, *words, input=None, timeout=180):
+        """How kubectl ended, as the cluster's administrator in the namespace of this class."""
+        within = ("-n", cls.namespace) if hasattr(cls, "namespace") else ()
+        return cls._run(("kubectl", *within, *words), None, input, timeout)
+
+    @classmethod
+    def must(cls, *words, **how):
+        """kubectl's stdout."""
+        done = cls.kubectl(*words, **how)
+        assert done.code == 0, (words, done)
+        return done.stdout
+
+    @classmethod
+    def get(cls, *words):
+        """An object, or a list of them, as a document."""
+        return json.loads(cls.must("get", *words, "-o", "json"))
+
+    @classmethod
+    def create(cls, *documents):
+        """Creates objects, each checked strictly."""
+        cls.must("create", "--validate=strict", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)}))
+
+    @classmethod
+    def inside(cls, step, *words, env=None, timeout=300):
+        """A step's program in the cluster's network."""
+        return cls._run((BIN / f"capsule-{step}", *words), environment(**(env or {})), None, timeout)
+
+    @classmethod
+    def import_image(cls, archive):
+        cls.cluster.node.ctr("images", "import", archive)
+
+    def wait_for(self, what, ready, seconds=180):
+        """Until ready() gives something, which is returned."""
+        until = time.monotonic() + seconds
+        while not (found := ready()):
+            self.assertLess(time.monotonic(), until, f"{what}: not within {seconds} s\n{self.kubectl('get', 'pods,events').stdout}")
+            time.sleep(0.3)
+        return found
+
+    def wait_until_ended(self, pod, seconds=180):
+        """The phase in which a pod ended."""
+        return self.wait_for(f"the end of pod {pod}", lambda: (phase := self.get("pod", pod)["status"].get("phase")) in ("Succeeded", "Failed") and phase, seconds)
+
+    @classmethod
+    def _run(cls, words, env, text, timeout):
+        if THEIRS:
+            done = subprocess.run([str(word) for word in words], env={**(env or os.environ), "KUBECONFIG": THEIRS}, input=text, text=True,
+                                  capture_output=True, timeout=timeout, check=False)
+        else:
+            done = cls.cluster.run(words, env=env, input=text, text=True, capture_output=True, timeout=timeout)
+        return Outcome(done.returncode, done.stdout, done.stderr)
