@@ -77,7 +77,7 @@ class Overlay(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        shutil.copytree(SOURCE / "workflows", f"{folder.name}/workflows", ignore=shutil.ignore_patterns("overlays"))
+        shutil.copytree(SOURCE / "workflows", f"{folder.name}/workflows", ignore=shutil.ignore_patterns("pushed"))
         self.overlay = Path(folder.name) / "workflows/overlays/pushed"
         subprocess.run([sys.executable, "-B", SOURCE / "images/overlay.py", self.overlay], input=json.dumps(self.PUSHED), text=True, check=True,
                        capture_output=True, timeout=60)
@@ -95,18 +95,22 @@ class Overlay(unittest.TestCase):
         where = strict_yaml.load_file(str(self.overlay / "containers.yaml"))
         self.assertIn({"path": "spec/templates[]/container/image", "kind": "WorkflowTemplate"}, where["images"])
 
-    def test_the_templates_are_a_base(self):
-        base = strict_yaml.load_file(str(SOURCE / "workflows/templates/kustomization.yaml"))
-        files = sorted(os.listdir(SOURCE / "workflows/templates"))
-        self.assertEqual(base["resources"], [name for name in files if name != "kustomization.yaml"])
+    def test_what_is_in_a_folder_is_in_its_base(self):
+        for folder in ("templates", "crds", "rbac/cluster", "services/proof-service"):
+            base = strict_yaml.load_file(str(SOURCE / "workflows" / folder / "kustomization.yaml"))
+            files = sorted(os.listdir(SOURCE / "workflows" / folder))
+            self.assertEqual(base["resources"], [name for name in files if name != "kustomization.yaml"])
+        base = strict_yaml.load_file(str(SOURCE / "workflows/rbac/kustomization.yaml"))
+        files = sorted(f"{kind}/{name}" for kind in ("accounts", "bindings", "roles") for name in os.listdir(SOURCE / "workflows/rbac" / kind))
+        self.assertEqual(base["resources"], files)
 
     @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not there; what it would read is checked above")
     def test_kustomize_puts_them_in(self):
         done = subprocess.run(["kubectl", "kustomize", self.overlay], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = set(re.findall(r"^ +image: (\S+)$", done.stdout, re.M))
-        leaves = workflow_files.leaf_templates(workflow_files.shipped())
-        self.assertEqual(found, {self.wanted(template["container"]["image"]) for _, template in leaves})
+        images = [template["container"]["image"] for _, template in workflow_files.leaf_templates(workflow_files.shipped())]
+        self.assertEqual(found, {self.wanted(image) for image in (*images, "capsule-loop.invalid/proof-service:0.1.0")})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""Every object that is shipped, applied to a real API server that refuses what it does not know."""
+import tempfile
+import unittest
+from pathlib import Path
+
+import shipped_objects
+import yaml
+from cluster_case import ClusterCase
+from steps import SOURCE
+
+STRICT = ("--server-side", "--validate=strict", "--force-conflicts")
+
+
+class Strict(ClusterCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        shipped_objects.install_crds(cls)
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = Path(temporary.name)
+
+    def tried(self, text):
+        """How the API server takes an object, which it does not keep. What has only a generateName cannot be applied: it is created."""
+        document = yaml.safe_load(text)
+        if "generateName" in document["metadata"]:
+            return self.kubectl("create", "--validate=strict", "--dry-run=server", "-f", "-", input=text)
+        return self.kubectl("apply", *STRICT, "--dry-run=server", "-f", "-", input=text)
+
+    def test_every_file(self):
+        files = shipped_objects.files()
+        self.assertGreater(len(files), 30)
+        for path in files:
+            with self.subTest(str(path.relative_to(SOURCE))):
+                done = self.tried(path.read_text(encoding="utf-8"))
+                self.assertEqual(0, done.code, done)
+
+    def test_a_misspelt_field_is_refused(self):
+        """In each kind, at a depth: a copy that differs by one letter."""
+        cases = {
+            "templates/deploy.yaml": ("pendingTimeout:", "pendingTimeuot:"),
+            "templates/verify.yaml": ("readOnlyRootFilesystem:", "readOnlyRootFileSystem:"),
+            "templates/capsule-deploy-loop.yaml": ("deleteDelayDuration:", "deleteDelay:"),
+            "loops/capsule-deploy-loop.yaml": ("configMapKeyRef: {name: capsule-loop, key: seed}", "configMapRef: {name: capsule-loop, key: seed}"),
+            "crds/proofeddeployments.infra.industriverse.ai.yaml": ("additionalPrinterColumns:", "additionalPrinterColumn:"),
+            "rbac/roles/capsule-deploy.yaml": ("resources: [deployments]", "resource: [deployments]"),
+            "rbac/bindings/capsule-deploy.yaml": ("subjects:", "subject:"),
+            "rbac/accounts/capsule-step.yaml": ("automountServiceAccountToken:", "autoMountServiceAccountToken:"),
+            "services/proof-service/deployment.yaml": ("livenessProbe:", "liveProbe:"),
+        }
+        for name, (right, wrong) in cases.items():
+            with self.subTest(name):
+                text = (shipped_objects.WORKFLOWS / name).read_text(encoding="utf-8")
+                self.assertIn(right, text)
+                done = self.tried(text.replace(right, wrong, 1))
+                self.assertNotEqual(0, done.code, f"{wrong} was taken")
+                self.assertRegex(done.stderr, "field not declared in schema|unknown field")
+                self.assertIn(wrong.partition(":")[0], done.stderr)
+
+    def test_every_overlay_is_installed_twice(self):
+        """The second time nothing changes, and nothing is refused."""
+        for overlay in shipped_objects.OVERLAYS:
+            with self.subTest(overlay):
+                objects = shipped_objects.rendered(overlay, self.namespace, self.folder)
+                self.addCleanup(self.kubectl, "delete", "clusterrolebinding", f"capsule-deploy-nodes.{self.namespace}", "--ignore-not-found")
+                for _ in range(2):
+                    done = self.kubectl("apply", *STRICT, "-f", "-", input=objects)
+                    self.assertEqual(0, done.code, done)
+
+
+if __name__ == "__main__":
+    unittest.main()

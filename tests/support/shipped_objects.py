@@ -1,0 +1,62 @@
+"""What `workflows/` ships, as a cluster's administrator installs it."""
+import gzip
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from steps import SOURCE
+
+ARGO_CRDS = SOURCE / "tests/cluster/argo-crds"
+WORKFLOWS = SOURCE / "workflows"
+OVERLAYS = ("small", "platform", "many-namespaces/cluster", "many-namespaces/namespace")
+# kustomize's own, and what `make images` writes.
+NOT_OBJECTS = ("kustomization.yaml", "containers.yaml")
+
+
+def argo_crds():
+    """The text of each of Argo's CRDs."""
+    return [gzip.decompress(path.read_bytes()).decode() for path in sorted(ARGO_CRDS.glob("*.yaml.gz"))]
+
+
+def files():
+    """Every file that holds an object."""
+    return [path for path in sorted(WORKFLOWS.rglob("*.yaml"))
+            if path.name not in NOT_OBJECTS and not path.is_relative_to(WORKFLOWS / "overlays/pushed")]
+
+
+def install_crds(case):
+    """Argo's and ours, for good; on somebody's own cluster they must be there."""
+    if case.is_theirs:
+        return
+    case.must("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-", input="---\n".join(argo_crds()))
+    case.must("apply", "--server-side", "--force-conflicts", "--validate=strict", "-k", WORKFLOWS / "crds")
+    case.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+
+
+def rendered(overlay, namespace, folder, change=None):
+    """An overlay's objects for a namespace: the one line is changed that its file says. `change(copy of workflows/)` may do more."""
+    copy = Path(folder) / "workflows"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(WORKFLOWS, copy)
+    for path in copy.glob("overlays/**/kustomization.yaml"):
+        path.write_text(re.sub(r"(?m)^namespace: .*$", f"namespace: {namespace}", path.read_text(encoding="utf-8")), encoding="utf-8")
+    if change:
+        change(copy)
+    return kustomized(copy / "overlays" / overlay)
+
+
+def kustomized(folder):
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def install(case, overlay="small", change=None):
+    """An overlay in the namespace of a class of tests."""
+    install_crds(case)
+    with tempfile.TemporaryDirectory() as folder:
+        objects = rendered(overlay, case.namespace, folder, change)
+    case.addClassCleanup(case.kubectl, "delete", "clusterrolebinding", f"capsule-deploy-nodes.{case.namespace}", "--ignore-not-found")
+    case.must("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-", input=objects)
