@@ -261,15 +261,15 @@ const NodeVerdict* ClusterCheck::find(std::string_view node) const {
   return found == nodes.end() ? nullptr : &*found;
 }
 
-std::string ClusterCheck::table() const {
-  std::string out;
+std::vector<std::string> ClusterCheck::table() const {
+  std::vector<std::string> out;
   for (const auto& node : nodes) {
     for (std::size_t i = 0; i < requirements.size(); ++i) {
-      out += fmt::format("{:<24} {:<22} {}\n", printable(node.node), requirements[i],
-                         node.reasons[i].empty() ? "yes" : "no: " + node.reasons[i]);
+      out.push_back(fmt::format("{}  {}  {}", printable(node.node), requirements[i],
+                                node.reasons[i].empty() ? "yes" : "no: " + node.reasons[i]));
     }
   }
-  if (!capacity_checked) out += "capacity not checked: pods of all namespaces may not be listed here\n";
+  if (!capacity_checked) out.emplace_back("capacity not checked: what runs there already is not known here");
   return out;
 }
 

@@ -49,8 +49,8 @@ struct ClusterCheck {
   std::string gpu_resource;           ///< what the pod asks for; empty: no GPU, or it is waived
   bool capacity_checked = false;      ///< whether `free` was known, not only `allocatable`
 
-  /// nodes × requirements for people: one line per node, each with its reasons.
-  [[nodiscard]] std::string table() const;
+  /// nodes × requirements for people: a line for each of them, yes or no, and why no.
+  [[nodiscard]] std::vector<std::string> table() const;
   [[nodiscard]] const NodeVerdict* find(std::string_view node) const;
 };
 

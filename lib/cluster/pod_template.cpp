@@ -215,11 +215,11 @@ std::string trust_config_name(const Manifest& manifest) {
 
 json::Object pod_template(const PodWish& wish) {
   auto spec = pod_spec(wish);
-  const auto identity = crypto::sha256(json::canonical(spec)).hex().substr(0, 16);
+  const std::string identity{crypto::sha256(json::canonical(spec)).hex().substr(0, 16)};
   return {
       {"metadata", json::Object{{"labels", json::Object{{"app", wish.manifest.name},
                                                         {"app.kubernetes.io/part-of", "capsule-loop"},
-                                                        {std::string{label::pod_template}, std::string{identity}}}},
+                                                        {std::string{label::pod_template}, identity}}},
                                 {"annotations", json::Object{{std::string{annotation::digest}, wish.capsule.text()}}}}},
       {"spec", std::move(spec)}};
 }

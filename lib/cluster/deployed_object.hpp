@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "cluster/objects.hpp"
+#include "json/value.hpp"
+#include "kube/client.hpp"
+
+namespace capsule::cluster {
+
+inline const kube::Resource proofed_deployments{"infra.industriverse.ai", "v1", "proofeddeployments"};
+
+/// A ProofedDeployment object of the API server. Each change is made of what is there now, under a precondition of its
+/// resourceVersion, and again where somebody else was faster. A change by a deploy whose lease went to another one is
+/// refused: Error busy. Errors of kube::Client.
+class DeployedObject {
+ public:
+  DeployedObject(kube::Client& client, std::string ns, std::string name);
+
+  /// Reads it; null where there is none. Error not_found, saying what to install, where the cluster knows no such kind.
+  const json::Value* read();
+  /// The last that was read or written; null: none.
+  [[nodiscard]] const json::Value* known() const noexcept { return m_value ? &*m_value : nullptr; }
+  /// The same; it must be there.
+  [[nodiscard]] const json::Value& value() const;
+  [[nodiscard]] Owner owner() const;
+  [[nodiscard]] kube::Name name() const { return {proofed_deployments, m_ns, m_name}; }
+
+  /// The number that our lease gave us: what has a higher one was written by who took it over.
+  void set_fence(std::uint64_t fence) { m_fence = fence; }
+  /// Server-side apply of `wanted`. `force`: takes fields over from other managers (else Error conflict naming them).
+  const json::Value& apply(json::Object wanted, bool force);
+  /// Changes the status; writes nothing where it is the same afterwards.
+  void change_status(const std::function<void(json::Object& object)>& work);
+  /// Changes one annotation; nothing is written where it stays.
+  void change_annotation(std::string_view name, const std::function<std::string(const std::string& before)>& work);
+  [[nodiscard]] std::string annotation(std::string_view name) const;
+
+ private:
+  void refuse_if_fenced() const;
+  void again(const std::function<void()>& attempt);
+
+  kube::Client& m_client;
+  std::string m_ns;
+  std::string m_name;
+  std::optional<json::Value> m_value;
+  std::optional<std::uint64_t> m_fence;
+};
+
+}  // namespace capsule::cluster

@@ -1,0 +1,205 @@
+#include "cluster/pod_pool.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "cluster/names.hpp"
+#include "cluster/node.hpp"
+#include "cluster/objects.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr int max_pods_tried = 4;
+constexpr std::size_t max_reply_bytes = std::size_t{20} << 20U;
+
+std::string first_line(std::string_view text) {
+  return printable(text.substr(0, text.find('\n')), 400);
+}
+
+}  // namespace
+
+/// The pods as a watch shows them.
+class PodPool::Look {
+ public:
+  explicit Look(std::string run_id) : m_run_id(std::move(run_id)) {}
+
+  void take(const kube::Event& event) {
+    if (event.kind == kube::EventKind::listed) {
+      m_pods.clear();
+      for (const auto& pod : event.list.items) put(pod);
+    } else if (event.kind == kube::EventKind::deleted) {
+      m_pods.erase(text_at(event.object, "/metadata/name"));
+    } else {
+      put(event.object);
+    }
+  }
+
+  /// The pod that has this run, else one that is ready for it.
+  [[nodiscard]] std::optional<PodState> usable() const {
+    std::optional<PodState> out;
+    for (const auto& [name, pod] : m_pods) {
+      if (pod.is_going) continue;
+      if (!m_run_id.empty() && pod.run == m_run_id) return pod;
+      if (pod.is_ready && pod.run.empty()) out = pod;
+    }
+    return out;
+  }
+  [[nodiscard]] unsigned waiting() const {
+    unsigned out = 0;
+    for (const auto& [name, pod] : m_pods)
+      out += static_cast<unsigned>(pod.is_ready && pod.run.empty() && !pod.is_going);
+    return out;
+  }
+  /// Pods that another run has claimed. One deploy at a time: whoever claimed them is gone.
+  [[nodiscard]] std::vector<PodState> left_over() const {
+    std::vector<PodState> out;
+    for (const auto& [name, pod] : m_pods)
+      if (!pod.is_going && !pod.run.empty() && pod.run != m_run_id) out.push_back(pod);
+    return out;
+  }
+  [[nodiscard]] bool is_empty() const { return m_pods.empty(); }
+  [[nodiscard]] std::optional<Trouble> trouble() const {
+    for (const auto& [name, pod] : m_pods)
+      if (!pod.is_going && pod.trouble) return pod.trouble;
+    return std::nullopt;
+  }
+
+ private:
+  void put(const json::Value& pod) {
+    auto state = pod_state(pod);
+    m_pods.insert_or_assign(state.name, std::move(state));
+  }
+  std::string m_run_id;
+  std::map<std::string, PodState> m_pods;
+};
+
+PodState PodPool::wait_until_ready(const std::string& run_id) {
+  m_trouble.reset();
+  Look look{run_id};
+  std::optional<PodState> found;
+  std::optional<Clock::time_point> in_trouble;
+  auto next_look = Clock::now() + 2s;
+  const auto judge = [&] {
+    if (look.is_empty() && Clock::now() > next_look) {
+      // No pod is made at all: the reason stands at the Deployment, not at a pod.
+      next_look = Clock::now() + 2s;
+      const auto deployment = m_client.find({kube::resources::deployments, m_wish.ns, deployment_name(m_wish.name)});
+      m_trouble = deployment ? trouble_of_deployment(*deployment) : std::nullopt;
+    } else if (!look.is_empty()) {
+      m_trouble = look.trouble();
+    }
+    if (!m_trouble) return in_trouble.reset();
+    if (!in_trouble) in_trouble = Clock::now();
+    if (!m_trouble->may_pass || Clock::now() > *in_trouble + m_wish.patience) throw m_trouble->error();
+  };
+  const kube::WatchOptions options{
+      .selection = {.labels = fmt::format("app={},{}={}", m_wish.name, label::pod_template, m_wish.pod_template)},
+      .time_limit = m_wish.time_limit,
+      .on_wait = [&] {
+        if (m_wish.on_wait) m_wish.on_wait();
+        judge();
+      }};
+  const auto end = m_client.watch(kube::resources::pods, m_wish.ns, options, [&](const kube::Event& event) {
+    look.take(event);
+    m_waiting = look.waiting();
+    found = look.usable();
+    if (found) return kube::Flow::stop;
+    for (const auto& pod : look.left_over()) discard(pod);
+    judge();
+    return kube::Flow::go_on;
+  });
+  if (found) return *found;
+  if (m_trouble) throw m_trouble->error();
+  static_cast<void>(end);
+  throw Error{ErrorKind::timed_out,
+              fmt::format("no pod of {} in namespace {} was ready within {}: see kubectl describe",
+                          deployment_name(m_wish.name), m_wish.ns, human_duration(m_wish.time_limit))};
+}
+
+bool PodPool::claim(PodState& pod, const std::string& run_id) {
+  if (pod.run == run_id) return true;
+  const json::Object patch{
+      {"metadata", json::Object{{"resourceVersion", pod.version},
+                                {"annotations", json::Object{{std::string{annotation::run}, run_id}}}}}};
+  try {
+    pod = pod_state(m_client.patch({kube::resources::pods, m_wish.ns, pod.name}, kube::PatchKind::merge, patch));
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict && error.kind() != ErrorKind::not_found) throw;
+    return false;
+  }
+}
+
+/// Nothing where the pod is of no use: it is gone, or no process waits in it.
+std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRequest& request) {
+  const kube::Name name{kube::resources::pods, m_wish.ns, pod.name};
+  const auto path = "/v1/runs/" + request.run_id();
+  auto input = request.input();
+  input.if_object()->set("time_limit_ms", std::int64_t{m_wish.time_limit.count()});
+  kube::PodRequest post{.method = http::Method::post,
+                        .path = path,
+                        .body = json::compact(input),
+                        .content_type = "application/json",
+                        .idempotent = true,
+                        .on_wait = m_wish.on_wait};
+  const kube::PodRequest get{.path = path + "?wait_ms=20000", .limit = 40s, .on_wait = m_wish.on_wait};
+  try {
+    auto reply = m_client.proxy(name, agent_port, post);
+    while (true) {
+      if (reply.status == 503 || reply.status == 404) {
+        log::warning(fmt::format("pod {} takes no run: {}", pod.name, first_line(reply.body)));
+        return std::nullopt;
+      }
+      http::expect_success(reply, "the agent in pod " + pod.name);
+      const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
+      if (const auto* outcome = value.at_pointer("/outcome"); outcome != nullptr) return *outcome;
+      reply = m_client.proxy(name, agent_port, get);
+    }
+  } catch (const kube::ApiError& error) {
+    if (error.kind() == ErrorKind::denied) throw;
+    log::warning(fmt::format("pod {} cannot be reached: {}", pod.name, error.message()));
+    return std::nullopt;
+  }
+}
+
+PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim) {
+  for (int tried = 0; tried < max_pods_tried;) {
+    auto pod = wait_until_ready(request.run_id());
+    if (!claim(pod, request.run_id())) continue;
+    on_claim(pod);
+    const auto outcome = ask(pod, request);
+    if (!outcome) {
+      ++tried;
+      discard(pod);
+      continue;
+    }
+    try {
+      return {deploy::outcome_from(json::Cursor{*outcome, "the agent's answer"}, m_wish.watts), pod};
+    } catch (const Error&) {
+      discard(pod);  // it has failed: a retry gets a pod that knows nothing of it
+      throw;
+    }
+  }
+  throw Error{ErrorKind::unavailable,
+              fmt::format("{} pods of {} took no run, one after the other: see kubectl logs of them", max_pods_tried,
+                          deployment_name(m_wish.name))};
+}
+
+void PodPool::discard(const PodState& pod) {
+  try {
+    m_client.remove({kube::resources::pods, m_wish.ns, pod.name}, {.uid = pod.uid});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict && error.kind() != ErrorKind::not_found) throw;
+  }
+}
+
+}  // namespace capsule::cluster

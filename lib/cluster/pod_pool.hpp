@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/pod_state.hpp"
+#include "deploy/run_outcome.hpp"
+#include "deploy/run_record.hpp"
+#include "kube/client.hpp"
+
+namespace capsule::cluster {
+
+/// A run that is over, and where it was.
+struct PodRun {
+  deploy::RunOutcome outcome;
+  PodState pod;
+};
+
+/// The waiting pods of one deployment, of one pod template. A run claims one by an annotation under a precondition of
+/// its resourceVersion; one run per pod, ever.
+class PodPool {
+ public:
+  struct Wish {
+    std::string ns;
+    std::string name;                        ///< of the capsule; its Deployment is <name>-deploy
+    std::string pod_template;                ///< label::pod_template of the pods that count
+    std::chrono::milliseconds time_limit{};  ///< of the roll-out, and of a run: each
+    /// How long trouble that may pass by itself (no room, a registry that is away) is waited for.
+    std::chrono::milliseconds patience{std::chrono::seconds{20}};
+    double watts = 15;                ///< of one busy core, where the processor measures no energy
+    std::function<void()> on_wait{};  ///< called about once a second; what it throws ends the wait
+  };
+
+  PodPool(kube::Client& client, Wish wish) : m_client(client), m_wish(std::move(wish)) {}
+
+  /// Waits, by a watch, until a pod is ready that no run has claimed, or that this run has. Error: why no pod comes up
+  /// (pod_state.hpp); timed_out.
+  PodState wait_until_ready(const std::string& run_id);
+  /// How many pods wait for a run, when they were last looked at.
+  [[nodiscard]] unsigned waiting() const noexcept { return m_waiting; }
+  /// Why no pod came up, where wait_until_ready failed for that reason.
+  [[nodiscard]] const std::optional<Trouble>& trouble() const noexcept { return m_trouble; }
+
+  /// The run, in a pod that is claimed for it: the one that has it already goes on. Pods that turn out to be of no use
+  /// are deleted, and others taken. Errors: those of the run itself (deploy::outcome_from), and of wait_until_ready.
+  PodRun run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim);
+  /// Deletes a pod that had its run, so that another takes its place.
+  void discard(const PodState& pod);
+
+ private:
+  class Look;
+  bool claim(PodState& pod, const std::string& run_id);
+  std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
+
+  kube::Client& m_client;
+  Wish m_wish;
+  unsigned m_waiting = 0;
+  std::optional<Trouble> m_trouble;
+};
+
+}  // namespace capsule::cluster

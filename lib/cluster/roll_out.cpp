@@ -1,0 +1,151 @@
+#include "cluster/roll_out.hpp"
+
+#include <algorithm>
+
+#include "cluster/names.hpp"
+#include "cluster/node.hpp"
+#include "cluster/pod_state.hpp"
+#include "core/time.hpp"
+#include "deploy/deployment_status.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+constexpr std::chrono::hours first_pause{1};
+constexpr std::chrono::hours longest_pause{24};
+
+bool names_nodes(const Requirement& requirement, const deploy::CapabilityReport& report) {
+  const bool waived = std::find(report.waived.begin(), report.waived.end(), requirement.text) != report.waived.end();
+  if (waived) return false;
+  if (requirement.kind == Requirement::Kind::utid) return requirement.word == "hardware-bound";
+  return requirement.kind == Requirement::Kind::gpu_memory;
+}
+
+/// Where the scheduler cannot know which nodes meet the requirements, they are named; else it is free.
+std::vector<std::string> nodes_to_name(const RollOutWish& wish) {
+  const auto& requirements = wish.capsule.manifest().requirements;
+  const bool needed = std::any_of(requirements.begin(), requirements.end(),
+                                  [&](const Requirement& one) { return names_nodes(one, wish.check.report); });
+  return needed ? wish.check.accepted : std::vector<std::string>{};
+}
+
+/// What stays of an object that was read, to be applied again: without what the API server adds, and without that
+/// member of spec, which is others' to set.
+json::Object spec_again(const json::Value& from, std::string_view kind, std::string_view api_version,
+                        std::string_view not_ours) {
+  json::Object out{{"apiVersion", api_version}, {"kind", kind}};
+  out.set("metadata",
+          json::Object{{"name", text_at(from, "/metadata/name")}, {"namespace", text_at(from, "/metadata/namespace")}});
+  for (const auto* kept : {"labels", "ownerReferences"}) {
+    const auto* found = from.at_pointer(std::string{"/metadata/"} + kept);
+    if (found != nullptr) deploy::member(out, "metadata").set(kept, *found);
+  }
+  if (const auto* spec = from.at_pointer("/spec")) out.set("spec", *spec);
+  deploy::member(out, "spec").erase(not_ours);
+  return out;
+}
+
+/// How often this digest has failed before.
+std::int64_t failures_of(const json::Value& object, const std::string& digest) {
+  const auto* count = object.at_pointer("/status/rollout/count");
+  if (text_at(object, "/status/rollout/digest") != digest || count == nullptr || count->if_number() == nullptr)
+    return 0;
+  return static_cast<std::int64_t>(json::to_double(*count->if_number()));
+}
+
+json::Object failure_of(const json::Value& object, const std::string& digest) {
+  const auto count = failures_of(object, digest) + 1;
+  auto pause = first_pause;
+  for (std::int64_t i = 1; i < count && pause < longest_pause; ++i) pause *= 2;
+  return {{"digest", digest}, {"count", count}, {"retryAfter", format_time(now() + std::min(pause, longest_pause))}};
+}
+
+}  // namespace
+
+void RollOut::keep_former() {
+  m_former_deployment = m_client.find({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)});
+  if (m_former_deployment) m_former_object = m_object.value();
+}
+
+void RollOut::apply_deployment(unsigned replicas) {
+  const bool autoscaled = m_object.value().at_pointer("/spec/autoscale") != nullptr;
+  const Pool pool{m_template, replicas, !autoscaled, m_has_gpu};
+  const auto owner = m_object.owner();
+  m_deployment = m_client.apply({kube::resources::deployments, m_ns, deployment_name(owner.name)},
+                                json::Value{deployment(owner, m_ns, pool)}, {.force = m_force});
+}
+
+void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
+  const auto& manifest = wish.capsule.manifest();
+  m_digest = wish.capsule.capsule_digest().text();
+  m_force = wish.force;
+  m_has_gpu = !wish.check.gpu_resource.empty();
+  keep_former();
+  m_object.apply(proofed_deployment(manifest, wish.capsule.capsule_digest(), wish.published, m_ns), m_force);
+  PodWish pods{manifest,    wish.capsule.capsule_digest(), wish.source,
+               wish.images, wish.check.gpu_resource,       nodes_to_name(wish),
+               {}};
+  if (const auto* passed_on = m_object.value().at_pointer("/spec/template")) pods.passed_on = *passed_on;
+  m_template = pod_template(pods);
+  m_label = *deploy::member(deploy::member(m_template, "metadata"), "labels").find(label::pod_template)->if_string();
+  const auto owner = m_object.owner();
+  const auto trust = trust_config_name(manifest);
+  if (wish.source.volume == CapsuleVolume::download)
+    m_client.apply({kube::resources::config_maps, m_ns, trust},
+                   json::Value{trust_config(owner, m_ns, manifest, wish.capsule.signers())}, {.force = m_force});
+  apply_deployment(replicas);
+  if (replicas > 1)
+    m_client.apply({kube::resources::disruption_budgets, m_ns, deployment_name(owner.name)},
+                   json::Value{disruption_budget(owner, m_ns)}, {.force = m_force});
+}
+
+void RollOut::scale(unsigned replicas) {
+  apply_deployment(replicas);
+}
+
+bool RollOut::is_up() const {
+  return is_rolled_out(m_deployment);
+}
+
+void RollOut::put_back(const Error& error, const std::string& reason) {
+  const auto failure = failure_of(m_object.value(), m_digest);
+  const bool autoscaled = m_object.value().at_pointer("/spec/autoscale") != nullptr;
+  if (!m_former_deployment) {
+    scale(0);
+  } else {
+    m_client.apply({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)},
+                   json::Value{spec_again(*m_former_deployment, "Deployment", "apps/v1", autoscaled ? "replicas" : "")},
+                   {.force = true});
+    auto former =
+        spec_again(*m_former_object, "ProofedDeployment", "infra.industriverse.ai/v1", {"template", "autoscale"});
+    m_object.apply(std::move(former), true);
+  }
+  m_object.change_status([&](json::Object& object) {
+    if (m_former_object) {
+      if (const auto* status = m_former_object->at_pointer("/status")) object.set("status", *status);
+    } else {
+      deploy::set_failed(object, error);
+    }
+    deploy::member(object, "status").set("rollout", failure);
+    deploy::set_condition(object, {"RolloutFailed", true, reason, error.message()});
+  });
+}
+
+void take_placement(const json::Value& object, PodDemand& demand) {
+  const auto* tolerations = object.at_pointer("/spec/template/spec/tolerations");
+  if (tolerations != nullptr && tolerations->if_array() != nullptr) demand.tolerations = *tolerations->if_array();
+  const auto* selector = object.at_pointer("/spec/template/spec/nodeSelector");
+  if (selector == nullptr || selector->if_object() == nullptr) return;
+  for (const auto& [key, value] : *selector->if_object())
+    if (const auto* text = value.if_string()) demand.node_selector.emplace(key, *text);
+}
+
+void clear_failed_roll_out(json::Object& object) {
+  auto& status = deploy::member(object, "status");
+  if (status.find("rollout") == nullptr) return;
+  status.erase("rollout");
+  deploy::set_condition(object, {"RolloutFailed", false, "RolledOut"});
+}
+
+}  // namespace capsule::cluster

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "capsule/verified_capsule.hpp"
+#include "cluster/capability.hpp"
+#include "cluster/deployed_object.hpp"
+#include "cluster/pod_template.hpp"
+#include "kube/client.hpp"
+
+namespace capsule::cluster {
+
+/// What is to be rolled out.
+struct RollOutWish {
+  const VerifiedCapsule& capsule;
+  const ClusterCheck& check;
+  CapsuleSource source;
+  Images images;
+  std::string published;  ///< the reference as the ProofedDeployment object shows it
+  bool force = false;     ///< takes over fields of other managers
+};
+
+/// The objects of a deployment in one namespace: applies them, and puts back what was there where the new ones do not
+/// come up.
+class RollOut {
+ public:
+  RollOut(kube::Client& client, std::string ns, DeployedObject& object)
+      : m_client(client), m_ns(std::move(ns)), m_object(object) {}
+
+  /// Server-side apply of the ProofedDeployment object, the keys that the pods trust, the Deployment with that many
+  /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field.
+  void apply(const RollOutWish& wish, unsigned replicas);
+  /// The same Deployment with another number of pods; nothing where an autoscaler sets it.
+  void scale(unsigned replicas);
+  /// The former Deployment and the former object with its status, and the condition RolloutFailed; where there was
+  /// none, no pods, and the object stays with the reason.
+  void put_back(const Error& error, const std::string& reason);
+
+  [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
+  /// Whether pods of this template are up already.
+  [[nodiscard]] bool is_up() const;
+
+ private:
+  void apply_deployment(unsigned replicas);
+  void keep_former();
+
+  kube::Client& m_client;
+  std::string m_ns;
+  DeployedObject& m_object;
+  std::optional<json::Value> m_former_object;      ///< nothing: there was none
+  std::optional<json::Value> m_former_deployment;  ///< nothing: there was none
+  json::Object m_template;
+  std::string m_label;
+  std::string m_digest;
+  json::Value m_deployment;
+  bool m_has_gpu = false;
+  bool m_force = false;
+};
+
+/// Tolerations and nodeSelector of the object's spec.template, for the check.
+void take_placement(const json::Value& object, PodDemand& demand);
+
+/// A roll-out has come up: takes the condition RolloutFailed back, where there is one.
+void clear_failed_roll_out(json::Object& object);
+
+}  // namespace capsule::cluster

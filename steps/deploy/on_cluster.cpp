@@ -1,0 +1,266 @@
+#include "on_cluster.hpp"
+
+#include <fmt/format.h>
+
+#include "cluster/deployed_object.hpp"
+#include "cluster/names.hpp"
+#include "cluster/pod_pool.hpp"
+#include "cluster/roll_out.hpp"
+#include "cluster/run_book.hpp"
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "deploy/deployment_status.hpp"
+#include "deploy/run_parameters.hpp"
+#include "image/capsule_input.hpp"
+#include "image/published_package.hpp"
+#include "kube/client.hpp"
+#include "log/log.hpp"
+
+namespace deploy_step {
+
+using namespace capsule;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// So long deploy waits for the pool to be filled again, to say how many wait.
+constexpr auto refill_patience = 30s;
+
+/// Adds up how large the files are, unpacked.
+class SizeCounter final : public PackageObserver {
+ public:
+  void begin_file(const fs::SafePath&, std::uint64_t size, bool) override { m_bytes += size; }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return m_bytes; }
+
+ private:
+  std::uint64_t m_bytes = 0;
+};
+
+/// The capsule, verified; a cluster's pods fetch it by themselves.
+struct Fetched {
+  VerifiedCapsule capsule;
+  cluster::CapsuleSource source;
+};
+
+Fetched fetch(const Order& order, oci::Store& store, log::Progress& progress) {
+  const auto& [options, reference, parameters, state, trust] = order;
+  SizeCounter size;
+  const auto published = image::read_published(store, *reference.digest);
+  const auto input = image::published_package(store, published);
+  progress.begin("verifying", input->size());
+  auto capsule = image::verify_input(*input, trust, {.observer = &size, .progress = &progress});
+  progress.end();
+  require_name(capsule.manifest(), reference);
+  const auto& registry = reference.registry;
+  cluster::CapsuleSource source{
+      options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download,
+      reference.text(),
+      fmt::format("{}/{}@{}", registry.host(), registry.repository(reference.name),
+                  published.package_manifest.digest.text()),
+      size.bytes(), options.registries.insecure_registries};
+  return {std::move(capsule), std::move(source)};
+}
+
+/// One deploy to one namespace.
+class ClusterDeploy {
+ public:
+  ClusterDeploy(const Order& order, const std::string& ns, step::Context& step)
+      : m_order(order),
+        m_step(step),
+        m_client(kube::load({order.options.kubeconfig, order.options.context})),
+        m_ns(ns.empty() ? m_client.config().ns : ns),
+        m_store(oci::open_store(order.reference.registry, order.reference.name)),
+        m_object(m_client, m_ns, order.reference.name) {}
+
+  void run() {
+    const auto target = target_id();
+    const auto fetched = fetch(m_order, *m_store, m_step.progress());
+    const auto& manifest = fetched.capsule.manifest();
+    deploy::check_parameters(manifest, m_order.parameters);
+    m_object.read();
+    check(manifest);
+    const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
+                               m_order.options.seed};
+    m_object.set_fence(0);
+    cluster::RollOut roll_out{m_client, m_ns, m_object};
+    // Whether a run is wanted is not known before the object is there, which says what was run; a pod is.
+    roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.options.reference,
+                    m_order.options.force_conflicts},
+                   std::max(1U, manifest.prewarm_replicas));
+    auto entry = begin(wish);
+    m_step.output("run-id", entry.request.run_id());
+    const bool done = entry.record && m_store->has_blob(*entry.record);
+    if (!done) make_run(fetched.capsule, roll_out, wish, entry);
+    finish(manifest, roll_out, done);
+    m_step.output("run-record", entry.record->text());
+    m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
+  }
+
+ private:
+  std::string target_id() {
+    const auto found = m_client.get({kube::resources::namespaces, {}, m_ns});
+    return "kubernetes:" + cluster::text_at(found, "/metadata/uid");
+  }
+
+  /// What runs on the nodes already; nothing where we may not see it.
+  std::optional<cluster::Requested> requested(const Manifest& manifest) {
+    const bool of_interest = std::any_of(manifest.requirements.begin(), manifest.requirements.end(),
+                                         [](const Requirement& one) { return one.kind == Requirement::Kind::gpu; });
+    if (!of_interest) return std::nullopt;
+    try {
+      return cluster::requested_by(m_client.list(kube::resources::pods, {}).items, m_ns, manifest.name);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::denied) throw;
+      return std::nullopt;
+    }
+  }
+
+  void check(const Manifest& manifest) {
+    std::vector<cluster::Node> nodes;
+    for (const auto& node : m_client.list(kube::resources::nodes, {}).items)
+      nodes.push_back(cluster::node_from(json::Cursor{node, "a node of the cluster"}));
+    const auto taken = requested(manifest);
+    cluster::PodDemand demand{manifest, m_order.options.allow_unmet, {}, {}, taken ? &*taken : nullptr};
+    if (const auto* object = m_object.known()) cluster::take_placement(*object, demand);
+    m_check = cluster::check_nodes(demand, nodes, {m_order.trust, !m_order.options.key.empty()});
+    m_step.output("waived", joined(m_check.report.waived));
+    if (!m_check.report.unmet.empty())
+      for (const auto& line : m_check.table()) log::info(line);
+    m_check.report.require_all_met();
+  }
+
+  /// The run that was begun for this wish or, where there is none or another is wanted, a new one: it is in the object
+  /// before it starts.
+  deploy::LedgerEntry begin(const deploy::RunWish& wish) {
+    std::optional<deploy::LedgerEntry> entry;
+    m_object.change_annotation(cluster::annotation::runs, [&](const std::string& before) {
+      auto book = cluster::RunBook::parse(before);
+      entry = m_order.options.new_run ? std::nullopt : book.find(wish);
+      // A run has one record, ever: where that is lost, what follows is another run.
+      if (entry && entry->record && !m_store->has_blob(*entry->record)) entry.reset();
+      if (entry) return before;
+      entry = book.begin(wish);
+      return book.text();
+    });
+    return *entry;
+  }
+
+  cluster::PodPool pool(const cluster::RollOut& roll_out, std::chrono::milliseconds time_limit) {
+    return {m_client,
+            {.ns = m_ns,
+             .name = m_order.reference.name,
+             .pod_template = roll_out.pod_template_label(),
+             .time_limit = time_limit,
+             .watts = m_order.options.watts}};
+  }
+
+  void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
+                deploy::LedgerEntry& entry) {
+    m_store->require_writable();  // a run whose record cannot be attached would be for nothing
+    auto pods = pool(roll_out, parse_duration(m_order.options.timeout));
+    try {
+      pods.wait_until_ready(entry.request.run_id());
+    } catch (const Error& error) {
+      roll_out.put_back(error, pods.trouble() ? pods.trouble()->reason : "TimedOut");
+      throw;
+    }
+    m_object.change_status([&](json::Object& object) {
+      deploy::set_pending(object, entry.request.run_id());
+      deploy::set_warm(object, pods.waiting(), {});
+    });
+    const auto done = run_in_pod(pods, entry);
+    entry.text = record_of(capsule.manifest(), entry.request, done);
+    entry.record = deploy::attach_run_record(*m_store, subject_of(*m_store, *m_order.reference.digest), entry.text);
+    m_object.change_annotation(cluster::annotation::runs, [&](const std::string& before) {
+      auto book = cluster::RunBook::parse(before);
+      book.finish(wish, entry);
+      return book.text();
+    });
+    const std::string start = capsule.manifest().prewarm_replicas > 0 ? "warm" : "cold";
+    m_object.change_status([&](json::Object& object) {
+      deploy::set_ran(object, *entry.record, start);
+      cluster::clear_failed_roll_out(object);
+    });
+    pods.discard(done.pod);
+    m_step.result("start", start);
+  }
+
+  cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry) {
+    try {
+      return pods.run(entry.request, [&](const cluster::PodState& pod) {
+        m_object.change_status([&](json::Object& object) {
+          deploy::set_running(object);
+          auto& last = deploy::member(deploy::member(object, "status"), "lastRun");
+          last.set("pod", pod.name);
+          last.set("node", pod.node);
+        });
+      });
+    } catch (const Error& error) {
+      m_object.change_status([&](json::Object& object) { deploy::set_failed(object, error); });
+      throw;
+    }
+  }
+
+  std::string record_of(const Manifest& manifest, const deploy::RunRequest& request, const cluster::PodRun& done) {
+    auto facts = done.outcome.facts;
+    if (manifest.prewarm_replicas > 0)
+      facts.start = {deploy::RunStart::Mode::warm, "a pod of the warm pool waited for it"};
+    else
+      facts.start = {deploy::RunStart::Mode::cold, "the manifest wants no waiting process: a pod was started for it"};
+    for (const auto& line : done.outcome.log) log::info("run: " + line);
+    deploy::RunPlace place{done.pod.node, {}, {}, m_check.report.waived};
+    if (const auto* node = m_check.find(done.pod.node)) place.identity = node->identity;
+    if (!m_check.gpu_resource.empty()) place.gpus.push_back(m_check.gpu_resource);
+    return deploy::run_record(manifest, request, facts, place);
+  }
+
+  /// The pool as the manifest wants it, and how many pods wait.
+  void finish(const Manifest& manifest, cluster::RollOut& roll_out, bool done) {
+    if (manifest.prewarm_replicas == 0) {
+      roll_out.scale(0);
+      return;
+    }
+    if (done && roll_out.is_up()) return;
+    auto pods = pool(roll_out, refill_patience);
+    try {
+      pods.wait_until_ready({});
+    } catch (const Error& error) {
+      if (done) throw;  // there is nothing else to do than to bring them up
+      log::warning("the run is done, its warm pool is not filled again yet: " + error.message());
+    }
+    m_object.change_status([&](json::Object& object) {
+      deploy::member(object, "status").set("warmReplicas", pods.waiting());
+      if (pods.waiting() > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
+    });
+  }
+
+  const Order& m_order;
+  step::Context& m_step;
+  kube::Client m_client;
+  std::string m_ns;
+  std::unique_ptr<oci::Store> m_store;
+  cluster::DeployedObject m_object;
+  cluster::ClusterCheck m_check;
+};
+
+}  // namespace
+
+void deploy_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
+  if (order.reference.registry.is_layout())
+    throw Error{ErrorKind::usage,
+                "the pods of a cluster cannot reach a folder of this machine: publish the capsule to a registry "
+                "(oci://HOST/BASE)"};
+  ClusterDeploy{order, ns, step}.run();
+}
+
+void remove_from_cluster(const Options& options, const std::string& ns, step::Context& step) {
+  const auto name = name_in(options.reference);
+  kube::Client client{kube::load({options.kubeconfig, options.context})};
+  const auto where = ns.empty() ? client.config().ns : ns;
+  // All that we made is owned by the object, and goes with it.
+  client.remove({cluster::proofed_deployments, where, name}, {.propagation = kube::Propagation::foreground});
+  step.result("name", name);
+  step.summary(fmt::format("nothing of {} is left in namespace {}\n", name, where));
+}
+
+}  // namespace deploy_step

@@ -1,0 +1,75 @@
+#include "order.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/semver.hpp"
+#include "crypto/pkcs11_uri.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "oci/media_types.hpp"
+
+namespace deploy_step {
+
+using namespace capsule;
+
+namespace {
+
+constexpr std::string_view kubernetes = "kubernetes";
+
+json::Value parse_parameters(const std::string& text) {
+  auto value = as_usage("", [&] { return json::parse(text, "--parameters"); });
+  if (!value.is_object())
+    throw Error{ErrorKind::usage, "--parameters wants one JSON object, such as {\"generations\": 50}"};
+  json::Cursor{value, "--parameters", ErrorKind::usage}.require_exact_integers();
+  return value;
+}
+
+}  // namespace
+
+Order read_order(const Options& options) {
+  if (options.reference.empty())
+    throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or: delete REFERENCE (see --help)"};
+  auto reference = oci::Reference::parse(options.reference, options.registries.access());
+  if (!reference.digest)
+    throw Error{ErrorKind::usage,
+                "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
+                "under it"};
+  auto parameters = parse_parameters(options.parameters);
+  auto state = options.state.empty() ? step::default_state_folder() : options.state;
+  auto trust =
+      attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
+  return {options, std::move(reference), std::move(parameters), std::move(state), std::move(trust)};
+}
+
+std::optional<std::string> cluster_namespace(const std::string& target) {
+  if (target == "this-machine") return std::nullopt;
+  if (target == kubernetes) return std::string{};
+  const auto colon = target.find(':');
+  if (colon == kubernetes.size() && target.starts_with(kubernetes) && is_name(target.substr(colon + 1)))
+    return target.substr(colon + 1);
+  throw Error{ErrorKind::usage,
+              fmt::format("--target {}: give this-machine, kubernetes or kubernetes:NAMESPACE", printable(target))};
+}
+
+void require_name(const Manifest& manifest, const oci::Reference& reference) {
+  if (manifest.name == reference.name) return;
+  throw Error{ErrorKind::verification_failed,
+              fmt::format("the capsule under the name '{}' calls itself '{}'", reference.name, manifest.name)};
+}
+
+oci::Descriptor subject_of(oci::Store& store, const Digest& index) {
+  return {std::string{oci::media_type::image_index}, index, store.manifest(index).size(), {}, {}, {}};
+}
+
+std::string name_in(const std::string& text) {
+  return is_name(text) ? text : oci::Reference::parse(text).name;
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const auto& text : texts) out += (out.empty() ? "" : ",") + text;
+  return out;
+}
+
+}  // namespace deploy_step

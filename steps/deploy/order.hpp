@@ -1,0 +1,37 @@
+#pragma once
+
+#include "attest/trust_policy.hpp"
+#include "oci/reference.hpp"
+#include "oci/store.hpp"
+#include "options.hpp"
+
+namespace deploy_step {
+
+/// What is to be deployed, as the options say it.
+struct Order {
+  const Options& options;
+  capsule::oci::Reference reference;  ///< with a digest
+  capsule::json::Value parameters;    ///< an object
+  capsule::fs::Path state;
+  capsule::attest::TrustPolicy trust;
+};
+
+/// Error usage for what is no reference with a digest, or no parameters; those of attest::find_trust.
+Order read_order(const Options& options);
+
+/// Where to: nothing for this machine, else a namespace, which is empty for that of the context. Error usage.
+std::optional<std::string> cluster_namespace(const std::string& target);
+
+/// Error verification_failed where the capsule calls itself otherwise than its reference does.
+void require_name(const capsule::Manifest& manifest, const capsule::oci::Reference& reference);
+
+/// The version index as what a run record refers to.
+capsule::oci::Descriptor subject_of(capsule::oci::Store& store, const capsule::Digest& index);
+
+/// Of a reference, or of a name alone.
+std::string name_in(const std::string& text);
+
+/// "a,b"
+std::string joined(const std::vector<std::string>& texts);
+
+}  // namespace deploy_step

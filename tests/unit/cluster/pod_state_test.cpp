@@ -1,0 +1,111 @@
+#include "cluster/pod_state.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "json/parse.hpp"
+
+using namespace capsule;
+using namespace capsule::cluster;
+
+namespace {
+
+PodState state(const std::string& status, const std::string& metadata = "") {
+  return pod_state(json::parse(R"({"metadata":{"name":"p","uid":"u","resourceVersion":"7")" + metadata +
+                                   R"(},"spec":{"nodeName":"n"},"status":)" + status + "}",
+                               "pod"));
+}
+
+/// Of a pod with one container in that state.
+Trouble trouble(const std::string& container, const std::string& where = "containerStatuses") {
+  const auto found =
+      state(R"({"phase":"Pending",")" + where + R"(":[{"name":"runner","image":"i:1",)" + container + "}]}").trouble;
+  REQUIRE(found);
+  return *found;
+}
+
+Trouble refused(const std::string& message) {
+  const auto found = trouble_of_deployment(json::parse(
+      R"({"status":{"conditions":[{"type":"ReplicaFailure","status":"True","message":")" + message + R"("}]}})",
+      "deployment"));
+  REQUIRE(found);
+  return *found;
+}
+
+}  // namespace
+
+TEST_CASE("a pod is ready, claimed, or going") {
+  const std::string ready = R"({"phase":"Running","conditions":[{"type":"Ready","status":"True"}]})";
+  CHECK(state(ready).is_ready);
+  CHECK(state(ready).run.empty());
+  CHECK_FALSE(state(ready).is_going);
+  CHECK(state(ready).node == "n");
+  CHECK(state(ready, R"(,"annotations":{"capsule.industriverse.ai/run":"r"})").run == "r");
+  CHECK(state(ready, R"(,"deletionTimestamp":"2026-01-01T00:00:00Z")").is_going);
+  CHECK(state(R"({"phase":"Failed"})").is_going);
+  CHECK_FALSE(state(R"({"phase":"Pending"})").trouble);
+}
+
+TEST_CASE("an image that cannot be had says which, and whether waiting may help") {
+  const auto gone = trouble(R"("state":{"waiting":{"reason":"ErrImagePull","message":"rpc error: i:1: not found"}})",
+                            "initContainerStatuses");
+  CHECK(gone.kind == ErrorKind::not_found);
+  CHECK(gone.reason == "ImagePull");
+  CHECK(gone.text.find("i:1") != std::string::npos);
+  CHECK(gone.may_pass);
+  CHECK(trouble(R"("state":{"waiting":{"reason":"ImagePullBackOff","message":"401 Unauthorized"}})").kind ==
+        ErrorKind::denied);
+  CHECK(trouble(R"("state":{"waiting":{"reason":"ImagePullBackOff","message":"i/o timeout"}})").kind ==
+        ErrorKind::unavailable);
+  CHECK_FALSE(trouble(R"("state":{"waiting":{"reason":"InvalidImageName","message":"x"}})").may_pass);
+}
+
+TEST_CASE("a crash says its last words, and is of the kind that our programs' exit code tells") {
+  const auto crash = trouble(
+      R"("state":{"terminated":{"exitCode":16,"reason":"Error","message":"first\ncapsule-agent: error: install.sh failed\n"}})");
+  CHECK(crash.kind == ErrorKind::capsule_failed);
+  CHECK(crash.reason == "Crashed");
+  CHECK(crash.text == "pod p: container runner ended with exit code 16: capsule-agent: error: install.sh failed");
+  CHECK_FALSE(crash.may_pass);
+  CHECK(trouble(R"("state":{"terminated":{"exitCode":11}})").kind == ErrorKind::verification_failed);
+  const auto registry = trouble(R"("state":{"terminated":{"exitCode":40}})");
+  CHECK(registry.kind == ErrorKind::unavailable);
+  CHECK(registry.may_pass);
+  const auto again =
+      trouble(R"("state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":40}})");
+  CHECK_FALSE(again.may_pass);
+  CHECK(trouble(R"("lastState":{"terminated":{"exitCode":137,"reason":"OOMKilled"}})").reason == "OutOfMemory");
+  CHECK_FALSE(state(R"({"initContainerStatuses":[{"name":"agent","state":{"terminated":{"exitCode":0}}}]})").trouble);
+}
+
+TEST_CASE("what no node takes, and what was evicted") {
+  const auto full = state(
+      R"({"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}]})");
+  REQUIRE(full.trouble);
+  CHECK(full.trouble->reason == "Unschedulable");
+  CHECK(full.trouble->kind == ErrorKind::unavailable);
+  CHECK(full.trouble->text.find("Insufficient nvidia.com/gpu") != std::string::npos);
+  const auto evicted = state(R"({"phase":"Failed","reason":"Evicted","message":"low on memory"})");
+  REQUIRE(evicted.trouble);
+  CHECK(evicted.trouble->reason == "Evicted");
+}
+
+TEST_CASE("why no pod is made stands at the Deployment") {
+  CHECK(refused("pods x is forbidden: exceeded quota: q").reason == "Quota");
+  CHECK(refused("pods x is forbidden: violates PodSecurity restricted").kind == ErrorKind::denied);
+  CHECK_FALSE(refused("pods x is forbidden: violates PodSecurity restricted").may_pass);
+  CHECK(refused("something else").reason == "FailedCreate");
+  CHECK_FALSE(
+      trouble_of_deployment(json::parse(R"({"status":{"conditions":[{"type":"Available","status":"True"}]}})", "d")));
+}
+
+TEST_CASE("a Deployment is rolled out when all of its pods are of its last spec and available") {
+  const auto rolled_out = [](const std::string& generation, const std::string& status) {
+    return is_rolled_out(json::parse(
+        R"({"metadata":{"generation":)" + generation + R"(},"spec":{"replicas":1},"status":)" + status + "}", "d"));
+  };
+  const std::string up = R"({"observedGeneration":2,"replicas":1,"updatedReplicas":1,"availableReplicas":1})";
+  CHECK(rolled_out("2", up));
+  CHECK_FALSE(rolled_out("3", up));
+  CHECK_FALSE(rolled_out("2", R"({"observedGeneration":2,"replicas":2,"updatedReplicas":1,"availableReplicas":2})"));
+  CHECK_FALSE(rolled_out("2", R"({"observedGeneration":2})"));
+}
