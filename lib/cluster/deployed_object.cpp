@@ -42,14 +42,24 @@ std::string DeployedObject::annotation(std::string_view name) const {
   return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
 }
 
+std::uint64_t DeployedObject::fence_there() const {
+  const auto seen = m_value ? annotation(annotation::fence) : std::string{};
+  constexpr std::size_t max_digits = 15;
+  if (seen.empty() || seen.size() > max_digits || seen.find_first_not_of("0123456789") != std::string::npos) return 0;
+  return std::stoull(seen);
+}
+
+void DeployedObject::take_over(std::uint64_t transitions) {
+  const auto there = fence_there();
+  m_fence = transitions >= there ? transitions : there + 1;
+}
+
 void DeployedObject::refuse_if_fenced() const {
-  if (!m_fence) return;
-  const auto seen = annotation(annotation::fence);
-  if (seen.empty() || seen.find_first_not_of("0123456789") != std::string::npos || seen.size() > 18) return;
-  if (std::stoull(seen) > *m_fence)
-    throw Error{ErrorKind::busy, fmt::format("another deploy has taken over {} in namespace {}: its lease was not "
-                                             "renewed in time here",
-                                             m_name, m_ns)};
+  if (!m_fence || fence_there() <= *m_fence) return;
+  throw Error{ErrorKind::busy,
+              fmt::format("another deploy has taken over {} in namespace {}: its lease was not renewed "
+                          "in time here",
+                          m_name, m_ns)};
 }
 
 const json::Value& DeployedObject::apply(json::Object wanted, bool force) {

@@ -30,8 +30,9 @@ class DeployedObject {
   [[nodiscard]] Owner owner() const;
   [[nodiscard]] kube::Name name() const { return {proofed_deployments, m_ns, m_name}; }
 
-  /// The number that our lease gave us: what has a higher one was written by who took it over.
-  void set_fence(std::uint64_t fence) { m_fence = fence; }
+  /// We hold the lease, with that number: what is written from now on carries it, or one more than what stands there,
+  /// where the lease was begun anew. What has a higher one then was written by who took the lease over.
+  void take_over(std::uint64_t transitions);
   /// Server-side apply of `wanted`. `force`: takes fields over from other managers (else Error conflict naming them).
   const json::Value& apply(json::Object wanted, bool force);
   /// Changes the status; writes nothing where it is the same afterwards.
@@ -41,6 +42,7 @@ class DeployedObject {
   [[nodiscard]] std::string annotation(std::string_view name) const;
 
  private:
+  [[nodiscard]] std::uint64_t fence_there() const;
   void refuse_if_fenced() const;
   void again(const std::function<void()>& attempt);
 

@@ -5,8 +5,10 @@
 #include "cluster/deployed_object.hpp"
 #include "cluster/names.hpp"
 #include "cluster/pod_pool.hpp"
+#include "cluster/removal.hpp"
 #include "cluster/roll_out.hpp"
 #include "cluster/run_book.hpp"
+#include "cluster/turn.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment_status.hpp"
@@ -77,11 +79,12 @@ class ClusterDeploy {
     const auto fetched = fetch(m_order, *m_store, m_step.progress());
     const auto& manifest = fetched.capsule.manifest();
     deploy::check_parameters(manifest, m_order.parameters);
+    m_turn.emplace(m_client, m_ns, manifest.name, fetched.capsule.capsule_digest(), time_limit());
     m_object.read();
+    m_object.take_over(m_turn->number());
     check(manifest);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
-    m_object.set_fence(0);
     cluster::RollOut roll_out{m_client, m_ns, m_object};
     // Whether a run is wanted is not known before the object is there, which says what was run; a pod is.
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.options.reference,
@@ -94,9 +97,13 @@ class ClusterDeploy {
     finish(manifest, roll_out, done);
     m_step.output("run-record", entry.record->text());
     m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
+    m_turn.reset();
+    m_step.result("api_calls", m_client.requests());
   }
 
  private:
+  [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
+
   std::string target_id() {
     const auto found = m_client.get({kube::resources::namespaces, {}, m_ns});
     return "kubernetes:" + cluster::text_at(found, "/metadata/uid");
@@ -151,13 +158,14 @@ class ClusterDeploy {
              .name = m_order.reference.name,
              .pod_template = roll_out.pod_template_label(),
              .time_limit = time_limit,
-             .watts = m_order.options.watts}};
+             .watts = m_order.options.watts,
+             .on_wait = [this] { m_turn->keep(); }}};
   }
 
   void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
                 deploy::LedgerEntry& entry) {
     m_store->require_writable();  // a run whose record cannot be attached would be for nothing
-    auto pods = pool(roll_out, parse_duration(m_order.options.timeout));
+    auto pods = pool(roll_out, time_limit());
     try {
       pods.wait_until_ready(entry.request.run_id());
     } catch (const Error& error) {
@@ -241,6 +249,7 @@ class ClusterDeploy {
   std::unique_ptr<oci::Store> m_store;
   cluster::DeployedObject m_object;
   cluster::ClusterCheck m_check;
+  std::optional<cluster::Turn> m_turn;
 };
 
 }  // namespace
@@ -257,8 +266,7 @@ void remove_from_cluster(const Options& options, const std::string& ns, step::Co
   const auto name = name_in(options.reference);
   kube::Client client{kube::load({options.kubeconfig, options.context})};
   const auto where = ns.empty() ? client.config().ns : ns;
-  // All that we made is owned by the object, and goes with it.
-  client.remove({cluster::proofed_deployments, where, name}, {.propagation = kube::Propagation::foreground});
+  cluster::remove_deployment(client, where, name, parse_duration(options.timeout));
   step.result("name", name);
   step.summary(fmt::format("nothing of {} is left in namespace {}\n", name, where));
 }

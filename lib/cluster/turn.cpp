@@ -1,0 +1,68 @@
+#include "cluster/turn.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "cluster/names.hpp"
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "log/log.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+/// A lease that is not renewed for this long is its holder's no more; a little more than its duration.
+constexpr std::chrono::seconds until_run_out{35};
+
+/// Another one for each process: in a pod the host name is the pod's.
+std::string holder_name() {
+  std::array<char, 64> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host.front() = '\0';
+  std::uint32_t drawn = 0;
+  for (const auto byte : crypto::random_bytes(sizeof drawn)) drawn = drawn << 8U | std::to_integer<std::uint32_t>(byte);
+  return fmt::format("{}_{:08x}", host.data(), drawn);
+}
+
+std::string digest_of(const kube::LeaseRecord& record) {
+  const auto found = record.annotations.find(std::string{annotation::digest});
+  return found == record.annotations.end() ? std::string{} : found->second;
+}
+
+}  // namespace
+
+kube::Name Turn::lease_name(const std::string& ns, const std::string& name) {
+  return {kube::resources::leases, ns, "capsule-" + name};
+}
+
+Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name, const Digest& capsule,
+           std::chrono::milliseconds patience)
+    : m_lease(client, lease_name(ns, name), holder_name()) {
+  const std::map<std::string, std::string> annotations{{std::string{annotation::digest}, capsule.text()}};
+  if (m_lease.try_acquire(annotations)) return;
+  const auto first = m_lease.record();
+  const auto busy = [&](const kube::LeaseRecord& by) {
+    return Error{ErrorKind::busy, fmt::format("{} in namespace {} is being deployed by {} ({})", name, ns,
+                                              printable(by.holder), printable(digest_of(by)))};
+  };
+  log::info(fmt::format("another deploy of {} is at work in namespace {}: waiting for it", name, ns));
+  const bool same = digest_of(first) == capsule.text();
+  // Of another capsule: only where its deploy was killed, which shows when nobody renews its lease.
+  const bool ours = m_lease.acquire(same ? patience : until_run_out, annotations, [&] {
+    const auto& now = m_lease.record();
+    if (now.resource_version != first.resource_version && digest_of(now) != capsule.text()) throw busy(now);
+  });
+  if (!ours) throw busy(m_lease.record());
+}
+
+Turn::~Turn() {
+  try {
+    m_lease.release();
+  } catch (const std::exception& error) {
+    log::warning(fmt::format("the lease is not given back, it runs out by itself: {}", error.what()));
+  }
+}
+
+}  // namespace capsule::cluster

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "core/digest.hpp"
+#include "kube/lease.hpp"
+
+namespace capsule::cluster {
+
+/// Our turn to change a deployment: holds Lease `capsule-<name>`, given back at the end, also after an error. One that
+/// was killed is taken over once its lease has run out.
+class Turn {
+ public:
+  /// Waits for another deploy of the same capsule, as long as `patience`, since it may do our work; Error busy at once
+  /// where one of another capsule is at work, and after `patience`.
+  Turn(kube::Client& client, const std::string& ns, const std::string& name, const Digest& capsule,
+       std::chrono::milliseconds patience);
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn();
+
+  /// To be called about once a second. Error busy: it is lost.
+  void keep() { m_lease.keep(); }
+  [[nodiscard]] std::uint64_t number() const { return static_cast<std::uint64_t>(m_lease.transitions()); }
+
+  static kube::Name lease_name(const std::string& ns, const std::string& name);
+
+ private:
+  kube::Lease m_lease;
+};
+
+}  // namespace capsule::cluster
