@@ -203,9 +203,10 @@ Failure failure_of(CURLcode code) {
     case CURLE_SSL_INVALIDCERTSTATUS:
       return {ErrorKind::verification_failed, true};
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:
       return {ErrorKind::usage, true};
+    case CURLE_SSL_CERTPROBLEM:  // the client's own certificate or its key
+      return {ErrorKind::usage};
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:

@@ -29,22 +29,31 @@ class UserCredentials final : public CredentialSource {
   Credentials current() override {
     auto out = next ? next->current() : Credentials{};
     if (!token.empty()) out.token = token;
-    if (has_certificate()) {
-      out.certificate = certificate_file.empty() ? certificate : fs::read_file(certificate_file, pem_limit);
-      out.key = key_file.empty() ? key : Secret{fs::read_file(key_file, pem_limit)};
-    }
+    if (has_certificate()) with_trace(name, [&] { read_certificate(out); });
     return out;
   }
   bool renew() override { return next && token.empty() && next->renew(); }
   [[nodiscard]] bool has_certificate() const { return !certificate.empty() || !certificate_file.empty(); }
   [[nodiscard]] bool has_key() const { return !key.empty() || !key_file.empty(); }
 
+  std::string name;  ///< for messages
   Secret token;
   std::string certificate;
   std::string certificate_file;
   Secret key;
   std::string key_file;
   std::shared_ptr<CredentialSource> next;  ///< a token's file or a plug-in
+
+ private:
+  void read_certificate(Credentials& out) const {
+    out.certificate = certificate_file.empty() ? certificate : fs::read_file(certificate_file, pem_limit);
+    out.key = key_file.empty() ? key : Secret{fs::read_file(key_file, pem_limit)};
+    if (out.key.reveal().find("ENCRYPTED") != std::string_view::npos) {
+      throw Error{ErrorKind::usage,
+                  "its client-key is locked with a passphrase, which kubectl takes neither; give it "
+                  "one without"};
+    }
+  }
 };
 
 class TokenFile final : public CredentialSource {
@@ -142,6 +151,7 @@ void read_user(Config& out, const Entry& entry, const std::string& name, const E
   const json::Cursor user{entry.value, fmt::format("{}, user '{}'", entry.file, printable(name)), ErrorKind::usage};
   refuse_what_is_gone(user);
   auto credentials = std::make_shared<UserCredentials>();
+  credentials->name = fmt::format("{}, user '{}'", entry.file, printable(name));
   read_certificate(*credentials, user, entry.file);
   credentials->token = Secret{text_of(user, "token")};
   const auto file = text_of(user, "tokenFile");
