@@ -120,6 +120,15 @@ TEST_CASE("an object that is not there is nothing, a kind that is not served is 
   CHECK(kind_of([&] { client.remove(pod); }) == ErrorKind::not_found);
 }
 
+TEST_CASE("an applied field that the schema lacks is no fault that passes by itself") {
+  FakeCluster cluster;
+  auto client = cluster.client();
+  cluster.fail(500, "",
+               "failed to create typed patch object (/c; /v1, Kind=ConfigMap): .dta: field not declared in schema");
+  CHECK(kind_of([&] { client.apply(deployment, json::Object{}); }) == ErrorKind::invalid_input);
+  CHECK(client.requests() == 1);
+}
+
 TEST_CASE("a busy apiserver is asked again, with its Retry-After, and not for ever") {
   FakeCluster cluster;
   auto client = cluster.client();
