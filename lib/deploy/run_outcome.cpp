@@ -22,6 +22,13 @@ std::vector<std::string> texts_in(const json::Cursor& array) {
   return out;
 }
 
+RunStart start_in(const json::Cursor& outcome) {
+  const auto start = outcome.optional("start");
+  if (!start) return {};
+  const bool is_warm = start->at("mode").string() == "warm";
+  return {is_warm ? RunStart::Mode::warm : RunStart::Mode::cold, start->at("reason").string()};
+}
+
 }  // namespace
 
 std::vector<std::string> first_lines(std::string_view text, std::size_t count) {
@@ -45,7 +52,9 @@ json::Value to_json(const RunOutcome& outcome) {
                    {"max_rss_bytes", facts.max_rss_bytes},
                    {"confinement", facts.confinement},
                    {"log_digest", facts.log_digest.text()},
-                   {"log", array_of(outcome.log)}};
+                   {"log", array_of(outcome.log)},
+                   {"start", json::Object{{"mode", facts.start.mode == RunStart::Mode::warm ? "warm" : "cold"},
+                                          {"reason", facts.start.reason}}}};
   if (!facts.energy_estimated) out.set("energy_joules", facts.energy_joules);
   return out;
 }
@@ -72,7 +81,8 @@ RunOutcome outcome_from(const json::Cursor& value, double watts) {
                     .energy_joules = energy ? energy->number() : static_cast<double>(cpu_ms) / 1e3 * watts,
                     .energy_estimated = !energy.has_value(),
                     .log_digest = Digest::parse(value.at("log_digest").string()),
-                    .confinement = value.at("confinement").value()},
+                    .confinement = value.at("confinement").value(),
+                    .start = start_in(value)},
           .log = texts_in(value.at("log"))};
 }
 

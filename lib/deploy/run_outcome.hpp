@@ -15,7 +15,7 @@ struct RunOutcome {
 std::vector<std::string> first_lines(std::string_view text, std::size_t count);
 
 /// {started_at, finished_at, exit_code, result, cpu_ms, max_rss_bytes, energy_joules (only where measured),
-/// confinement, log_digest, log}.
+/// confinement, log_digest, log, start}.
 json::Value to_json(const RunOutcome& outcome);
 /// {failure: {kind, message}}.
 json::Value to_json(const Error& failure);

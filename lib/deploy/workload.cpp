@@ -138,10 +138,10 @@ RunFacts facts_of(const Workload& workload, const Finished& run) {
           .confinement = confinement_of(process)};
 }
 
-RunFacts run_cold(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
-                  double watts) {
+Finished run_to_end(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
+                    double watts, std::function<void(std::string_view)> on_error_line) {
   auto command = runner_command(workload);
-  command.on_error_line = excerpt_of("run");
+  command.on_error_line = std::move(on_error_line);
   command.time_limit = time_limit;
   command.input = json::compact(input) + "\n";
   const EnergyMeter meter{watts};
@@ -152,7 +152,12 @@ RunFacts run_cold(const Workload& workload, const json::Value& input, std::chron
   const auto energy = meter.stop(run.process.usage.cpu);
   run.energy_joules = energy.joules;
   run.energy_estimated = energy.estimated;
-  return facts_of(workload, run);
+  return run;
+}
+
+RunFacts run_cold(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
+                  double watts) {
+  return facts_of(workload, run_to_end(workload, input, time_limit, watts, excerpt_of("run")));
 }
 
 }  // namespace capsule::deploy

@@ -48,7 +48,11 @@ void note_end(Finished& run, std::chrono::steady_clock::time_point started, proc
 RunFacts facts_of(const Workload& workload, const Finished& run);
 
 /// One run in a process of its own that is started now. `watts`: of one busy core, where the processor does not measure
-/// energy. Errors as facts_of() and runner_command().
+/// energy. Errors as runner_command().
+Finished run_to_end(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
+                    double watts, std::function<void(std::string_view)> on_error_line);
+
+/// The same, logged and with what is recorded of it. Errors as facts_of(), too.
 RunFacts run_cold(const Workload& workload, const json::Value& input, std::chrono::milliseconds time_limit,
                   double watts);
 

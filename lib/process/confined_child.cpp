@@ -61,6 +61,7 @@ void set_limits(int report, const Limits& limits) noexcept {
   if (limits.processes) lower(report, RLIMIT_NPROC, *limits.processes, held);
   if (limits.file_size) lower(report, RLIMIT_FSIZE, *limits.file_size, held);
   if (limits.open_files) lower(report, RLIMIT_NOFILE, *limits.open_files, held);
+  if (limits.niceness != 0) ::setpriority(PRIO_PROCESS, 0, limits.niceness);
   if (held) send(report, Kind::held, "limits");
 }
 
@@ -126,6 +127,7 @@ void ConfinedChild::begin(int report) const noexcept {
 void ConfinedChild::enter_network(int report) const noexcept {
   if (m_confinement.network == Network::host) return;
   const bool own_network = m_confinement.network_namespace && ::unshare(CLONE_NEWNET) == 0;
+  m_own_network = own_network;
   if (m_confinement.network_namespace) say(report, own_network, "network-namespace");
   if (!m_confinement.way_out) return;
   if (own_network) {
@@ -189,8 +191,15 @@ bool ConfinedChild::confine(int report) const noexcept {
   say(report, ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no-new-privileges");
   errno = ruleset_error;
   if (m_confinement.landlock) restrict_files(report, ruleset);
-  if (m_filter != nullptr) say(report, load_seccomp(*m_filter), "seccomp");
-  return true;
+  const bool filtered = m_filter != nullptr && load_seccomp(*m_filter);
+  const int filter_error = errno;
+  if (m_filter != nullptr) say(report, filtered, "seccomp");
+  // Other parts may be missing, and the record says so; of these two, one is there, or nothing runs.
+  if (m_confinement.network == Network::host || !m_confinement.network_namespace || m_own_network || filtered)
+    return true;
+  errno = filter_error;
+  send(report, Kind::failed, "keep the network from");
+  return false;
 }
 
 }  // namespace capsule::process

@@ -31,6 +31,7 @@ class ConfinedChild final : public ChildSetup {
   LandlockRules m_rules;
   const std::vector<sock_filter>* m_filter = nullptr;
   mutable bool m_has_memory_folder = false;  ///< found out in the child
+  mutable bool m_own_network = false;        ///< the same
 };
 
 }  // namespace capsule::process

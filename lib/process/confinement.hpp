@@ -23,6 +23,7 @@ struct Limits {
   /// command is not started, or ended.
   std::optional<std::uint64_t> disk_reserve;
   std::optional<std::uint64_t> open_files;
+  int niceness = 0;  ///< 19: what else is in our control group comes before it
 };
 
 /// What is taken from a child between fork and exec. Each part is had as far as the kernel and our own rights allow;
@@ -43,6 +44,8 @@ struct Limits {
 /// | limits             | `limits`, of each process                                                             |
 /// | memory-sum         | all of its processes together end when they hold more than `limits.memory`            |
 /// | disk-reserve       | they end when less than `limits.disk_reserve` is free where they write                |
+///
+/// With Network::none and a wish for a network namespace, a child that has neither that nor the filter is not started.
 ///
 /// "landlock-scope" is missing where Landlock is older than signals (ABI 6).
 struct Confinement {
@@ -65,7 +68,7 @@ struct Confinement {
 
 /// Enough for an honest capsule; a fork bomb needs more. `memory`: what it asks for, in bytes, of which it gets at most
 /// 15/16 of what is available now; without, it gets half of the machine's memory, or 3/4 of what is available if that
-/// is less.
+/// is less. Where a control group allows less than the machine has (a pod's limit), that counts instead.
 Limits usual_limits(std::optional<std::uint64_t> memory = std::nullopt);
 
 /// The user as whom capsule code runs where we may choose: the one that images use.

@@ -105,4 +105,13 @@ void start_detached(const Command& command, const std::string& log);
 /// handles signals (step::on_termination). The process is about to die: run() does not return any more.
 void kill_all() noexcept;
 
+/// As process 1 one gets the children of whoever died. Takes the statuses of those that have ended, and leaves those of
+/// the commands above to them; returns how many. Every child must be one of those commands. From any thread.
+unsigned reap_adopted() noexcept;
+
+/// Where capsule code runs as the same user and cannot be kept apart by namespaces (no user namespace is to be had):
+/// keeps it from reading and changing this process and the supervisors, through which it would get around its own
+/// confinement. Returns whether it was needed.
+bool keep_others_out() noexcept;
+
 }  // namespace capsule::process

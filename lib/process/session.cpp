@@ -101,7 +101,7 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
   }
   registry::enter([this] {
     launch();
-    return m_lifeline.get();
+    return registry::Entry{m_lifeline.get(), m_supervisor};
   });
   try {
     while (m_program < 0 && !m_ended && m_failure.empty()) read_report();
@@ -346,6 +346,9 @@ Result Session::finish() {
   } else if (WIFSIGNALED(m_status)) {
     m_result.end = End::signalled;
   }
+  // The kernel ends what takes more than a control group may have, such as a pod's.
+  if (m_result.end == End::signalled && WTERMSIG(m_status) == SIGKILL && cgroup_kills() > m_cgroup_kills)
+    m_result.end = End::memory_limit;
   if (WIFSIGNALED(m_status)) m_result.signal = WTERMSIG(m_status);
   if (WIFEXITED(m_status)) m_result.exit_code = WEXITSTATUS(m_status);
   m_result.ended_at = m_ended_at;

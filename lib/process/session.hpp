@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fs/fd.hpp"
+#include "process/cgroup_memory.hpp"
 #include "process/disk_watch.hpp"
 #include "process/line_buffer.hpp"
 #include "process/process.hpp"
@@ -63,6 +64,7 @@ class Session {
   std::unique_ptr<const ChildSetup> m_setup;
   std::optional<DiskWatch> m_disk;
   Clock::time_point m_disk_seen_at;
+  std::uint64_t m_cgroup_kills = cgroup_kills();
   fs::Fd m_input;
   fs::Fd m_later_input;  ///< instead of m_input: wait() leaves it alone
   fs::Fd m_report;

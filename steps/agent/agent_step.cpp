@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
+#include <exception>
+#include <functional>
 #include <thread>
 
 #include "capsule/manifest.hpp"
@@ -18,6 +18,8 @@
 #include "fs/lock.hpp"
 #include "install_self.hpp"
 #include "json/write.hpp"
+#include "process/process.hpp"
+#include "repeat.hpp"
 #include "serve/server.hpp"
 #include "service.hpp"
 #include "step/values.hpp"
@@ -40,36 +42,11 @@ std::optional<std::pair<dev_t, ino_t>> identity_of(const fs::Path& path) {
 
 /// Stops the server once its socket is not where it was: whoever takes it away wants the agent to end, and nobody could
 /// reach it any more.
-class SocketWatch {
- public:
-  SocketWatch(serve::Server& server, fs::Path socket)
-      : m_socket(std::move(socket)), m_identity(identity_of(m_socket)), m_thread([this, &server] { watch(server); }) {}
-  SocketWatch(const SocketWatch&) = delete;
-  SocketWatch& operator=(const SocketWatch&) = delete;
-  ~SocketWatch() {
-    {
-      const std::lock_guard lock{m_mutex};
-      m_over = true;
-    }
-    m_changed.notify_all();
-    m_thread.join();
-  }
-
- private:
-  void watch(serve::Server& server) {
-    std::unique_lock lock{m_mutex};
-    while (!m_changed.wait_for(lock, 200ms, [this] { return m_over; })) {
-      if (identity_of(m_socket) != m_identity) return server.stop();
-    }
-  }
-
-  const fs::Path m_socket;
-  const std::optional<std::pair<dev_t, ino_t>> m_identity;
-  std::mutex m_mutex;
-  std::condition_variable m_changed;
-  bool m_over = false;
-  std::thread m_thread;
-};
+std::function<void()> socket_watch(serve::Server& server, const fs::Path& socket) {
+  return [&server, socket, before = identity_of(socket)] {
+    if (identity_of(socket) != before) server.stop();
+  };
+}
 
 void check(const Options& options) {
   if (options.root.empty() || options.data.empty())
@@ -78,20 +55,50 @@ void check(const Options& options) {
     throw Error{ErrorKind::usage, "give one of --socket FILE and --listen ADDRESS:PORT"};
 }
 
-void serve_runs(Service& service, const serve::Listen& listen, const Digest& capsule) {
+serve::Limits server_limits() {
   serve::Limits limits;
   limits.threads = 4;
   limits.rate = {1e6, 1e6};
-  serve::Server server{listen, limits, [&](const serve::Request& request) { return service.answer(request); }};
-  std::optional<SocketWatch> watch;
-  if (!listen.unix_socket.empty()) {
-    if (::chmod(listen.unix_socket.c_str(), 0600) != 0) fs::throw_errno("protect", listen.unix_socket, errno);
-    watch.emplace(server, listen.unix_socket);
-  }
-  // Whoever started us may wait for this line.
+  return limits;
+}
+
+/// Whoever started us may wait for this line.
+void say_where(const serve::Server& server, const Digest& capsule) {
   fmt::print("{}\n", json::compact(json::Object{{"url", server.url()}, {"capsule", capsule.text()}}));
   std::fflush(stdout);
+}
+
+void serve_on_socket(Service& service, const serve::Listen& listen, const Digest& capsule) {
+  service.prepare();
+  serve::Server server{listen, server_limits(), [&](const auto& request) { return service.answer(request); }};
+  const Repeat watch{200ms, socket_watch(server, listen.unix_socket)};
+  if (::chmod(listen.unix_socket.c_str(), 0600) != 0) fs::throw_errno("protect", listen.unix_socket, errno);
+  say_where(server, capsule);
   server.run();
+}
+
+/// As in a pod, whose probes are answered from the beginning on.
+void serve_on_port(Service& service, const serve::Listen& listen, const Digest& capsule) {
+  serve::Server server{listen, server_limits(), [&](const auto& request) { return service.answer(request); }};
+  std::exception_ptr failure;
+  std::thread preparation{[&] {
+    try {
+      service.prepare();
+      say_where(server, capsule);
+    } catch (...) {
+      failure = std::current_exception();
+      server.stop();
+    }
+  }};
+  server.run();
+  preparation.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+PoolSize pool_size(const Options& options, const Manifest& manifest) {
+  PoolSize size{options.replicas.value_or(std::max(manifest.prewarm_replicas, 1U)), options.runs, {}};
+  if (size.runs) size.claims = options.data.string() + ".runs";
+  return size;
 }
 
 }  // namespace
@@ -113,7 +120,14 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
   app.add_option("--listen", options.listen, "Address and port to serve on instead, as in a pod")
       ->type_name("ADDRESS:PORT");
-  app.add_option("--replicas", options.replicas, "Processes that wait [the manifest's prewarm, at least 1]")
+  app.add_option("--replicas", options.replicas,
+                 "Processes that wait; 0: a run's process is started for it [the manifest's prewarm, at least 1]")
+      ->type_name("N")
+      ->check(step::whole_number(0, 1000));
+  app.add_option(
+         "--runs", options.runs,
+         "Runs that there may ever be, as in a pod: then no process waits any more; remembered in DATA with .runs "
+         "behind it [no limit]")
       ->type_name("N")
       ->check(step::whole_number(1, 1000));
   app.add_option("--timeout", options.timeout, "Time limit of install.sh and of healthcheck.sh, each")
@@ -130,7 +144,7 @@ void define_options(CLI::App& app, Options& options) {
 
 const step::Manual& manual() {
   static const step::Manual text{{},
-                                 "capsule-agent --root /capsule --data /data/capsule --listen 0.0.0.0:8700",
+                                 "capsule-agent --root /capsule --data /data/capsule --listen 0.0.0.0:8700 --runs 1",
                                  {10, 12, 13, 15, 16, 40, 41, 42},
                                  {{"install", "capsule-agent install /agent/capsule-agent"}}};
   return text;
@@ -145,21 +159,19 @@ void run(const Options& options) {
   const deploy::Workload workload{options.root, manifest.entrypoint, options.data, installed, manifest.memory_bytes()};
   const auto time_limit = parse_duration(options.timeout);
 
+  process::keep_others_out();
+  std::optional<Repeat> reaping;
+  if (::getpid() == 1) reaping.emplace(1s, [] { process::reap_adopted(); });
+  Service service{workload, capsule, pool_size(options, manifest), time_limit};
+  if (options.socket.empty()) return serve_on_port(service, serve::Listen::parse(options.listen), capsule);
+  // A path may be longer than the address of a socket, a name is not.
+  const fs::Path socket{options.socket};
+  const auto folder = socket.parent_path();
+  if (!folder.empty() && ::chdir(folder.c_str()) != 0) fs::throw_errno("enter", folder, errno);
   serve::Listen listen;
-  std::optional<fs::FileLock> lock;
-  if (options.socket.empty()) {
-    listen = serve::Listen::parse(options.listen);
-  } else {
-    // A path may be longer than the address of a socket, a name is not.
-    const fs::Path socket{options.socket};
-    const auto folder = socket.parent_path();
-    if (!folder.empty() && ::chdir(folder.c_str()) != 0) fs::throw_errno("enter", folder, errno);
-    listen.unix_socket = socket.filename();
-    lock.emplace(listen.unix_socket + ".lock", 0ms);
-  }
-  deploy::install(workload, time_limit);
-  Service service{workload, capsule, options.replicas.value_or(std::max(manifest.prewarm_replicas, 1U)), time_limit};
-  serve_runs(service, listen, capsule);
+  listen.unix_socket = socket.filename();
+  const fs::FileLock lock{listen.unix_socket + ".lock", 0ms};
+  serve_on_socket(service, listen, capsule);
 }
 
 void install(const Options& options, step::Context& step) {

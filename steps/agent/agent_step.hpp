@@ -14,6 +14,7 @@ struct Options {
   std::string socket;
   std::string listen;
   std::optional<unsigned> replicas;
+  std::optional<unsigned> runs;
   std::string timeout = "10m";
   capsule::fs::Path target;  ///< of `install`
 };
@@ -22,7 +23,8 @@ void define_options(CLI::App& app, Options& options);
 const capsule::step::Manual& manual();
 
 /// Installs the capsule at `root` unless it is, keeps its waiting processes, and serves runs (service.hpp) until a
-/// signal comes or its UNIX socket is taken away. Errors: those of install.sh; busy where another agent has the socket.
+/// signal comes or its UNIX socket is taken away; on a port it answers while install.sh goes on. Errors: those of
+/// install.sh; busy where another agent has the socket.
 void run(const Options& options);
 
 /// `install FILE`: install_self.hpp.

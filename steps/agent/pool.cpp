@@ -18,6 +18,9 @@ constexpr auto look_while_loading = 20ms;
 constexpr auto look_while_ready = 500ms;
 /// A process that dies while it waits is replaced so often; one that never got ready would say the same again.
 constexpr unsigned max_failures = 3;
+constexpr std::string_view lost =
+    "the agent was started anew after this run was claimed: its container had ended, as for want of memory; the pod's "
+    "status says why";
 constexpr std::size_t max_log_lines = 201;  // one more than is shown, so that it is seen that there are more
 
 bool has_failed(const std::optional<json::Value>& outcome) {
@@ -30,15 +33,27 @@ std::string digest_of(const json::Value& input) {
 
 }  // namespace
 
-Pool::Pool(deploy::Workload workload, unsigned replicas)
-    : m_workload(std::move(workload)), m_replicas(replicas), m_keeper([this] { keep_filled(); }) {}
+Pool::Pool(deploy::Workload workload, PoolSize size)
+    : m_workload(std::move(workload)), m_size(std::move(size)), m_claims(m_size.claims) {
+  for (const auto& claimed : m_claims.list()) {
+    if (run_named(claimed.run_id) != nullptr) continue;
+    m_runs.emplace_back(Run{claimed.run_id,
+                            claimed.input_digest,
+                            {},
+                            deploy::to_json(Error{ErrorKind::capsule_failed, std::string{lost}}),
+                            {}});
+  }
+  m_keeper = std::thread{[this] { keep_filled(); }};
+}
 
 Pool::~Pool() {
   {
     const std::lock_guard lock{m_mutex};
     m_ending = true;
     m_changed.notify_all();
-    for (auto& run : m_runs) run.process->cancel();
+    for (auto& run : m_runs) {
+      if (run.process) run.process->cancel();
+    }
   }
   m_keeper.join();
   m_waiting.clear();
@@ -52,7 +67,8 @@ void Pool::keep_filled() {
   while (!m_ending) {
     look_after_waiting();
     // What runs has the processors: the pool is filled again afterwards.
-    if (!m_cold && m_running == 0 && m_waiting.size() < m_replicas) {
+    if (!m_cold && m_running == 0 &&
+        m_waiting.size() < std::min(m_size.replicas, runs_left().value_or(m_size.replicas))) {
       try {
         m_waiting.push_back(std::make_unique<WaitingRun>(m_workload));
         continue;
@@ -85,7 +101,22 @@ void Pool::look_after_waiting() {
 PoolState Pool::state() {
   const std::lock_guard lock{m_mutex};
   const auto ready = std::count_if(m_waiting.begin(), m_waiting.end(), [](const auto& one) { return one->is_ready(); });
-  return {static_cast<unsigned>(ready), m_replicas, m_cold};
+  const bool has_run = runs_left() != 0U;
+  return {static_cast<unsigned>(ready), m_size.replicas, m_cold, runs_left(),
+          has_run && (ready > 0 || reason_for_cold())};
+}
+
+std::optional<unsigned> Pool::runs_left() const {
+  if (!m_size.runs) return std::nullopt;
+  const auto claimed = static_cast<unsigned>(m_claims.list().size());
+  return *m_size.runs - std::min(*m_size.runs, claimed);
+}
+
+/// Why a run's process would be started for it now; nothing where none would be.
+std::optional<std::string> Pool::reason_for_cold() const {
+  if (m_running != 0) return std::nullopt;
+  if (m_size.replicas == 0) return "no process is asked to wait";
+  return m_size.runs ? m_cold : std::nullopt;
 }
 
 Pool::Run* Pool::run_named(const std::string& run_id) {
@@ -98,14 +129,22 @@ Pool::Claimed Pool::claim(const Claim& claim) {
   const auto digest = digest_of(claim.input);
   const auto* before = run_named(claim.run_id);
   if (before != nullptr && before->input_digest != digest) return Claimed::conflict;
-  if (before != nullptr && !has_failed(before->outcome)) return Claimed::before;
+  const bool is_used = runs_left() == 0U;
+  if (before != nullptr && (is_used || !has_failed(before->outcome))) return Claimed::before;
+  if (is_used) return Claimed::used;
   const auto it = std::find_if(m_waiting.begin(), m_waiting.end(),
                                [](const auto& one) { return one->is_ready() && !one->failure(); });
-  if (it == m_waiting.end()) return Claimed::none_ready;
+  if (it == m_waiting.end() && !reason_for_cold()) return Claimed::none_ready;
+  if (m_size.runs) m_claims.add({claim.run_id, digest});
   if (before != nullptr) forget(claim.run_id);
   forget_old_runs();
-  auto& run = m_runs.emplace_back(Run{claim.run_id, digest, std::move(*it), {}, {}});
-  m_waiting.erase(it);
+  auto& run = m_runs.emplace_back(Run{claim.run_id, digest, {}, {}, {}});
+  if (it != m_waiting.end()) {
+    run.process = std::move(*it);
+    m_waiting.erase(it);
+  } else {
+    run.cold = *reason_for_cold();
+  }
   m_failures = 0;
   ++m_running;
   run.thread = std::thread{[this, &run, claim] { serve(run, claim); }};
@@ -115,7 +154,7 @@ Pool::Claimed Pool::claim(const Claim& claim) {
 void Pool::forget(const std::string& run_id) {
   m_runs.remove_if([&](Run& run) {
     if (run.run_id != run_id) return false;
-    run.thread.join();
+    if (run.thread.joinable()) run.thread.join();
     return true;
   });
 }
@@ -126,17 +165,27 @@ void Pool::forget_old_runs() {
       ++it;
       continue;
     }
-    it->thread.join();
+    if (it->thread.joinable()) it->thread.join();
     it = m_runs.erase(it);
   }
+}
+
+deploy::RunOutcome Pool::outcome_of(Run& run, const Claim& claim) {
+  const auto finished = run.process ? run.process->run(claim.input, claim.time_limit)
+                                    : deploy::run_to_end(m_workload, claim.input, claim.time_limit, 0, {});
+  deploy::RunOutcome out{deploy::facts_of(m_workload, finished),
+                         deploy::first_lines(finished.process.error_output, max_log_lines)};
+  if (run.process)
+    out.facts.start = {deploy::RunStart::Mode::warm, "a process waited for it"};
+  else
+    out.facts.start = {deploy::RunStart::Mode::cold, run.cold};
+  return out;
 }
 
 void Pool::serve(Run& run, const Claim& claim) {
   json::Value outcome;
   try {
-    const auto finished = run.process->run(claim.input, claim.time_limit);
-    outcome = to_json(deploy::RunOutcome{deploy::facts_of(m_workload, finished),
-                                         deploy::first_lines(finished.process.error_output, max_log_lines)});
+    outcome = to_json(outcome_of(run, claim));
   } catch (const Error& error) {
     outcome = deploy::to_json(error);
   } catch (const std::exception& error) {

@@ -1,5 +1,7 @@
 #include "service.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -15,7 +17,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto health_lasts = 30s;
+constexpr std::string_view installing = "install.sh goes on";
+constexpr std::string_view used = "Used: this agent has given away every run that it may";
 constexpr std::int64_t longest_wait_ms = 20'000;
 constexpr std::int64_t longest_run_ms = std::int64_t{30} * 24 * 3600 * 1000;
 constexpr std::string_view runs_path = "/v1/runs/";
@@ -52,47 +55,66 @@ Claim claim_in(const std::string& run_id, const std::string& body) {
 
 }  // namespace
 
-Service::Service(deploy::Workload workload, Digest capsule, unsigned replicas, std::chrono::milliseconds time_limit)
+Service::Service(deploy::Workload workload, Digest capsule, PoolSize size, std::chrono::milliseconds time_limit)
     : m_workload(std::move(workload)),
       m_capsule(std::move(capsule)),
       m_time_limit(time_limit),
-      m_pool(m_workload, replicas) {}
+      m_size(std::move(size)),
+      m_health(m_workload, time_limit) {}
+
+void Service::prepare() {
+  deploy::install(m_workload, m_time_limit);
+  m_owned_pool = std::make_unique<Pool>(m_workload, m_size);
+  m_pool = m_owned_pool.get();
+}
 
 serve::Response Service::answer(const serve::Request& request) {
   const auto& path = request.target.path;
   const bool is_get = request.method == "GET";
-  if (is_get && path == "/healthz") return probe(false);
-  if (is_get && path == "/readyz") return probe(true);
+  if (is_get && path == "/healthz") return healthz();
+  if (is_get && path == "/readyz") return readyz();
   if (is_get && path == "/v1/pool") return pool();
   if (!path.starts_with(runs_path) || !is_run_id(path.substr(runs_path.size())))
     return serve::refusal(404, "Not found");
+  if (!is_get && request.method != "POST") return serve::refusal(405, "Method not allowed");
+  if (m_pool == nullptr) return serve::refusal(503, std::string{installing});
   const auto run_id = path.substr(runs_path.size());
-  if (is_get) return find(run_id, request);
-  if (request.method == "POST") return claim(run_id, request.body);
-  return serve::refusal(405, "Method not allowed");
+  return is_get ? find(run_id, request) : claim(run_id, request.body);
 }
 
-serve::Response Service::probe(bool with_pool) {
-  if (with_pool && m_pool.state().ready == 0) return serve::refusal(503, "No process waits");
-  const std::lock_guard lock{m_health_mutex};
-  if (!m_health_asked || std::chrono::steady_clock::now() - *m_health_asked > health_lasts) {
-    m_illness.clear();
-    try {
-      deploy::check_health(m_workload, m_time_limit);
-    } catch (const Error& error) {
-      m_illness = error.message();
-    }
-    m_health_asked = std::chrono::steady_clock::now();
-  }
-  return m_illness.empty() ? reply(200, json::Object{{"status", "ok"}}) : serve::refusal(503, m_illness);
+/// What must not be ended is healthy: an installation that goes on, and a result that waits to be fetched.
+serve::Response Service::healthz() {
+  Pool* const pool = m_pool;
+  if (pool == nullptr) return reply(200, json::Object{{"status", "installing"}});
+  if (pool->state().runs_left == 0U) return reply(200, json::Object{{"status", "used"}});
+  const auto illness = m_health.illness();
+  return illness.empty() ? reply(200, json::Object{{"status", "ok"}}) : serve::refusal(503, illness);
+}
+
+serve::Response Service::readyz() {
+  Pool* const pool = m_pool;
+  if (pool == nullptr) return serve::refusal(503, std::string{installing});
+  const auto state = pool->state();
+  if (state.runs_left == 0U) return serve::refusal(503, std::string{used});
+  if (!state.takes_run)
+    return serve::refusal(503, state.cold ? fmt::format("No process waits: {}", *state.cold) : "No process waits");
+  const auto illness = m_health.illness();
+  return illness.empty() ? reply(200, json::Object{{"status", "ok"}}) : serve::refusal(503, illness);
 }
 
 serve::Response Service::pool() {
-  const auto state = m_pool.state();
+  Pool* const pool = m_pool;
+  PoolState state{.replicas = m_size.replicas, .cold = {}, .runs_left = m_size.runs};
+  if (pool != nullptr) state = pool->state();
+  const auto* phase = pool == nullptr ? "installing" : state.runs_left == 0U ? "used" : "waiting";
+  const auto illness = m_health.last_illness();
   return reply(200, json::Object{{"capsule", m_capsule.text()},
+                                 {"phase", phase},
                                  {"replicas", state.replicas},
                                  {"ready", state.ready},
-                                 {"cold", state.cold ? json::Value{*state.cold} : json::Value{}}});
+                                 {"cold", state.cold ? json::Value{*state.cold} : json::Value{}},
+                                 {"runs_left", state.runs_left ? json::Value{*state.runs_left} : json::Value{}},
+                                 {"illness", illness.empty() ? json::Value{} : json::Value{illness}}});
 }
 
 serve::Response Service::claim(const std::string& run_id, const std::string& body) {
@@ -102,14 +124,23 @@ serve::Response Service::claim(const std::string& run_id, const std::string& bod
   } catch (const Error& error) {
     return serve::refusal(422, error.message());
   }
-  switch (m_pool.claim(wanted)) {
+  Pool& pool = *m_pool;
+  auto claimed = Pool::Claimed::none_ready;
+  try {
+    claimed = pool.claim(wanted);
+  } catch (const Error& error) {
+    return serve::refusal(503, fmt::format("The run cannot be noted, so it is not begun: {}", error.message()));
+  }
+  switch (claimed) {
     case Pool::Claimed::yes:
-      return reply(202, *m_pool.find(run_id, 0ms));
+      return reply(202, *pool.find(run_id, 0ms));
     case Pool::Claimed::before:
-      if (auto run = m_pool.find(run_id, 0ms)) return reply(200, *run);
+      if (auto run = pool.find(run_id, 0ms)) return reply(200, *run);
       break;
     case Pool::Claimed::conflict:
       return serve::refusal(409, "This run has another input");
+    case Pool::Claimed::used:
+      return serve::refusal(503, std::string{used});
     case Pool::Claimed::none_ready:
       break;
   }
@@ -117,7 +148,7 @@ serve::Response Service::claim(const std::string& run_id, const std::string& bod
 }
 
 serve::Response Service::find(const std::string& run_id, const serve::Request& request) {
-  const auto run = m_pool.find(run_id, wait_of(request));
+  const auto run = m_pool.load()->find(run_id, wait_of(request));
   return run ? reply(200, *run) : serve::refusal(404, "No such run");
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <mutex>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "core/digest.hpp"
 #include "deploy/workload.hpp"
+#include "health.hpp"
 #include "pool.hpp"
 #include "serve/message.hpp"
 
@@ -16,20 +17,25 @@ namespace agent {
 ///
 /// | method, path           | answer                                                                             |
 /// |------------------------|------------------------------------------------------------------------------------|
-/// | GET /healthz           | 200 when healthcheck.sh was content at most 30 s ago, else 503                     |
-/// | GET /readyz            | the same, and a process waits                                                      |
-/// | GET /v1/pool           | {capsule, replicas, ready, cold}; cold: why no process will ever wait, or null     |
+/// | GET /healthz           | 200 when healthcheck.sh was content at most 30 s ago, while install.sh goes on, and |
+/// |                        | once no run is left; else 503                                                      |
+/// | GET /readyz            | 200 when it was content, and a claim that comes now is a run                       |
+/// | GET /v1/pool           | {capsule, phase, replicas, ready, cold, runs_left, illness}                        |
 /// | POST /v1/runs/<run_id> | {parameters, seed, budget, time_limit_ms}: 202 claimed, 200 known, 409, 503        |
 /// | GET /v1/runs/<run_id>  | {run_id, state, outcome}, ?wait_ms=N waits for its end; 404                        |
 class Service {
  public:
-  Service(capsule::deploy::Workload workload, capsule::Digest capsule, unsigned replicas,
+  Service(capsule::deploy::Workload workload, capsule::Digest capsule, PoolSize size,
           std::chrono::milliseconds time_limit);
+  /// Runs install.sh unless it is done, then has processes wait. Once; answer() says meanwhile that it goes on. Errors
+  /// as deploy::install() and Pool.
+  void prepare();
   /// From several threads.
   capsule::serve::Response answer(const capsule::serve::Request& request);
 
  private:
-  capsule::serve::Response probe(bool with_pool);
+  capsule::serve::Response healthz();
+  capsule::serve::Response readyz();
   capsule::serve::Response pool();
   capsule::serve::Response claim(const std::string& run_id, const std::string& body);
   capsule::serve::Response find(const std::string& run_id, const capsule::serve::Request& request);
@@ -37,10 +43,10 @@ class Service {
   const capsule::deploy::Workload m_workload;
   const capsule::Digest m_capsule;
   const std::chrono::milliseconds m_time_limit;
-  std::mutex m_health_mutex;
-  std::optional<std::chrono::steady_clock::time_point> m_health_asked;
-  std::string m_illness;  ///< empty: healthy
-  Pool m_pool;
+  const PoolSize m_size;
+  Health m_health;
+  std::unique_ptr<Pool> m_owned_pool;
+  std::atomic<Pool*> m_pool = nullptr;  ///< none while install.sh goes on
 };
 
 }  // namespace agent

@@ -3,83 +3,15 @@ import http.client
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import unittest
 from pathlib import Path
 
+from agent_case import RUN_ID, AgentCase
 from loop import processes_of
 from steps import run, start
-from warm_capsule import RUNNER, WarmCase
-
-RUN_ID = "0123456789abcdef"
-
-
-class Connection(http.client.HTTPConnection):
-    """HTTP over a UNIX socket."""
-
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
-        self.sock.connect(self.path)
-
-
-class AgentCase(WarmCase):
-    def setUp(self):
-        super().setUp()
-        self.root, self.data = self.folder / "root", self.folder / "data"
-        self.socket = self.folder / "agent.sock"
-        self.write("expansion/runner.py", RUNNER)
-        self.write("capsule.json", json.dumps({"name": "probe", "version": "1.0.0", "entrypoint": "expansion/runner.py", "prewarm": True}))
-        self.write("checksum.sha256", "")
-
-    def write(self, name, text):
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def arguments(self, *more):
-        return ["--root", self.root, "--data", self.data, "--socket", self.socket, *more]
-
-    def agent(self, *more):
-        process = start("agent", *self.arguments(*more))
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.first_line = process.stdout.readline()
-        return process
-
-    def ask(self, method, path, body=None):
-        connection = Connection(self.socket)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body))
-            reply = connection.getresponse()
-            return reply.status, json.loads(reply.read())
-        finally:
-            connection.close()
-
-    def when_ready(self, count=1):
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline:
-            state = self.ask("GET", "/v1/pool")[1]
-            if state["ready"] >= count or state["cold"]:
-                return state
-            time.sleep(0.02)
-        self.fail(f"not ready: {state}")
-
-    def claim(self, run_id=RUN_ID, **more):
-        return self.ask("POST", f"/v1/runs/{run_id}", {"parameters": {}, "seed": 1, "budget": 0, "time_limit_ms": 20_000, **more})
-
-    def outcome(self, run_id=RUN_ID):
-        status, reply = self.ask("GET", f"/v1/runs/{run_id}?wait_ms=20000")
-        self.assertEqual((200, "done"), (status, reply.get("state")), reply)
-        return reply["outcome"]
+from warm_capsule import RUNNER
 
 
 class Claims(AgentCase):

@@ -125,7 +125,8 @@ class Values(Case):
         for option, step, words, values in (
                 ("--seed", "deploy", ["x"], ("010", "0x10", "1e3", "-1", "1.0", "9007199254740992")),
                 ("--budget", "deploy", ["x"], ("010", "0x10", "1e3")), ("--watts", "deploy", ["x"], ("0x1p3", "1e3", "nan", "-1")),
-                ("--replicas", "agent", ["--root", "x", "--data", "y", "--socket", "s"], ("0", "010", "0x1", "1001")),
+                ("--replicas", "agent", ["--root", "x", "--data", "y", "--socket", "s"], ("-1", "010", "0x1", "1001")),
+                ("--runs", "agent", ["--root", "x", "--data", "y", "--socket", "s"], ("0", "010", "1001")),
                 ("--rate", *service[:1], service[1:], ("0x1p3", "0", "inf")),
                 ("--max-bytes", "download", ["x"], ("010", "0x10", "-1", "0", "64G"))):
             for value in values:
