@@ -29,7 +29,8 @@ PROGRAMS = ("containerd", "etcd", "kube-apiserver", "registry", "kube-controller
 class Cluster:
     def __init__(self, folder, binaries=None, image_volumes=True):
         self.folder = Path(folder).resolve()
-        self.binaries = Path(binaries or self.folder.parent / "bin").resolve()
+        self.remembered = self.folder / "bin"
+        self.binaries = Path(binaries or (self.remembered if self.remembered.exists() else self.folder.parent / "bin")).resolve()
         self.image_volumes = image_volumes
         # Two trees on one machine each have their own.
         name = f"capsule-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]}"
@@ -50,6 +51,7 @@ class Cluster:
         self.control_group.make()
         control_plane.make_identities(self.authority, NODE_NAME)
         self.node.write_files()
+        self.remembered.symlink_to(self.binaries)
         self._start("containerd", self.node.containerd())
         self._start("etcd", control_plane.etcd(self.folder / "etcd"))
         self._start("kube-apiserver", control_plane.apiserver(self.authority, self.image_volumes))
