@@ -72,7 +72,8 @@ class Push(unittest.TestCase):
 
 class Overlay(unittest.TestCase):
     PUSHED = {"registry": "oci://registry.example:5000/team/loop",
-              "images": {path.parent.name: "sha256:" + f"{number:064x}" for number, path in enumerate((SOURCE / "steps").glob("*/main.cpp"))}}
+              "images": {name: "sha256:" + f"{number:064x}" for number, name in enumerate(
+                  ["runtime-python", *(path.parent.name for path in (SOURCE / "steps").glob("*/main.cpp"))])}}
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -109,6 +110,7 @@ class Overlay(unittest.TestCase):
         done = subprocess.run(["kubectl", "kustomize", self.overlay], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = set(re.findall(r"^ +image: (\S+)$", done.stdout, re.M))
+        self.assertNotIn("capsule-loop.invalid", done.stdout)
         images = [template["container"]["image"] for _, template in workflow_files.leaf_templates(workflow_files.shipped())]
         self.assertEqual(found, {self.wanted(image) for image in (*images, "capsule-loop.invalid/proof-service:0.1.0")})
 
