@@ -54,14 +54,23 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     static_cast<void>(store.package(*order.wanted));  // refuses what names no package
   }
   const auto& source = options.source;
+  const bool stays = options.hand_over == "registry";
+  const auto published = [&](const oci::Reference& reference) {
+    return stays ? name_published(reference, order) : fetch_published(reference, order, surroundings);
+  };
   if (index::CapsuleUri::looks_like(source)) {
     const auto resolved = resolve_uri(index::CapsuleUri::parse(source), options, surroundings.progress);
     check_digest(order, resolved.package_digest, source);
     order.wanted = resolved.package_digest;
-    return fetch_published(resolved.reference, order, surroundings);
+    return published(resolved.reference);
   }
-  if (oci::Reference::looks_like(source))
-    return fetch_published(oci::Reference::parse(source, options.registries.access()), order, surroundings);
+  if (oci::Reference::looks_like(source)) return published(oci::Reference::parse(source, options.registries.access()));
+  if (stays) {
+    throw Error{ErrorKind::usage,
+                fmt::format("{} is in no registry, so its reference cannot be handed over: publish it "
+                            "first (capsule-build does)",
+                            printable(source))};
+  }
   const auto scheme = scheme_of(source);
   if (scheme == "https" || scheme == "http") return fetch_url(Url::parse(source), order, surroundings);
   if (!scheme.empty())

@@ -12,6 +12,7 @@
 #include "http/retry.hpp"
 #include "image/working_store.hpp"
 #include "log/progress.hpp"
+#include "oci/reference.hpp"
 #include "step/registry_options.hpp"
 
 namespace download {
@@ -21,6 +22,8 @@ struct Options {
   std::string store;   ///< empty: STATE/store
   std::string digest;  ///< empty: any
   std::string registry;
+  /// How the next steps get it: `store`, or `registry`: it stays where it is, and its reference is handed over.
+  std::string hand_over = "store";
   std::string trust;
   std::string key;
   std::string pkcs11_module;
@@ -40,8 +43,9 @@ struct Surroundings {
 
 struct Result {
   capsule::Digest digest;  ///< of the package
-  capsule::fs::Path path;  ///< in the store
+  capsule::fs::Path path;  ///< in the store; empty for what stays in its registry
   bool already_there = false;
+  std::optional<capsule::oci::Reference> reference = {};  ///< of what stays there, by the digest of its version index
 };
 
 /// Where a package comes from and what it must be: what each kind of source is given.
@@ -53,8 +57,8 @@ struct Order {
   std::function<std::vector<std::string>(const capsule::fs::Path&)> further = {};
 };
 
-/// Brings the package that `options.source` names into the working store. It is judged by its digest alone; that it is
-/// a capsule, and whose, is for verify to say.
+/// Brings the package that `options.source` names into the working store, or names it in its registry, as
+/// `options.hand_over` says. It is judged by its digest alone; that it is a capsule, and whose, is for verify to say.
 Result fetch(const Options& options, const Surroundings& surroundings);
 
 /// Refuses early what cannot be a package: the first bytes of a gzip member are wanted (RFC 1952 §2.3).

@@ -38,6 +38,10 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("sha256:HEX");
   app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
       ->type_name("REGISTRY");
+  app.add_option("--hand-over", options.hand_over,
+                 "How the next steps get it: in the store, or, where they run elsewhere, in the registry that it is in")
+      ->type_name("store|registry")
+      ->check(CLI::IsMember({"store", "registry"}));
   app.add_option("--trust", options.trust,
                  "Trust policy: whose index of a capsule:// URI, and which further signers of a package")
       ->type_name("FILE");
@@ -58,9 +62,10 @@ void define_options(CLI::App& app, Options& options) {
 
 const step::Manual& manual() {
   static const step::Manual text{
-      {{"capsule", "sha256:<hex> of the package: how the next steps name it"},
+      {{"capsule",
+        "how the next steps name it: sha256:<hex> of the package, or with --hand-over=registry its reference"},
        {"package-digest", "the same digest"},
-       {"path", "where the package is in the store"}},
+       {"path", "where the package is in the store; empty with --hand-over=registry"}},
       "capsule-download https://capsules.example/capsule_m2n2-metal-0.1.0.tar.gz --digest sha256:9f86…",
       {10, 11, 12, 13, 40, 41, 42}};
   return text;
@@ -72,7 +77,7 @@ void run(const Options& given, step::Context& step) {
   if (options.state.empty() && needs_state) options.state = step::default_state_folder();
   http::CurlClient client{limits_from(options.patience)};
   const auto result = fetch(options, {client, step.progress()});
-  step.output("capsule", result.digest.text());
+  step.output("capsule", result.reference ? result.reference->text() : result.digest.text());
   step.output("package-digest", result.digest.text());
   step.output("path", result.path.string());
   step.result("already_there", result.already_there);

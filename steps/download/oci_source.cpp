@@ -146,17 +146,30 @@ Result copy_package(image::CapsuleInput& input, oci::Store& from, const image::P
   return {digest, order.store.package(digest), false};
 }
 
-}  // namespace
-
-Result fetch_published(const oci::Reference& reference, const Order& order, const Surroundings& surroundings) {
-  const auto from = oci::open_store(reference.registry, reference.name);
-  const auto published = image::read_published(*from, reference);
-  const auto& digest = published.package_digest;
-  check_digest(order, digest, reference.text());
+/// What is published there; Errors where it is not what was ordered, as far as the registry says.
+image::PublishedPackage read_ordered(oci::Store& from, const oci::Reference& reference, const Order& order) {
+  auto published = image::read_published(from, reference);
+  check_digest(order, published.package_digest, reference.text());
   if (published.size > order.max_bytes) {
     throw Error{ErrorKind::invalid_input, fmt::format("{} has {}, more than the {} that are accepted", reference.text(),
                                                       human_size(published.size), human_size(order.max_bytes))};
   }
+  return published;
+}
+
+}  // namespace
+
+Result name_published(const oci::Reference& reference, const Order& order) {
+  const auto from = oci::open_store(reference.registry, reference.name);
+  const auto published = read_ordered(*from, reference, order);
+  const oci::Reference by_digest{reference.registry, reference.name, {}, published.index.digest};
+  return {published.package_digest, {}, true, by_digest};
+}
+
+Result fetch_published(const oci::Reference& reference, const Order& order, const Surroundings& surroundings) {
+  const auto from = oci::open_store(reference.registry, reference.name);
+  const auto published = read_ordered(*from, reference, order);
+  const auto& digest = published.package_digest;
   const auto input = image::published_package(*from, published);
   const auto& bring = order.store.has(digest) ? already_there : copy_package;
   return bring(*input, *from, published, reference, order, surroundings.progress);

@@ -10,4 +10,8 @@ namespace download {
 /// that is attached to the version index comes along.
 Result fetch_published(const capsule::oci::Reference& reference, const Order& order, const Surroundings& surroundings);
 
+/// Names a published package by the digest of its version index, and leaves it where it is: whoever reads it verifies
+/// it.
+Result name_published(const capsule::oci::Reference& reference, const Order& order);
+
 }  // namespace download

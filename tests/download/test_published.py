@@ -64,6 +64,22 @@ class Published(unittest.TestCase):
         self.assertEqual(self.download(self.reference, "--max-bytes", "1000").code, 10)
         self.assert_nothing_kept()
 
+    def test_it_stays_in_its_registry_where_the_next_steps_share_no_store(self):
+        self.register()
+        for source in (f"{self.registry}/demo:0.1.0", self.reference, "capsule://demo:0.1.0"):
+            with self.subTest(source):
+                done = self.download(source, "--hand-over", "registry", "--digest", self.digest, "--registry", self.registry, "--trust", self.trust)
+                self.assertEqual(0, done.code, done)
+                self.assertEqual((self.reference, self.digest, ""), tuple(done.result[name] for name in ("capsule", "package_digest", "path")))
+        for step, *arguments in (("verify", "--trust", self.trust), ("publish", "--registry", self.registry, "--trust", self.trust, "--state", self.state)):
+            done = run(step, *arguments, "--", self.reference)
+            self.assertEqual(0, done.code, done)
+        self.assertEqual(self.reference, done.result["reference"])
+        self.assertEqual(11, self.download(self.reference, "--hand-over", "registry", "--digest", "sha256:" + "0" * 64).code)
+        self.assertEqual(12, self.download(f"{self.registry}/demo:0.2.0", "--hand-over", "registry").code)
+        self.assertEqual(2, self.download(self.package, "--hand-over", "registry").code)
+        self.assert_nothing_kept()
+
     def test_verify_takes_what_download_gives_and_references(self):
         self.assert_whole(self.download(self.reference))
         for capsule in (self.digest, self.reference, f"{self.registry}/demo:0.1.0"):
