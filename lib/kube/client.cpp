@@ -8,12 +8,14 @@
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "kube/query.hpp"
+#include "log/log.hpp"
 
 namespace capsule::kube {
 
 namespace {
 
 constexpr int page_size = 500;
+constexpr std::size_t warning_limit = 500;  // bytes
 constexpr std::string_view json_type = "application/json";
 
 std::string verb_and(std::string_view verb, const Name& name, std::string_view subresource = {}) {
@@ -21,6 +23,16 @@ std::string verb_and(std::string_view verb, const Name& name, std::string_view s
       subresource.empty() ? text_of(name.resource) : fmt::format("{}/{}", text_of(name.resource), subresource);
   const auto whole = text_of(name);
   return fmt::format("{} {}{}", verb, resource, whole.substr(text_of(name.resource).size()));
+}
+
+/// Of `299 - "text"` (RFC 9111 §5.5): what the apiserver has to say of a deprecated or unknown field, of pod security.
+std::string warning_text(std::string_view value) {
+  const auto first = value.find('"');
+  const auto last = value.rfind('"');
+  if (first == last) return printable(value, warning_limit);
+  std::string text{value.substr(first + 1, last - first - 1)};
+  for (auto at = text.find('\\'); at != std::string::npos; at = text.find('\\', at + 1)) text.erase(at, 1);
+  return printable(text, warning_limit);
 }
 
 }  // namespace
@@ -78,7 +90,11 @@ json::Value Client::write(http::Method method, std::string_view verb, const Name
                   .body = std::move(body),
                   .content_type = std::move(content_type),
                   .idempotent = idempotent || how.dry_run};
-  return parse_object(m_connection.send(call).body, "the cluster's answer");
+  const auto response = m_connection.send(call);
+  for (const auto& [field, value] : response.headers) {
+    if (http::same_name(field, "Warning")) log::warning(fmt::format("{}: {}", call.what, warning_text(value)));
+  }
+  return parse_object(response.body, "the cluster's answer");
 }
 
 json::Value Client::create(const Name& name, const json::Value& object, const Write& how) {

@@ -101,9 +101,9 @@ struct WatchOptions {
 enum class WatchEnd { stopped, timed_out };
 
 /// The API of one cluster. Errors: ApiError and what Connection says; a message names verb, resource and namespace, and
-/// for 401 and 403 the account. What was sent and perhaps done, although no answer came, is sent again where that is
-/// harmless (reading, apply, merge patch, replace, remove), and never for create and JSON patch. Not for several
-/// threads at once.
+/// for 401 and 403 the account. What the apiserver warns of goes to the log. What was sent and perhaps done, although
+/// no answer came, is sent again where that is harmless (reading, apply, merge patch, replace, remove), and never for
+/// create and JSON patch. Not for several threads at once.
 class Client {
  public:
   explicit Client(Config config, ConnectionOptions options = {});

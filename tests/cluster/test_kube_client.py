@@ -9,11 +9,11 @@ import threading
 import unittest
 
 import control_plane
-from cluster_case import ClusterCase
+from cluster_case import THEIRS, ClusterCase
 from kube_driver import words_of
 from steps import environment
 
-DENIED, CONFLICT, NOT_FOUND, UNTRUSTED = 13, 14, 12, 11
+DENIED, CONFLICT, NOT_FOUND, UNTRUSTED, BUSY = 13, 14, 12, 11, 42
 
 
 def config_map(name, **data):
@@ -26,6 +26,12 @@ class Driving(ClusterCase):
         """The driver in the cluster's network, in this class's namespace."""
         words = words_of(*words, **{"ns": cls.namespace, **options})
         return cls._run(words, environment(**(env or {})), None if input is None else json.dumps(input), 120)
+
+    def background(self, words):
+        """The driver as a process that goes on."""
+        enter = [] if self.is_theirs else self.cluster.network.enter
+        env = environment(KUBECONFIG=THEIRS or str(self.cluster.kubeconfig))
+        return subprocess.Popen([str(word) for word in (*enter, *words)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def done(self, outcome):
         self.assertEqual(outcome.code, 0, outcome)
@@ -66,7 +72,7 @@ class Objects(Driving):
         wrong = {**config_map("c"), "dta": {}}
         self.refused(self.drive("apply", "configmaps", "c", input=wrong), 10, "dta")
         self.refused(self.drive("create", "configmaps", input=wrong, strict=True), 10, 'unknown field "dta"')
-        self.done(self.drive("create", "configmaps", input=wrong))
+        self.assertIn('unknown field "dta"', self.done(self.drive("create", "configmaps", input=wrong)).stderr)  # a warning
 
     def test_a_subresource_alone_changes(self):
         quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "50"}}}
@@ -158,6 +164,31 @@ class Accounts(Driving):
         self.refused(self.drive("list", "pods", kubeconfig=config), UNTRUSTED, "certificate-authority", str(config))
 
 
+class Leases(Driving):
+    def test_one_holds_it_and_whoever_dies_loses_it(self):
+        self.assertEqual(self.done(self.drive("lease", "l", "first")).stdout, "held 1\nreleased\n")
+        words = words_of("lease", "l", "second", ns=self.namespace, hold="60s", duration="3s")
+        with self.background(words) as holder:
+            self.assertEqual(holder.stdout.readline(), "held 2\n")
+            # Longer than its duration: it is renewed.
+            self.assertEqual(self.done(self.drive("lease", "l", "third", patience="5s")).stdout, "not held: second has it\n")
+            holder.kill()
+        self.assertEqual(self.done(self.drive("lease", "l", "third", patience="60s")).stdout, "held 3\nreleased\n")
+        # As other tools write and read it.
+        spec = self.get("lease", "l")["spec"]
+        self.assertEqual((spec.get("holderIdentity", ""), spec["leaseTransitions"]), ("", 3))
+
+    def test_what_is_removed_or_taken_by_force_is_lost(self):
+        words = words_of("lease", "m", "first", ns=self.namespace, hold="60s", duration="3s")
+        with self.background(words) as holder:
+            self.assertEqual(holder.stdout.readline(), "held 1\n")
+            self.must("patch", "lease", "m", "--type=merge", "-p", '{"spec":{"holderIdentity":"somebody"}}')
+            _, errors = holder.communicate(timeout=60)
+        self.assertEqual(holder.returncode, BUSY)
+        self.assertIn("'m' in namespace", errors)
+        self.assertIn("'somebody' holds it", errors)
+
+
 class Watches(Driving):
     on_node = True
 
@@ -168,9 +199,8 @@ class Watches(Driving):
         self.cluster._start("kube-apiserver", control_plane.apiserver(self.cluster.authority, self.cluster.image_volumes))
 
     def start(self, **options):
-        """The driver's lines as they come, and its process."""
-        words = [*self.cluster.network.enter, *words_of("watch", "configmaps", ns=self.namespace, **options)]
-        process = subprocess.Popen([str(word) for word in words], env=self.cluster.environment(environment()), text=True, stdout=subprocess.PIPE)
+        """The driver's lines as they come."""
+        process = self.background(words_of("watch", "configmaps", ns=self.namespace, **options))
         lines = []
 
         def read():
@@ -182,6 +212,7 @@ class Watches(Driving):
             process.wait()
             reader.join()
             process.stdout.close()
+            process.stderr.close()
         reader = threading.Thread(target=read)
         reader.start()
         self.addCleanup(end)

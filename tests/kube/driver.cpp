@@ -6,12 +6,14 @@
 #include <iterator>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/time.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "kube/client.hpp"
+#include "kube/lease.hpp"
 
 namespace {
 
@@ -112,6 +114,25 @@ void proxy(Client& client, const Arguments& arguments) {
   fmt::print("{} {}\n", response.status, response.body);
 }
 
+/// Takes a lease and holds it: "held NUMBER", then after `--hold` "released"; "not held" where another has it.
+void hold_lease(Client& client, const Arguments& arguments) {
+  const auto duration = std::chrono::duration_cast<std::chrono::seconds>(arguments.duration("duration", "30s"));
+  Lease lease{client, {resources::leases, arguments.option("ns"), arguments.at(1)}, arguments.at(2), duration};
+  if (!lease.acquire(arguments.duration("patience", "1ms"), {{"of", arguments.at(2)}})) {
+    fmt::print("not held: {} has it\n", lease.record().annotations.at("of"));
+    return;
+  }
+  fmt::print("held {}\n", lease.transitions());
+  std::fflush(stdout);
+  const auto until = std::chrono::steady_clock::now() + arguments.duration("hold", "1ms");
+  while (std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    lease.keep();
+  }
+  lease.release();
+  fmt::print("released\n");
+}
+
 void call(Client& client, const Arguments& arguments) {
   const auto& verb = arguments.at(0);
   if (verb == "get") return print(client.get(name_of(arguments)));
@@ -133,6 +154,7 @@ void call(Client& client, const Arguments& arguments) {
     return;
   }
   if (verb == "watch") return watch(client, arguments);
+  if (verb == "lease") return hold_lease(client, arguments);
   if (verb == "proxy") return proxy(client, arguments);
   if (verb == "log") {
     fmt::print("{}", client.log(name_of(arguments), {.container = arguments.option("container")}));

@@ -1,7 +1,9 @@
 """lib/kube against an apiserver that misbehaves, over real TLS: certificates, tokens, watches that are cut."""
 import base64
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -11,6 +13,45 @@ from kube_driver import call
 
 UNTRUSTED, DENIED, UNAVAILABLE, TIMED_OUT, BUSY = 11, 13, 40, 41, 42
 VERSION_ONE = "client.authentication.k8s.io/v1"
+
+
+class ConnectProxy:
+    """A proxy that opens tunnels (RFC 9110, CONNECT), and notes where to."""
+
+    def __enter__(self):
+        self.asked, self.lines = [], []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        for line in (self.listener, *self.lines):
+            line.close()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            head = client.recv(65536).decode()
+            self.asked.append(head.split()[1])
+            host, port = self.asked[-1].rsplit(":", 1)
+            server = socket.create_connection((host, int(port)))
+            self.lines += [client, server]
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self.relay, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def relay(source, target):
+        try:
+            while piece := source.recv(65536):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 class FakeCase(unittest.TestCase):
@@ -43,7 +84,11 @@ class Certificates(FakeCase):
         config = server.kubeconfig(cluster={"certificate-authority": str(other)}, token="a-token")
         self.refused(call("document", "/version", kubeconfig=config), UNTRUSTED, "certificate-authority", str(config))
         # Nor does the system's trust come in beside it.
-        outcome = call("document", "/version", kubeconfig=config, env={"SSL_CERT_FILE": str(server.certificate)})
+        trusted = self.folder / "trusted"
+        trusted.mkdir()
+        name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", server.certificate], check=True, capture_output=True, text=True).stdout.strip()
+        (trusted / f"{name}.0").write_bytes(server.certificate.read_bytes())
+        outcome = call("document", "/version", kubeconfig=config, env={"SSL_CERT_FILE": str(server.certificate), "SSL_CERT_DIR": str(trusted)})
         self.refused(outcome, UNTRUSTED)
         self.assertEqual(server.requests, [])
 
@@ -82,6 +127,19 @@ class Certificates(FakeCase):
         subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", "pass:sesame"], check=True)
         config = server.kubeconfig(client_certificate=str(certificate), client_key=str(locked))
         self.refused(call("document", "/version", kubeconfig=config, timeout=20), 2, "passphrase", "user 'u'")
+
+
+class Proxies(FakeCase):
+    def test_proxy_url_leads_even_to_loopback_and_the_servers_certificate_still_counts(self):
+        server = self.serve(names="DNS:inner.example")
+        with ConnectProxy() as proxy:
+            config = server.kubeconfig(cluster={"proxy-url": proxy.url, "tls-server-name": "inner.example"}, token="a-token")
+            self.done(call("document", "/version", kubeconfig=config))
+            self.assertEqual(proxy.asked, [server.url.removeprefix("https://")])
+            self.refused(call("document", "/version", kubeconfig=server.kubeconfig(cluster={"proxy-url": proxy.url})), UNTRUSTED)
+        gone = server.kubeconfig(cluster={"proxy-url": "http://127.0.0.1:1", "tls-server-name": "inner.example"}, token="a-token")
+        self.refused(call("document", "/version", kubeconfig=gone, retry="300ms"), UNAVAILABLE)
+        self.assertEqual(len(server.requests), 1)
 
 
 class Tokens(FakeCase):
