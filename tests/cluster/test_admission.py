@@ -12,7 +12,9 @@ def pods():
     """{what it is of: pod}, made as Argo and the Deployment controller make them; of Argo's own containers there is nothing here."""
     made = {}
     for path, template in workflow_files.leaf_templates(workflow_files.shipped()):
-        spec = {name: template[name] for name in ("serviceAccountName", "automountServiceAccountToken", "securityContext", "volumes")}
+        spec = {name: template[name] for name in ("serviceAccountName", "securityContext", "volumes")}
+        if not template["automountServiceAccountToken"]:
+            spec["automountServiceAccountToken"] = False  # Argo hands on no other value
         made[f"{path}: {template['name']}"] = {**spec, "restartPolicy": "Never", "containers": [{"name": "main", **template["container"]}]}
     for path in shipped_objects.files():
         document = workflow_files.strict_yaml.load_file(path)
@@ -27,9 +29,9 @@ class Admission(ClusterCase):
         super().setUpClass()
         shipped_objects.install(cls)
 
-    def tried(self, spec):
+    def tried(self, spec, *more):
         document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "p-"}, "spec": spec}
-        return self.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", input=json.dumps(document))
+        return self.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", *more, input=json.dumps(document))
 
     def test_every_pod(self):
         made = pods()
@@ -39,6 +41,14 @@ class Admission(ClusterCase):
                 done = self.tried(spec)
                 self.assertEqual(0, done.code, done)
                 self.assertEqual("", done.stderr)  # nor a warning
+
+    def test_only_steps_that_talk_to_the_api_server_get_a_token(self):
+        with_token = set()
+        for name, spec in pods().items():
+            made = json.loads(self.tried(spec, "-o", "json").stdout)
+            if any("serviceAccountToken" in source for volume in made["spec"]["volumes"] for source in volume.get("projected", {}).get("sources", [])):
+                with_token.add(spec["serviceAccountName"])
+        self.assertEqual({"capsule-deploy", "capsule-generate-proof", "capsule-register"}, with_token)
 
     def test_what_is_left_out_is_refused(self):
         """The test above can fail: each part of a pod's security, taken away, is what the API server names."""
