@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cluster/events.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/pod_state.hpp"
@@ -104,6 +105,12 @@ void RollOut::scale(unsigned replicas) {
   apply_deployment(replicas);
 }
 
+void RollOut::note_generation() {
+  const auto* generation = m_deployment.at_pointer("/metadata/generation");
+  if (generation == nullptr || generation->if_number() == nullptr) return;
+  m_object.change_annotation(annotation::generation, [&](const std::string&) { return generation->if_number()->text; });
+}
+
 bool RollOut::is_up() const {
   return is_rolled_out(m_deployment);
 }
@@ -114,13 +121,16 @@ void RollOut::put_back(const Error& error, const std::string& reason) {
   if (!m_former_deployment) {
     scale(0);
   } else {
-    m_client.apply({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)},
-                   json::Value{spec_again(*m_former_deployment, "Deployment", "apps/v1", autoscaled ? "replicas" : "")},
-                   {.force = true});
+    m_deployment = m_client.apply(
+        {kube::resources::deployments, m_ns, deployment_name(m_object.name().name)},
+        json::Value{spec_again(*m_former_deployment, "Deployment", "apps/v1", autoscaled ? "replicas" : "")},
+        {.force = true});
     auto former =
         spec_again(*m_former_object, "ProofedDeployment", "infra.industriverse.ai/v1", {"template", "autoscale"});
     m_object.apply(std::move(former), true);
   }
+  note_generation();
+  tell(m_client, m_object.value(), EventType::warning, "RolloutFailed", error.message());
   m_object.change_status([&](json::Object& object) {
     if (m_former_object) {
       if (const auto* status = m_former_object->at_pointer("/status")) object.set("status", *status);

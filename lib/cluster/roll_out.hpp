@@ -38,6 +38,8 @@ class RollOut {
   void put_back(const Error& error, const std::string& reason);
 
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
+  /// Notes the Deployment's generation in the object, so that a later change by somebody else shows (plan.hpp).
+  void note_generation();
   /// Whether pods of this template are up already.
   [[nodiscard]] bool is_up() const;
 

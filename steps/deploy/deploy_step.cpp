@@ -105,7 +105,7 @@ void deploy_here(const Order& order, step::Context& step) {
   if (!attached) {
     store->require_writable();  // a run whose record cannot be attached would be for nothing
     deploy::ProofedDeployment object{deploy::ProofedDeployment::file_of(state, reference.name)};
-    object.begin(unpacked.capsule.manifest(), unpacked.capsule.capsule_digest(), options.reference,
+    object.begin(unpacked.capsule.manifest(), unpacked.capsule.capsule_digest(), reference.text(),
                  entry.request.run_id());
     if (made) {
       entry.text = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
@@ -138,8 +138,12 @@ void remove_here(const Options& options, step::Context& step) {
 }  // namespace
 
 void run(const Options& options, step::Context& step) {
-  const auto order = read_order(options);
-  if (const auto ns = cluster_namespace(options.target))
+  const auto order = read_order(options, step);
+  const auto ns = cluster_namespace(options.target);
+  if (options.plan) {
+    if (!ns) throw Error{ErrorKind::usage, "--plan is about a cluster: give --target kubernetes[:NAMESPACE]"};
+    plan_on_cluster(order, *ns, step);
+  } else if (ns)
     deploy_on_cluster(order, *ns, step);
   else
     deploy_here(order, step);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "cluster/deployed_object.hpp"
+#include "cluster/events.hpp"
 #include "cluster/names.hpp"
+#include "cluster/plan.hpp"
 #include "cluster/pod_pool.hpp"
 #include "cluster/removal.hpp"
 #include "cluster/roll_out.hpp"
@@ -63,6 +65,12 @@ Fetched fetch(const Order& order, oci::Store& store, log::Progress& progress) {
   return {std::move(capsule), std::move(source)};
 }
 
+/// The target as a run record names it.
+std::string target_of(kube::Client& client, const std::string& ns) {
+  const auto found = client.get({kube::resources::namespaces, {}, ns});
+  return "kubernetes:" + cluster::text_at(found, "/metadata/uid");
+}
+
 /// One deploy to one namespace.
 class ClusterDeploy {
  public:
@@ -75,7 +83,7 @@ class ClusterDeploy {
         m_object(m_client, m_ns, order.reference.name) {}
 
   void run() {
-    const auto target = target_id();
+    const auto target = target_of(m_client, m_ns);
     const auto fetched = fetch(m_order, *m_store, m_step.progress());
     const auto& manifest = fetched.capsule.manifest();
     deploy::check_parameters(manifest, m_order.parameters);
@@ -86,10 +94,9 @@ class ClusterDeploy {
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
     cluster::RollOut roll_out{m_client, m_ns, m_object};
-    // Whether a run is wanted is not known before the object is there, which says what was run; a pod is.
-    roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.options.reference,
+    roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
                     m_order.options.force_conflicts},
-                   std::max(1U, manifest.prewarm_replicas));
+                   is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas));
     auto entry = begin(wish);
     m_step.output("run-id", entry.request.run_id());
     const bool done = entry.record && m_store->has_blob(*entry.record);
@@ -103,11 +110,6 @@ class ClusterDeploy {
 
  private:
   [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
-
-  std::string target_id() {
-    const auto found = m_client.get({kube::resources::namespaces, {}, m_ns});
-    return "kubernetes:" + cluster::text_at(found, "/metadata/uid");
-  }
 
   /// What runs on the nodes already; nothing where we may not see it.
   std::optional<cluster::Requested> requested(const Manifest& manifest) {
@@ -134,6 +136,13 @@ class ClusterDeploy {
     if (!m_check.report.unmet.empty())
       for (const auto& line : m_check.table()) log::info(line);
     m_check.report.require_all_met();
+  }
+
+  /// Whether the run is on record: then no pod is needed for it.
+  bool is_done(const deploy::RunWish& wish) {
+    if (m_object.known() == nullptr || m_order.options.new_run) return false;
+    const auto entry = cluster::RunBook::parse(m_object.annotation(cluster::annotation::runs)).find(wish);
+    return entry && entry->record && m_store->has_blob(*entry->record);
   }
 
   /// The run that was begun for this wish or, where there is none or another is wanted, a new one: it is in the object
@@ -189,6 +198,8 @@ class ClusterDeploy {
       deploy::set_ran(object, *entry.record, start);
       cluster::clear_failed_roll_out(object);
     });
+    cluster::tell(m_client, m_object.value(), cluster::EventType::normal, "Ran",
+                  fmt::format("run {} is on record as {}", entry.request.run_id(), entry.record->text()));
     pods.discard(done.pod);
     m_step.result("start", start);
   }
@@ -205,6 +216,7 @@ class ClusterDeploy {
       });
     } catch (const Error& error) {
       m_object.change_status([&](json::Object& object) { deploy::set_failed(object, error); });
+      cluster::tell(m_client, m_object.value(), cluster::EventType::warning, "RunFailed", error.message());
       throw;
     }
   }
@@ -224,11 +236,9 @@ class ClusterDeploy {
 
   /// The pool as the manifest wants it, and how many pods wait.
   void finish(const Manifest& manifest, cluster::RollOut& roll_out, bool done) {
-    if (manifest.prewarm_replicas == 0) {
-      roll_out.scale(0);
-      return;
-    }
-    if (done && roll_out.is_up()) return;
+    if (manifest.prewarm_replicas == 0 && !done) roll_out.scale(0);
+    roll_out.note_generation();
+    if (manifest.prewarm_replicas == 0 || (done && roll_out.is_up())) return;
     auto pods = pool(roll_out, refill_patience);
     try {
       pods.wait_until_ready({});
@@ -260,6 +270,30 @@ void deploy_on_cluster(const Order& order, const std::string& ns, step::Context&
                 "the pods of a cluster cannot reach a folder of this machine: publish the capsule to a registry "
                 "(oci://HOST/BASE)"};
   ClusterDeploy{order, ns, step}.run();
+}
+
+void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
+  const auto& options = order.options;
+  const auto store = oci::open_store(order.reference.registry, order.reference.name);
+  // A claim of the registry, not verified: where it is what is deployed, that was; else the deploy verifies it.
+  const auto published = image::read_published(*store, *order.reference.digest);
+  kube::Client client{kube::load({options.kubeconfig, options.context})};
+  const auto where = ns.empty() ? client.config().ns : ns;
+  cluster::DeployedObject object{client, where, order.reference.name};
+  const auto* there = object.read();
+  const auto deployment =
+      client.find({kube::resources::deployments, where, cluster::deployment_name(order.reference.name)});
+  const deploy::RunWish run{published.capsule_digest, target_of(client, where), order.parameters, options.budget,
+                            options.seed};
+  const auto volume =
+      options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
+  const auto found = cluster::plan({run, options.images, volume, now(), options.retry_failed}, there,
+                                   deployment ? &*deployment : nullptr);
+  step.output("action", cluster::name_of(found.action));
+  step.output("reason", found.reason);
+  step.output("reference", order.reference.text());
+  step.output("capsule-digest", published.capsule_digest.text());
+  step.result("api_calls", client.requests());
 }
 
 void remove_from_cluster(const Options& options, const std::string& ns, step::Context& step) {

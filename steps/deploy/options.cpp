@@ -19,6 +19,11 @@ void add_cluster_choice(CLI::App& app, Options& options) {
 
 void define_cluster_options(CLI::App& app, Options& options) {
   add_cluster_choice(app, options);
+  app.add_flag(
+      "--plan", options.plan,
+      "On a cluster: only say what is to be done (output action: none, deploy or prove) and why; change nothing");
+  app.add_flag("--retry-failed", options.retry_failed,
+               "With --plan: also what failed to roll out and would else be left alone for a while");
   app.add_flag("--force-conflicts", options.force_conflicts,
                "On a cluster: take over fields that another manager has set, which is else refused");
   app.add_option("--capsule-volume", options.capsule_volume,
@@ -42,8 +47,11 @@ void define_cluster_options(CLI::App& app, Options& options) {
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
-                 "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it")
+                 "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it, "
+                 "or a capsule:// URI")
       ->type_name("REFERENCE");
+  app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
+      ->type_name("REGISTRY");
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
   app.add_option(
          "--key", options.key,
@@ -111,7 +119,11 @@ const step::Manual& manual() {
       {{"run-record", "digest of the run record, which is attached to the version index"},
        {"run-id", "identity of the run: 16 hexadecimal digits"},
        {"phase", "Succeeded, or AlreadyDone when the run was found"},
-       {"waived", "requirements that were waived, separated by commas"}},
+       {"waived", "requirements that were waived, separated by commas"},
+       {"action", "with --plan: none, deploy, or prove: the run is done and its proof is missing"},
+       {"reason", "with --plan: why"},
+       {"reference", "with --plan: the published capsule, by digest"},
+       {"capsule-digest", "with --plan: SHA-256 of its checksum list, as the registry says it"}},
       "capsule-deploy oci-layout:/srv/capsules/m2n2-metal@sha256:… --trust trust.yaml --allow-unmet "
       "gpu:true,utid:hardware-bound",
       {10, 11, 12, 13, 14, 15, 16, 40, 41, 42},

@@ -28,6 +28,9 @@ struct Options {
   capsule::fs::Path state;
   std::string kubeconfig;
   std::string context;
+  std::string registry;  ///< that looks up a capsule:// URI
+  bool plan = false;
+  bool retry_failed = false;
   bool force_conflicts = false;
   std::string capsule_volume = "download";
   capsule::cluster::Images images{"capsule-loop.invalid/agent:" CAPSULE_VERSION,

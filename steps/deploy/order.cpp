@@ -5,9 +5,11 @@
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/pkcs11_uri.hpp"
+#include "index/uri.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "oci/media_types.hpp"
+#include "resolve/resolve.hpp"
 
 namespace deploy_step {
 
@@ -27,11 +29,14 @@ json::Value parse_parameters(const std::string& text) {
 
 }  // namespace
 
-Order read_order(const Options& options) {
+Order read_order(const Options& options, step::Context& step) {
   if (options.reference.empty())
     throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or: delete REFERENCE (see --help)"};
-  auto reference = oci::Reference::parse(options.reference, options.registries.access());
-  if (!reference.digest)
+  const auto access = options.registries.access();
+  const bool is_uri = index::CapsuleUri::looks_like(options.reference);
+  std::optional<oci::Reference> reference;
+  if (!is_uri) reference = oci::Reference::parse(options.reference, access);
+  if (reference && !reference->digest)
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
                 "under it"};
@@ -39,7 +44,11 @@ Order read_order(const Options& options) {
   auto state = options.state.empty() ? step::default_state_folder() : options.state;
   auto trust =
       attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
-  return {options, std::move(reference), std::move(parameters), std::move(state), std::move(trust)};
+  if (is_uri) {
+    const auto uri = index::CapsuleUri::parse(options.reference);
+    reference = resolve::resolve({uri, options.registry, access, trust, state, step.progress()}).reference();
+  }
+  return {options, std::move(*reference), std::move(parameters), std::move(state), std::move(trust)};
 }
 
 std::optional<std::string> cluster_namespace(const std::string& target) {
@@ -63,6 +72,7 @@ oci::Descriptor subject_of(oci::Store& store, const Digest& index) {
 }
 
 std::string name_in(const std::string& text) {
+  if (index::CapsuleUri::looks_like(text)) return index::CapsuleUri::parse(text).name;
   return is_name(text) ? text : oci::Reference::parse(text).name;
 }
 

@@ -16,8 +16,9 @@ struct Order {
   capsule::attest::TrustPolicy trust;
 };
 
-/// Error usage for what is no reference with a digest, or no parameters; those of attest::find_trust.
-Order read_order(const Options& options);
+/// A capsule:// URI is looked up in its index. Error usage for what is neither that nor a reference with a digest, or
+/// for no parameters; those of attest::find_trust and resolve::resolve.
+Order read_order(const Options& options, capsule::step::Context& step);
 
 /// Where to: nothing for this machine, else a namespace, which is empty for that of the context. Error usage.
 std::optional<std::string> cluster_namespace(const std::string& target);

@@ -1,0 +1,100 @@
+#include "cluster/plan.hpp"
+
+#include <fmt/format.h>
+
+#include "cluster/names.hpp"
+#include "cluster/node.hpp"
+#include "cluster/run_book.hpp"
+#include "core/error.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+std::string annotation_of(const json::Value& object, std::string_view name) {
+  const auto* all = object.at_pointer("/metadata/annotations");
+  const auto* found = all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(name);
+  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
+}
+
+std::string image_of(const json::Value& deployment, std::string_view list, std::string_view container) {
+  const auto* all = deployment.at_pointer(fmt::format("/spec/template/spec/{}", list));
+  if (all == nullptr || all->if_array() == nullptr) return {};
+  for (const auto& one : *all->if_array())
+    if (text_at(one, "/name") == container) return text_at(one, "/image");
+  return {};
+}
+
+/// Which image is another one than wanted; empty: none.
+std::string replaced_image(const Wanted& wanted, const json::Value& deployment) {
+  if (image_of(deployment, "initContainers", "agent") != wanted.images.agent) return wanted.images.agent;
+  if (image_of(deployment, "containers", "runner") != wanted.images.runtime) return wanted.images.runtime;
+  const auto download = image_of(deployment, "initContainers", "capsule");
+  if (download != (wanted.volume == CapsuleVolume::download ? wanted.images.verify : std::string{}))
+    return wanted.images.verify;
+  return {};
+}
+
+std::string number_text(const json::Value& value, std::string_view pointer) {
+  const auto* found = value.at_pointer(pointer);
+  return found == nullptr || found->if_number() == nullptr ? std::string{} : found->if_number()->text;
+}
+
+/// Until when a digest that failed to roll out is left alone; nothing where it is not.
+std::optional<std::string> paused_until(const Wanted& wanted, const json::Value& object) {
+  if (wanted.retry_failed) return std::nullopt;
+  if (text_at(object, "/status/rollout/digest") != wanted.run.capsule_digest.text()) return std::nullopt;
+  const auto until = text_at(object, "/status/rollout/retryAfter");
+  try {
+    if (parse_time(until) > wanted.now) return until;
+  } catch (const Error&) {
+    return std::nullopt;  // whoever wrote that
+  }
+  return std::nullopt;
+}
+
+bool is_proved(const json::Value& object) {
+  const auto* required = object.at_pointer("/spec/proofPolicy/required");
+  if (required == nullptr || required->if_bool() == nullptr || !*required->if_bool()) return true;
+  const auto* conditions = object.at_pointer("/status/conditions");
+  if (conditions == nullptr || conditions->if_array() == nullptr) return false;
+  for (const auto& condition : *conditions->if_array())
+    if (text_at(condition, "/type") == "Proved") return text_at(condition, "/status") == "True";
+  return false;
+}
+
+}  // namespace
+
+std::string_view name_of(Plan::Action action) noexcept {
+  switch (action) {
+    case Plan::Action::none:
+      return "none";
+    case Plan::Action::deploy:
+      return "deploy";
+    case Plan::Action::prove:
+      return "prove";
+  }
+  return "none";
+}
+
+Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment) {
+  using Action = Plan::Action;
+  const auto& digest = wanted.run.capsule_digest.text();
+  if (object == nullptr) return {Action::deploy, "it is not deployed"};
+  if (const auto until = paused_until(wanted, *object))
+    return {Action::none, fmt::format("the roll-out of {} has failed, and is left alone until {}", digest, *until)};
+  const auto there = text_at(*object, "/spec/capsule/digest");
+  if (there != digest) return {Action::deploy, fmt::format("{} is deployed", printable(there))};
+  if (deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
+  if (const auto image = replaced_image(wanted, *deployment); !image.empty())
+    return {Action::deploy, fmt::format("its pods have another image than {}", image)};
+  if (annotation_of(*object, annotation::generation) != number_text(*deployment, "/metadata/generation"))
+    return {Action::deploy, "its Deployment was changed by somebody"};
+  const auto run = RunBook::parse(annotation_of(*object, annotation::runs)).find(wanted.run);
+  if (!run || !run->record) return {Action::deploy, "its run is not done"};
+  const bool is_last = text_at(*object, "/status/lastRun/record") == run->record->text();
+  if (is_last && !is_proved(*object)) return {Action::prove, "its run is not proved"};
+  return {Action::none, "it is as it should be"};
+}
+
+}  // namespace capsule::cluster

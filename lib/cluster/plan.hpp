@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+
+#include "cluster/pod_template.hpp"
+#include "core/time.hpp"
+#include "deploy/run_ledger.hpp"
+
+namespace capsule::cluster {
+
+/// What a deployment should be.
+struct Wanted {
+  deploy::RunWish run;  ///< of which capsule, with which parameters
+  Images images;
+  CapsuleVolume volume = CapsuleVolume::download;
+  Time now;
+  bool retry_failed = false;  ///< also what failed to roll out a while ago
+};
+
+/// What is to be done so that it is.
+struct Plan {
+  enum class Action {
+    none,    ///< it is as it should be, or it has to wait
+    deploy,  ///< what capsule-deploy does is missing
+    prove    ///< the run is done, and its proof is not there
+  };
+  Action action = Action::none;
+  std::string reason;  ///< one line
+};
+std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", "prove"
+
+/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and its Deployment. Changes
+/// by hand show in the Deployment's generation, which deploy has noted. Pure.
+Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment);
+
+}  // namespace capsule::cluster

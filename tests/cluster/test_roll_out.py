@@ -1,0 +1,91 @@
+"""A roll-out that fails says why, and puts back what was there; what deploy would do, and whose field is whose."""
+import json
+import unittest
+
+from deploy_case import DeployCase
+
+
+class RollOut(DeployCase):
+    def test_a_first_roll_out_that_fails_keeps_the_object_and_its_reason(self):
+        reference = self.publish("first", scripts={"install.sh": "echo 'no such driver' >&2; exit 3"})
+        self.refused(16, "no such driver", reference)
+        self.assertEqual(["True: Crashed", "True: Failed"], [self.condition("first", kind) for kind in ("RolloutFailed", "Stalled")])
+        self.assertEqual(0, self.get("deploy", "first-deploy")["spec"]["replicas"])
+        self.assertIn("RolloutFailed", self.must("describe", "pd", "first"))
+        plan = self.planned(reference)
+        self.assertEqual("none", plan["action"])
+        self.assertIn("is left alone until", plan["reason"])
+        self.assertEqual("deploy", self.planned(reference, "--retry-failed")["action"])
+
+    def test_a_later_one_puts_back_the_former_state(self):
+        good = self.publish("later")
+        done = self.deployed(good)
+        before = self.object("later")
+        [pod] = self.pods("later")
+        bad = self.publish("later", "1.1.0", scripts={"install.sh": "exit 3"})
+        self.refused(16, "scripts/install.sh failed", bad)
+        after = self.object("later")
+        self.assertEqual(before["spec"], after["spec"])
+        self.assertEqual(before["status"]["lastRun"], after["status"]["lastRun"])
+        self.assertEqual("True: Ran", self.condition("later", "Ready"))
+        self.assertEqual("True: Crashed", self.condition("later", "RolloutFailed"))
+        self.assertNotEqual(after["status"]["rollout"]["digest"], after["spec"]["capsule"]["digest"])
+        self.wait_for("the former pod alone", lambda: [one["metadata"]["uid"] for one in self.pods("later")] == [pod["metadata"]["uid"]], 60)
+        again = self.deployed(good)
+        self.assertEqual(("AlreadyDone", done["run_record"]), (again["phase"], again["run_record"]))
+        self.refused(16, "scripts/install.sh failed", bad)
+        self.assertEqual(2, self.object("later")["status"]["rollout"]["count"])
+        better = self.publish("later", "1.2.0")
+        self.assertEqual("Succeeded", self.deployed(better)["phase"])
+        self.assertEqual("False: RolledOut", self.condition("later", "RolloutFailed"))
+        self.assertNotIn("rollout", self.object("later")["status"])
+
+    def test_what_keeps_a_pod_from_coming_up_is_named(self):
+        cases = {
+            "image": (40, "capsule-loop.invalid/none:1 cannot be had", ("--runtime-image", "capsule-loop.invalid/none:1"), {}, "ImagePull"),
+            "room": (40, "Insufficient memory", ("--allow-unmet", "memory:900Gi"), {"resources": {"memory": "900Gi"}}, "Unschedulable"),
+        }
+        for name, (code, words, more, manifest, reason) in cases.items():
+            with self.subTest(name):
+                self.refused(code, words, self.publish(name, **manifest), *more)
+                self.assertEqual(f"True: {reason}", self.condition(name, "RolloutFailed"))
+
+    def test_a_quota(self):
+        quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+        reference = self.publish("quota")
+        self.create(quota)
+        self.addCleanup(self.kubectl, "delete", "resourcequota", "none")
+        self.refused(40, "exceeded quota", reference)
+        self.assertEqual("True: Quota", self.condition("quota", "RolloutFailed"))
+
+    def test_another_managers_field_is_refused_by_name(self):
+        reference = self.publish("owned")
+        self.deployed(reference)
+        self.assertEqual("none", self.planned(reference)["action"])
+        change = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 77}}}}
+        self.must("patch", "deploy", "owned-deploy", "--field-manager=somebody", "-p", json.dumps(change))
+        self.assertEqual(("deploy", "its Deployment was changed by somebody"), tuple(self.planned(reference)[key] for key in ("action", "reason")))
+        self.refused(14, "somebody", reference)
+        self.assertEqual("AlreadyDone", self.deployed(reference, "--force-conflicts")["phase"])
+        self.assertEqual(5, self.get("deploy", "owned-deploy")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+        self.assertEqual("none", self.planned(reference)["action"])
+
+    def test_a_pod_goes_where_spec_template_says(self):
+        reference = self.publish("placed")
+        self.deployed(reference)
+        self.must("patch", "pd", "placed", "--type=merge", "--field-manager=me", "-p", json.dumps({"spec": {"template": {"spec": {"nodeSelector": {"zone": "nowhere"}}}}}))
+        self.refused(15, "it lacks the label zone=nowhere", reference)
+        self.must("patch", "pd", "placed", "--type=merge", "--field-manager=me", "-p",
+                  json.dumps({"spec": {"template": {"spec": {"nodeSelector": None, "tolerations": [{"operator": "Exists"}]}}}}))
+        self.deployed(reference)
+        self.assertEqual([{"operator": "Exists"}], self.get("deploy", "placed-deploy")["spec"]["template"]["spec"]["tolerations"])
+
+    def planned(self, reference, *more):
+        before = self.must("get", "pd,deploy,pods,cm,lease", "-o", "name")
+        done = self.deployed(reference, "--plan", *more)
+        self.assertEqual(before, self.must("get", "pd,deploy,pods,cm,lease", "-o", "name"))
+        return done
+
+
+if __name__ == "__main__":
+    unittest.main()

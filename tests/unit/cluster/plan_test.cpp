@@ -1,0 +1,108 @@
+#include "cluster/plan.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "cluster/names.hpp"
+#include "cluster/run_book.hpp"
+#include "crypto/hash.hpp"
+#include "deploy/deployment_status.hpp"
+#include "json/parse.hpp"
+
+using namespace capsule;
+using namespace capsule::cluster;
+using Action = Plan::Action;
+
+namespace {
+
+const Digest capsule_digest = crypto::sha256("capsule");
+
+/// A deployment that is as it should be, to be spoilt.
+struct There {
+  Wanted wanted{{capsule_digest, "kubernetes:u", json::Object{}, 0, {}},
+                {"agent:1", "verify:1", "runtime:1"},
+                CapsuleVolume::download,
+                parse_time("2026-11-29T12:00:00Z")};
+  json::Object object{{"metadata", json::Object{}},
+                      {"spec", json::Object{{"capsule", json::Object{{"digest", capsule_digest.text()}}},
+                                            {"proofPolicy", json::Object{{"required", true}}}}}};
+  json::Value deployment = json::parse(R"({"metadata":{"generation":3},"spec":{"template":{"spec":{
+      "initContainers":[{"name":"agent","image":"agent:1"},{"name":"capsule","image":"verify:1"}],
+      "containers":[{"name":"runner","image":"runtime:1"}]}}}})",
+                                       "deployment");
+
+  There() {
+    annotate(annotation::generation, "3");
+    const auto record = crypto::sha256("record");
+    RunBook book;
+    auto entry = book.begin(wanted.run);
+    entry.record = record;
+    book.finish(wanted.run, entry);
+    annotate(annotation::runs, book.text());
+    deploy::set_pending(object, entry.request.run_id());
+    deploy::set_ran(object, record, "warm");
+    deploy::set_proved(object, {capsule_digest, record, "proof_1", crypto::sha256("bundle"), {}});
+  }
+  void annotate(std::string_view name, const std::string& text) {
+    deploy::member(deploy::member(object, "metadata"), "annotations").set(name, text);
+  }
+  json::Object& status() { return deploy::member(object, "status"); }
+  [[nodiscard]] Plan plan() const {
+    const json::Value value{object};
+    return cluster::plan(wanted, &value, &deployment);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what is as it should be needs nothing") {
+  CHECK(There{}.plan().action == Action::none);
+  CHECK(name_of(Action::deploy) == "deploy");
+}
+
+TEST_CASE("what is not there, is of another capsule, or was changed, is deployed") {
+  const There there;
+  CHECK(plan(there.wanted, nullptr, nullptr).action == Action::deploy);
+  const json::Value object{there.object};
+  CHECK(plan(there.wanted, &object, nullptr).reason == "its Deployment is not there");
+  auto other = there;
+  other.wanted.run.capsule_digest = crypto::sha256("other");
+  CHECK(other.plan().reason == capsule_digest.text() + " is deployed");
+  auto changed = there;
+  changed.annotate(annotation::generation, "2");
+  CHECK(changed.plan().reason == "its Deployment was changed by somebody");
+  auto image = there;
+  image.wanted.images.runtime = "runtime:2";
+  CHECK(image.plan().action == Action::deploy);
+  image = there;
+  image.wanted.volume = CapsuleVolume::image;
+  CHECK(image.plan().action == Action::deploy);
+}
+
+TEST_CASE("a run that is not done is deployed, one that is not proved is proved") {
+  const There there;
+  auto parameters = there;
+  parameters.wanted.run.parameters = json::Object{{"n", 2}};
+  CHECK(parameters.plan().reason == "its run is not done");
+  auto unproved = there;
+  deploy::set_condition(unproved.object, {"Proved", false, "ProofPending"});
+  CHECK(unproved.plan().action == Action::prove);
+  deploy::member(deploy::member(unproved.object, "spec"), "proofPolicy").set("required", false);
+  CHECK(unproved.plan().action == Action::none);
+}
+
+TEST_CASE("what failed to roll out is left alone for a while, unless it is wanted") {
+  There there;
+  deploy::member(deploy::member(there.object, "spec"), "capsule").set("digest", "sha256:former");
+  CHECK(there.plan().action == Action::deploy);
+  there.status().set(
+      "rollout", json::Object{{"digest", capsule_digest.text()}, {"count", 1}, {"retryAfter", "2026-11-29T12:30:00Z"}});
+  CHECK(there.plan().action == Action::none);
+  CHECK(there.plan().reason.find("2026-11-29T12:30:00Z") != std::string::npos);
+  there.wanted.retry_failed = true;
+  CHECK(there.plan().action == Action::deploy);
+  there.wanted.retry_failed = false;
+  there.wanted.now = parse_time("2026-11-29T12:31:00Z");
+  CHECK(there.plan().action == Action::deploy);
+  there.status().set("rollout", json::Object{{"digest", capsule_digest.text()}, {"retryAfter", "soon"}});
+  CHECK(there.plan().action == Action::deploy);
+}
