@@ -114,7 +114,7 @@ json::Object runner(const PodWish& wish) {
           {"image", wish.images.runtime},
           {"imagePullPolicy", "IfNotPresent"},
           {"command", json::Array{"/agent/capsule-agent", "--root=" + root_of(wish), "--data=/data/capsule",
-                                  fmt::format("--listen=0.0.0.0:{}", agent_port), "--replicas=1"}},
+                                  fmt::format("--listen=0.0.0.0:{}", agent_port), "--replicas=1", "--runs=1"}},
           {"env", json::Array{json::Object{{"name", "TMPDIR"}, {"value", "/tmp"}}}},
           {"ports", json::Array{json::Object{{"name", "agent"}, {"containerPort", agent_port}, {"protocol", "TCP"}}}},
           {"resources", runner_resources(wish)},

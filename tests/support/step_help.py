@@ -6,28 +6,43 @@ import subprocess
 import workflow_files
 
 _NAMES = re.compile(r"^  ([a-z][a-z0-9-]*)(?:  |$)", re.MULTILINE)
-# An output that only a subcommand gives says so: "name  resolve: the capsule's name".
+# An output that only a subcommand gives, or a mode (an option of that name), says so: "name  resolve: the capsule's name".
 _OUTPUTS = re.compile(r"^  ([a-z][a-z0-9-]*)(?: {2,}([a-z-]+):)?", re.MULTILINE)
 
 
-def read(binary):
-    """(options, outputs) of BINARY, as sets of names. Raises OSError when it is not there."""
+def read(binary, mode=""):
+    """(options, outputs) of BINARY, as sets of names; of its MODE, such as `plan`. Raises OSError when it is not there."""
     done = subprocess.run([binary, "--help"], capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise OSError(f"{binary} --help ended with {done.returncode}: {done.stderr.strip()}")
-    return parse(done.stdout)
+    return parse(done.stdout, mode)
 
 
-def parse(text):
+def mode_of(template, binary):
+    """The mode that TEMPLATE's command line chooses; empty: none."""
+    return next((mode for mode in sorted(modes(subprocess.run([binary, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout))
+                 if f"--{mode}" in template["container"]["args"] or f"--{mode}=true" in template["container"]["args"]), "")
+
+
+def modes(text):
+    """What gives outputs of its own and is an option."""
+    return {giver for _, giver in _OUTPUTS.findall(_section(text, "Outputs")) if giver and f"--{giver}" in _options(text)}
+
+
+def parse(text, mode=""):
     """Options begin a line, indented, maybe after a short form; outputs stand one a line under `Outputs:`.
 
-    What only a subcommand gives is left out: a template never calls one.
+    What only a subcommand gives is left out: a template never calls one. In a MODE its own outputs are given, and no other.
     """
-    lines = re.findall(r"^  +((?:-\w,)?--[a-z][a-z0-9,-]*)", text, re.MULTILINE)
-    options = {name for line in lines for name in line.split(",") if name.startswith("--")}
     commands = set(_NAMES.findall(_section(text, "Subcommands")))
-    outputs = {name for name, giver in _OUTPUTS.findall(_section(text, "Outputs")) if giver not in commands}
-    return options, outputs
+    others = commands | modes(text)
+    found = _OUTPUTS.findall(_section(text, "Outputs"))
+    return _options(text), {name for name, giver in found if (giver == mode if mode else giver not in others)}
+
+
+def _options(text):
+    lines = re.findall(r"^  +((?:-\w,)?--[a-z][a-z0-9,-]*)", text, re.MULTILINE)
+    return {name for line in lines for name in line.split(",") if name.startswith("--")}
 
 
 def _section(text, heading):

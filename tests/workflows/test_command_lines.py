@@ -29,7 +29,8 @@ class CommandLines(unittest.TestCase):
     def test_flags_and_outputs_are_those_of_the_step(self):
         for path, template in self.leaves.items():
             with self.subTest(path):
-                options, outputs = step_help.read(binary_of(template))
+                binary = binary_of(template)
+                options, outputs = step_help.read(binary, step_help.mode_of(template, binary))
                 self.assertEqual([], list(step_help.template_faults(template, options, outputs)))
 
     def test_a_step_takes_the_command_line_as_it_stands(self):
@@ -111,6 +112,8 @@ Exit codes:
         options, outputs = step_help.parse(self.HELP)
         self.assertEqual({"--store", "--outputs", "--out"}, options)
         self.assertEqual({"capsule-digest", "name"}, outputs)
+        planning = self.HELP.replace("--store", "--plan").replace("  name            what: its name", "  name            plan: its name")
+        self.assertEqual([{"capsule-digest"}, {"name"}], [step_help.parse(planning, mode)[1] for mode in ("", "plan")])
         self.assertEqual(set(), step_help.parse("Options:\n  --x\n")[1])
 
     def test_faults(self):
