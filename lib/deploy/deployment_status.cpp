@@ -89,7 +89,8 @@ void set_condition(json::Object& object, const Condition& condition) {
 
 void set_pending(json::Object& object, const std::string& run_id) {
   auto& status = member(object, "status");
-  for (const auto* gone : {"proofId", "proofDigest", "anchors"}) status.erase(gone);
+  for (const auto* gone : {"proofId", "proofDigest", "proofHash", "proofUtid", "proofScore", "anchors"})
+    status.erase(gone);
   status.set("lastRun", json::Object{{"runId", run_id}, {"time", format_time(now())}});
   set_phase(object, "Pending");
   const bool proof_awaited = requires_proof(object);
@@ -148,6 +149,8 @@ void set_proved(json::Object& object, const ProofOfRun& proof) {
   status.set("proofId", proof.proof_id);
   status.set("proofDigest", proof.bundle.text());
   status.set("anchors", anchors);
+  if (!proof.proof_hash.empty()) status.set("proofHash", proof.proof_hash);
+  if (!proof.utid.empty()) status.set("proofUtid", proof.utid);
   set_phase(object, "Proved");
   set_condition(object, {"Proved", true, "ProofVerified"});
   set_condition(object, {"Ready", true, "Proved"});

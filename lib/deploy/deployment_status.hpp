@@ -19,6 +19,8 @@ struct ProofOfRun {
   std::string proof_id;
   Digest bundle;
   std::vector<std::pair<std::string, Digest>> anchors;  ///< chain, and the receipt's digest
+  std::string proof_hash{};                             ///< may be empty
+  std::string utid{};                                   ///< of who asked for the proof; may be empty
 };
 
 /// What a condition says (Kubernetes API conventions, "Typical status properties").

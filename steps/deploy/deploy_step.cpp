@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "capsule/extractor.hpp"
+#include "cluster/target_name.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "deploy/run_ledger.hpp"
@@ -139,7 +140,7 @@ void remove_here(const Options& options, step::Context& step) {
 
 void run(const Options& options, step::Context& step) {
   const auto order = read_order(options, step);
-  const auto ns = cluster_namespace(options.target);
+  const auto ns = cluster::namespace_of_target(options.target);
   if (options.plan) {
     if (!ns) throw Error{ErrorKind::usage, "--plan is about a cluster: give --target kubernetes[:NAMESPACE]"};
     plan_on_cluster(order, *ns, step);
@@ -150,7 +151,7 @@ void run(const Options& options, step::Context& step) {
 }
 
 void remove(const Options& options, step::Context& step) {
-  if (const auto ns = cluster_namespace(options.target))
+  if (const auto ns = cluster::namespace_of_target(options.target))
     remove_from_cluster(options, *ns, step);
   else
     remove_here(options, step);

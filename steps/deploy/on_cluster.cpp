@@ -7,6 +7,7 @@
 #include "cluster/names.hpp"
 #include "cluster/plan.hpp"
 #include "cluster/pod_pool.hpp"
+#include "cluster/proof_note.hpp"
 #include "cluster/removal.hpp"
 #include "cluster/roll_out.hpp"
 #include "cluster/run_book.hpp"
@@ -238,6 +239,7 @@ class ClusterDeploy {
   void finish(const Manifest& manifest, cluster::RollOut& roll_out, bool done) {
     if (manifest.prewarm_replicas == 0 && !done) roll_out.scale(0);
     roll_out.note_generation();
+    if (done) cluster::mark_pods(m_client, m_object.value());
     if (manifest.prewarm_replicas == 0 || (done && roll_out.is_up())) return;
     auto pods = pool(roll_out, refill_patience);
     try {

@@ -17,8 +17,6 @@ using namespace capsule;
 
 namespace {
 
-constexpr std::string_view kubernetes = "kubernetes";
-
 json::Value parse_parameters(const std::string& text) {
   auto value = as_usage("", [&] { return json::parse(text, "--parameters"); });
   if (!value.is_object())
@@ -49,16 +47,6 @@ Order read_order(const Options& options, step::Context& step) {
     reference = resolve::resolve({uri, options.registry, access, trust, state, step.progress()}).reference();
   }
   return {options, std::move(*reference), std::move(parameters), std::move(state), std::move(trust)};
-}
-
-std::optional<std::string> cluster_namespace(const std::string& target) {
-  if (target == "this-machine") return std::nullopt;
-  if (target == kubernetes) return std::string{};
-  const auto colon = target.find(':');
-  if (colon == kubernetes.size() && target.starts_with(kubernetes) && is_name(target.substr(colon + 1)))
-    return target.substr(colon + 1);
-  throw Error{ErrorKind::usage,
-              fmt::format("--target {}: give this-machine, kubernetes or kubernetes:NAMESPACE", printable(target))};
 }
 
 void require_name(const Manifest& manifest, const oci::Reference& reference) {

@@ -20,9 +20,6 @@ struct Order {
 /// for no parameters; those of attest::find_trust and resolve::resolve.
 Order read_order(const Options& options, capsule::step::Context& step);
 
-/// Where to: nothing for this machine, else a namespace, which is empty for that of the context. Error usage.
-std::optional<std::string> cluster_namespace(const std::string& target);
-
 /// Error verification_failed where the capsule calls itself otherwise than its reference does.
 void require_name(const capsule::Manifest& manifest, const capsule::oci::Reference& reference);
 

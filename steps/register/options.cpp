@@ -34,6 +34,12 @@ void define_options(CLI::App& app, Options& options) {
          "--key", options.key,
          "Private key (PEM, or pkcs11: on a token) that signs the index [STATE/secrets/capsule-key-index/key.pem]")
       ->type_name("FILE");
+  app.add_option("--target", options.target, "Where it is deployed: its ProofedDeployment object is told of the proof")
+      ->capture_default_str()
+      ->type_name("this-machine|kubernetes[:NAMESPACE]");
+  app.add_option("--kubeconfig", options.kubeconfig, "How to reach the cluster [as kubectl finds it, or our own pod's]")
+      ->type_name("FILE");
+  app.add_option("--context", options.context, "Context of the kubeconfig [its current one]")->type_name("NAME");
   step::add_passphrase_option(app, options.passphrase_file);
   step::add_pkcs11_module_option(app, options.pkcs11_module);
   add_shared(app, options);

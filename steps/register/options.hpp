@@ -19,6 +19,9 @@ struct Options {
   std::string trust;
   std::string uri;
   std::string name;
+  std::string target = "this-machine";
+  std::string kubeconfig;
+  std::string context;
   capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
 

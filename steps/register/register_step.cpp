@@ -5,12 +5,15 @@
 #include <algorithm>
 
 #include "attest/own_key.hpp"
+#include "cluster/proof_note.hpp"
+#include "cluster/target_name.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "crypto/pkcs11_uri.hpp"
 #include "deploy/proofed_deployment.hpp"
 #include "index/index.hpp"
 #include "index/uri.hpp"
+#include "kube/client.hpp"
 #include "log/log.hpp"
 #include "referrers.hpp"
 #include "resolve/resolve.hpp"
@@ -65,14 +68,24 @@ void put_outputs(const index::Found& found, const std::string& reference, step::
   step.output("record-digest", found.record_digest.text());
 }
 
-/// Where the capsule is deployed on this machine, its ProofedDeployment object says that its run is proved.
-void note_in_deployment(const fs::Path& state, const index::Record& record,
+/// Where the capsule is deployed, its ProofedDeployment object says that its run is proved.
+void note_in_deployment(const Options& options, const index::Record& record,
                         const capsule::resolve::ProvedCapsule& proved) {
   if (!proved.proof) return;
-  deploy::ProofOfRun proof{
-      record.capsule_digest, proved.proof->bundle.run_record, proved.proof->bundle.proof_id, proved.proof->digest, {}};
+  const auto& bundle = proved.proof->bundle;
+  deploy::ProofOfRun proof{record.capsule_digest,    bundle.run_record, bundle.proof_id, proved.proof->digest, {},
+                           bundle.proof_hash.text(), bundle.utid};
   for (const auto& anchor : record.anchors) proof.anchors.emplace_back(anchor.chain, anchor.digest);
-  deploy::ProofedDeployment{deploy::ProofedDeployment::file_of(state, record.name)}.proved(proof);
+  const auto ns = cluster::namespace_of_target(options.target);
+  if (!ns) {
+    deploy::ProofedDeployment{deploy::ProofedDeployment::file_of(options.state_folder(), record.name)}.proved(proof);
+    return;
+  }
+  kube::Client client{kube::load({options.kubeconfig, options.context})};
+  const auto where = ns->empty() ? client.config().ns : *ns;
+  if (!cluster::note_proof(client, where, record.name, proof))
+    log::info(fmt::format("the proof is of no run that {} in namespace {} had last: nothing is noted there",
+                          record.name, where));
 }
 
 }  // namespace
@@ -85,6 +98,7 @@ void register_capsule(const Options& options, step::Context& step) {
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "
                 "under it"};
+  static_cast<void>(cluster::namespace_of_target(options.target));  // before anything is written
   const auto trust = attest::find_trust(options.trust, {}, options.state_folder().string());
   const auto signer = open_index_signer(options);
   const auto store = oci::open_store(reference.registry, reference.name);
@@ -123,7 +137,7 @@ void register_capsule(const Options& options, step::Context& step) {
                         record.version,
                         {},
                         proved.proof ? index::CapsuleUri::Proof::required : index::CapsuleUri::Proof::not_asked};
-  note_in_deployment(options.state_folder(), record, proved);
+  note_in_deployment(options, record, proved);
   step.output("uri", uri.text());
   step.output("index-sequence", std::to_string(written.sequence));
   step.output("record-digest", written.record_digest.text());

@@ -27,6 +27,7 @@ class DeployCase(ClusterCase):
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = Path(temporary.name)
+        cls.folder.chmod(0o755)
         cls.maker = Maker(cls.folder)
         cls.target = f"kubernetes:{cls.namespace}"
 
