@@ -89,7 +89,7 @@ std::optional<Path> group_in(const Path& file, bool is_second) {
 
 /// What is mounted may be a part of the hierarchy, as in a container; what is above it nobody here can see.
 Path below_mount(const Path& group, const Path& root) {
-  const auto relative = group.lexically_relative(root);
+  auto relative = group.lexically_relative(root);
   if (relative.empty() || *relative.begin() == "..") return {};
   return relative;
 }

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -70,5 +71,9 @@ CLI::Option* add_state_option(CLI::App& app, fs::Path& state);
 /// Called when SIGTERM or SIGINT ends the process, after temporaries are removed: for child processes. Registered by
 /// the process module's users.
 void on_termination(std::function<void()> action);
+
+/// In such an action, for a server that answers what it was asked and then ends by itself: waits for SIGTERM or SIGINT
+/// once more, of somebody who does not want to wait, or for the time to pass.
+void wait_for_another_signal(std::chrono::milliseconds patience);
 
 }  // namespace capsule::step

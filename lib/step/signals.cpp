@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -57,6 +58,12 @@ void wait_for_signal() {
 void on_termination(std::function<void()> action) {
   const std::lock_guard lock{actions_mutex};
   actions().push_back(std::move(action));
+}
+
+void wait_for_another_signal(std::chrono::milliseconds patience) {
+  const auto signals = terminating_signals();
+  const timespec time{patience.count() / 1000, static_cast<long>(patience.count() % 1000) * 1'000'000};
+  ::sigtimedwait(&signals, nullptr, &time);
 }
 
 void end_on_signals() {

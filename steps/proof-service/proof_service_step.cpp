@@ -4,9 +4,7 @@
 
 #include <chrono>
 #include <cstdio>
-#include <future>
 #include <optional>
-#include <thread>
 
 #include "core/error.hpp"
 #include "json/write.hpp"
@@ -34,17 +32,16 @@ void make_folder_of(const fs::Path& file) {
   if (error) fs::throw_errno("create the folder", file.parent_path(), error.value());
 }
 
-/// Returns never: the signal that stops the server also ends the process, once what was asked is answered.
-[[noreturn]] void serve_until_signal(serve::Server& server) {
-  std::promise<void> promise;
-  const auto stopped = promise.get_future().share();
-  step::on_termination([&server, stopped] {
+/// A check of evidence takes half a minute at most, a pod's grace period is that long by default.
+constexpr std::chrono::seconds grace{25};
+
+/// Returns once a signal has come and what was asked until then is answered. A second signal ends the process at once.
+void serve_until_signal(serve::Server& server) {
+  step::on_termination([&server] {
     server.stop();
-    static_cast<void>(stopped.wait_for(std::chrono::milliseconds{700}));
+    step::wait_for_another_signal(grace + std::chrono::seconds{2});
   });
-  server.run(std::chrono::milliseconds{500});
-  promise.set_value();
-  while (true) std::this_thread::sleep_for(std::chrono::hours{1});
+  server.run(grace);
 }
 
 }  // namespace

@@ -18,6 +18,6 @@ void define_options(CLI::App& app, Options& options);
 const capsule::step::Manual& manual();
 
 /// Serves until a signal ends the process. The first line on stdout says where.
-[[noreturn]] void run(const Options& options);
+void run(const Options& options);
 
 }  // namespace proof_service

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -79,8 +80,9 @@ Service::Service(Store& store, UtidSecrets secrets, Secret api_key)
       m_draw([] { return "proof_" + to_hex(crypto::random_bytes(4)); }) {}
 
 serve::Response Service::answer(const Request& request) {
+  const auto began = std::chrono::steady_clock::now();
   auto response = answer_any(request);
-  m_metrics.count_answer(response.status);
+  m_metrics.count_answer(route_of(request.target.path), response.status, std::chrono::steady_clock::now() - began);
   return response;
 }
 

@@ -1,5 +1,6 @@
 """capsule-proof-service as a process: durability, floods, many clients, its end."""
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import signal
@@ -154,15 +155,36 @@ class ProofService(unittest.TestCase):
             time.sleep(1.1)
             self.assertEqual(server.ask("GET", "/v1/proofs/")[0], 200)
 
-    def test_it_ends_on_sigterm_within_a_second(self):
+    def test_it_ends_on_sigterm_at_once_where_nothing_is_asked(self):
         with Server(self.database) as server:
             server.login()
             idle = http.client.HTTPConnection(server.address.hostname, server.address.port)
             idle.connect()
             began = time.monotonic()
-            self.assertEqual(server.kill(signal.SIGTERM), -signal.SIGTERM)
+            self.assertEqual(server.kill(signal.SIGTERM), 0)
             self.assertLess(time.monotonic() - began, 1)
             idle.close()
+
+    def test_sigterm_waits_for_what_was_asked_and_a_second_one_does_not(self):
+        for signals, code, answered in ((1, 0, True), (2, -signal.SIGTERM, False)):
+            with self.subTest(signals), Server(self.database) as server:
+                server.login()
+                # A writer that holds the database makes the service wait for it.
+                with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as other:
+                    other.execute("BEGIN IMMEDIATE")
+                    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                        asked = pool.submit(server.ask, "POST", "/v1/proofs/generate", GENERATE)
+                        time.sleep(0.5)
+                        for _ in range(signals):
+                            server.process.terminate()
+                            time.sleep(0.5)
+                        self.assertEqual(server.process.poll(), None if answered else code)
+                        other.execute("ROLLBACK")
+                        if answered:
+                            self.assertEqual(asked.result(timeout=20)[0], 200)
+                        else:
+                            self.assertIsNotNone(asked.exception(timeout=20))
+                self.assertEqual(server.process.wait(timeout=5), code)
 
     def test_an_oversized_body(self):
         with Server(self.database) as server:

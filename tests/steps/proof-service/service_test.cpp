@@ -348,11 +348,37 @@ TEST_CASE("an operator asks without a header whether the service lives, is ready
   CHECK(metrics.status == 200);
   CHECK(metrics.content_type == "text/plain; version=0.0.4; charset=utf-8");
   for (const auto* line : {"# TYPE capsule_proof_service_answers_total counter\n",
-                           "\ncapsule_proof_service_answers_total{status=\"404\"} 1\n",
-                           "\ncapsule_proof_service_answers_total{status=\"405\"} 1\n",
-                           "\ncapsule_proof_service_proofs{state=\"queued\"} 1\n",
+                           "\ncapsule_proof_service_answers_total{route=\"/v1/proofs/{proof_id}\",status=\"4xx\"} 1\n",
+                           "\ncapsule_proof_service_answers_total{route=\"/healthz\",status=\"4xx\"} 1\n",
+                           "\ncapsule_proof_service_answers_total{route=\"/healthz\",status=\"2xx\"} 1\n",
+                           "\n# TYPE capsule_proof_service_answer_seconds histogram\n",
+                           "\nprocess_resident_memory_bytes ", "\ncapsule_proof_service_proofs{state=\"queued\"} 1\n",
                            "\ncapsule_proof_service_proofs{state=\"validated\"} 0\n"}) {
     CAPTURE(line);
     CHECK(metrics.body.find(line) != std::string::npos);
+  }
+}
+
+TEST_CASE("what a caller chooses of a path is in no label") {
+  CHECK(proof_service::route_of("/v1/proofs") == "/v1/proofs/");
+  CHECK(proof_service::route_of("/v1/proofs/") == "/v1/proofs/");
+  CHECK(proof_service::route_of("/v1/proofs/generate") == "/v1/proofs/generate");
+  CHECK(proof_service::route_of("/v1/proofs/proof_00000001") == "/v1/proofs/{proof_id}");
+  CHECK(proof_service::route_of("/v1/proofs/x\"y/status") == "/v1/proofs/{proof_id}/status");
+  for (const auto* path : {"/", "/v1/proofsx", "/v1/proofs/a/b", "/v1/proofs/a/status/", "/other"})
+    CHECK(proof_service::route_of(path) == "other");
+}
+
+TEST_CASE("buckets are cumulative, and the last one holds all") {
+  proof_service::Metrics metrics;
+  metrics.count_answer("/healthz", 200, std::chrono::milliseconds{5});
+  metrics.count_answer("/healthz", 200, std::chrono::milliseconds{300});
+  metrics.count_answer("/healthz", 503, std::chrono::minutes{1});
+  const auto text = metrics.text({});
+  for (const auto* line :
+       {"_bucket{le=\"0.005\"} 1\n", "_bucket{le=\"0.5\"} 2\n", "_bucket{le=\"30\"} 2\n", "_bucket{le=\"+Inf\"} 3\n",
+        "_seconds_sum 60.305\n", "_seconds_count 3\n", "status=\"5xx\"} 1\n"}) {
+    CAPTURE(line);
+    CHECK(text.find(line) != std::string::npos);
   }
 }
