@@ -58,14 +58,18 @@ std::optional<json::Value> Client::find(const Name& name) {
   }
 }
 
-List Client::list(const Resource& resource, const std::string& ns, const Selection& selection) {
+List Client::list(const Resource& resource, const std::string& ns, const Selection& selection,
+                  const std::function<void()>& on_wait) {
   List out;
   std::string rest;
   do {
     Query query;
     query.add("limit", std::to_string(page_size)).add("continue", rest);
     query.add("labelSelector", selection.labels).add("fieldSelector", selection.fields);
-    const Call call{.what = verb_and("list", {resource, ns, {}}), .path = path_of(resource, ns), .query = query.text()};
+    const Call call{.what = verb_and("list", {resource, ns, {}}),
+                    .path = path_of(resource, ns),
+                    .query = query.text(),
+                    .on_wait = on_wait};
     auto value = parse_object(m_connection.send(call).body, "the cluster's answer");
     const json::Cursor top{value, "the cluster's list of " + text_of(resource)};
     out.resource_version = top.at("metadata").at("resourceVersion").string();

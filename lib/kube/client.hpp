@@ -111,8 +111,9 @@ class Client {
   json::Value get(const Name& name);
   /// Nothing where there is no such object; where the kind itself is not served: Error not_found.
   std::optional<json::Value> find(const Name& name);
-  /// All pages.
-  List list(const Resource& resource, const std::string& ns, const Selection& selection = {});
+  /// All pages; `on_wait` as Call has it.
+  List list(const Resource& resource, const std::string& ns, const Selection& selection = {},
+            const std::function<void()>& on_wait = {});
 
   /// Name::name counts for messages only: the object brings its own (or generateName). Error conflict (AlreadyExists).
   json::Value create(const Name& name, const json::Value& object, const Write& how = {});
@@ -130,8 +131,8 @@ class Client {
   WatchEnd watch(const Resource& resource, const std::string& ns, const WatchOptions& options,
                  const std::function<Flow(const Event&)>& handler);
 
-  /// Through the apiserver to a pod's port (subresource pods/proxy). Any status that the pod answers comes back;
-  /// ApiError for what the apiserver says itself (no right, no such pod, nobody listens).
+  /// Through the apiserver to a pod's port (subresource pods/proxy). Any status that the pod answers comes back, 429
+  /// and 5xx after some tries; ApiError for what the apiserver says itself (no right, no such pod, nobody listens).
   http::Response proxy(const Name& pod, std::uint16_t port, const PodRequest& request);
   /// What a container wrote; at most `limit_bytes`, the last lines.
   std::string log(const Name& pod, const LogOptions& options = {});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "kube/status.hpp"
@@ -33,6 +34,18 @@ std::string without_end_slash(std::string path) {
 }
 
 }  // namespace
+
+http::Timer calling(http::Timer timer, std::function<void()> on_wait) {
+  if (!on_wait) return timer;
+  timer.sleep = [sleep = timer.sleep, on_wait = std::move(on_wait)](std::chrono::milliseconds delay) {
+    constexpr std::chrono::milliseconds piece{1000};
+    for (; delay.count() > 0; delay -= std::min(delay, piece)) {
+      sleep(std::min(delay, piece));
+      on_wait();
+    }
+  };
+  return timer;
+}
 
 /// Counts what goes out, and owns the client below.
 class Connection::Counting final : public http::Client {
@@ -99,7 +112,7 @@ std::optional<Credentials> Connection::others_than(const Credentials& refused) {
 
 http::Response Connection::exchange(const Call& call) {
   const auto ask = [&](const Credentials& credentials) {
-    http::RetryingClient retrying{http_for(credentials), m_options.retry, m_options.timer};
+    http::RetryingClient retrying{http_for(credentials), m_options.retry, calling(m_options.timer, call.on_wait)};
     return with_trace(fmt::format("cannot {}", call.what),
                       [&] { return retrying.send(request_of(call, credentials)); });
   };

@@ -22,7 +22,8 @@ struct Call {
   std::string content_type{};
   bool idempotent = false;             ///< of a POST or PATCH: it may be sent twice
   std::chrono::milliseconds limit{0};  ///< zero: ConnectionOptions::limit
-  std::function<void()> on_wait{};     ///< as http::Request has it
+  /// Called about once a second while it goes on and between its tries; what it throws ends the call.
+  std::function<void()> on_wait{};
 };
 
 struct ConnectionOptions {
@@ -32,6 +33,9 @@ struct ConnectionOptions {
   /// Another client than the real one, for tests.
   std::function<std::unique_ptr<http::Client>(const http::CurlLimits&)> make_http{};
 };
+
+/// `timer` whose sleep calls `on_wait` about once a second: who waits with us may have something to do meanwhile.
+http::Timer calling(http::Timer timer, std::function<void()> on_wait);
 
 /// Sends requests to one apiserver as one account: credentials that rotate, one more try after a 401 with new ones, and
 /// tries again after 429 (Retry-After is kept) and 5xx until the policy's time is over. TLS is always verified: Error

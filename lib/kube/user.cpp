@@ -127,7 +127,8 @@ std::string beside(const std::string& file, const std::string& path) {
 
 std::string pem_of(const json::Cursor& from, std::string_view key, const std::string& file) {
   const auto data_key = fmt::format("{}-data", key);
-  const auto data = text_of(from, data_key);
+  auto data = text_of(from, data_key);
+  std::erase_if(data, [](char c) { return c == '\n' || c == '\r'; });  // as Go's decoder has it
   if (data.empty()) {
     const auto name = text_of(from, key);
     return name.empty() ? std::string{} : fs::read_file(beside(file, name), pem_limit);

@@ -33,7 +33,7 @@ class Watch {
         m_began(client.connection().timer().now()) {}
 
   WatchEnd run() {
-    http::Tries tries{policy(), timer()};
+    http::Tries tries{policy(), calling(m_client.connection().timer(), [this] { on_wait(); })};
     try {
       while (true) go_on(tries);
     } catch (const Leave&) {
@@ -46,19 +46,6 @@ class Watch {
   [[nodiscard]] http::RetryPolicy policy() const {
     return {{.attempts = 10'000, .first = std::chrono::milliseconds{250}, .cap = std::chrono::milliseconds{5000}},
             m_options.outage};
-  }
-
-  /// Sleeps in short pieces: who waits with us may have something to do meanwhile.
-  [[nodiscard]] http::Timer timer() {
-    auto out = m_client.connection().timer();
-    out.sleep = [this, sleep = out.sleep](std::chrono::milliseconds delay) {
-      constexpr std::chrono::milliseconds piece{1000};
-      for (; delay.count() > 0; delay -= std::min(delay, piece)) {
-        sleep(std::min(delay, piece));
-        on_wait();
-      }
-    };
-    return out;
   }
 
   /// One connection, and the wait after it where nothing came of it.
@@ -80,7 +67,7 @@ class Watch {
 
   void step() {
     if (m_version.empty()) {
-      auto list = m_client.list(m_resource, m_ns, m_options.selection);
+      auto list = m_client.list(m_resource, m_ns, m_options.selection, [this] { on_wait(); });
       m_version = list.resource_version;
       m_progress = true;
       hand_over({EventKind::listed, {}, std::move(list)});

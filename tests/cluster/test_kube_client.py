@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
+from pathlib import Path
 
 import control_plane
 from cluster_case import THEIRS, ClusterCase
@@ -104,9 +106,9 @@ class Accounts(Driving):
     def setUp(self):
         self.account = f"account-{self._testMethodName[-20:].replace('_', '-').strip('-')}"
         self.must("create", "serviceaccount", self.account)
-        self.folder = self.cluster.folder / f"kube-client-{os.getpid()}"
-        self.folder.mkdir(exist_ok=True)
-        self.addCleanup(subprocess.run, ["rm", "-r", str(self.folder)], check=False)
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
 
     def kubeconfig(self, name="config", user=None, **cluster):
         admin = json.loads(self.must("config", "view", "--raw", "--flatten", "-o", "json"))
@@ -132,6 +134,11 @@ class Accounts(Driving):
         self.wait_for("the right", lambda: self.drive("can-i", "list", "pods", kubeconfig=config).stdout == "true\n", 30)
         self.done(self.drive("list", "pods", kubeconfig=config))
 
+    def test_who_speaks_as_another_has_his_rights_alone(self):
+        admin = json.loads(self.must("config", "view", "--raw", "--flatten", "-o", "json"))["users"][0]["user"]
+        config = self.kubeconfig(user={**admin, "as": "jane", "as-groups": ["nobody"], "as-user-extra": {"a/b": ["why"]}})
+        self.refused(self.drive("list", "pods", kubeconfig=config), DENIED, "as 'jane'", 'User "jane" cannot list')
+
     def test_a_token_is_read_again_when_its_file_changes(self):
         file = self.folder / "token"
         file.write_text("no token at all")
@@ -141,6 +148,7 @@ class Accounts(Driving):
         file.write_text(self.token())
         self.wait_for("the right", lambda: self.drive("list", "pods", kubeconfig=config).code == 0, 30)
 
+    @unittest.skipIf(THEIRS, "needs the address of the API server inside our own cluster")
     def test_inside_a_pod_the_service_account_is_used(self):
         """As in a pod: its variables, and its files where they are mounted (in a mount namespace of our own)."""
         mounted = self.folder / "mounted"

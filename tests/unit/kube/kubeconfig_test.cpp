@@ -195,6 +195,8 @@ TEST_CASE("data goes before a file, and a token's file before the token") {
                                 "certificate-authority-data: Q0E="));
   const auto config = world.load({world.path("config"), ""});
   CHECK(config.ca_certificates == "CA");
+  const auto folded = one_user("token: t", "server: 'https://a.example', certificate-authority-data: \"Q0\\nE=\\n\"");
+  CHECK(kube::choose(merged({folded.c_str()}), "").ca_certificates == "CA");
   CHECK(config.credentials->current().token.reveal() == "from the file");
   std::filesystem::remove(world.path("token"));
   CHECK(world.load({world.path("config"), ""}).credentials->current().token.reveal() == "from-the-config");

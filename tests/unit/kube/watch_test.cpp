@@ -121,6 +121,16 @@ TEST_CASE("an apiserver that is away is waited for, but not longer than the outa
   CHECK(kind_of([&] { closing.watch(9, {.from = "7", .outage = 20s}); }) == ErrorKind::unavailable);
 }
 
+TEST_CASE("whoever waits with a watch is called while its list is tried again, too") {
+  Watched cluster;
+  cluster.answer(429, "{}", {{"Retry-After", "9"}});
+  cluster.list("", "7");
+  cluster.answer(200, event("ADDED", "a", "8"));
+  int waits = 0;
+  CHECK(cluster.watch(2, {.on_wait = [&] { ++waits; }}) == WatchEnd::stopped);
+  CHECK(waits >= 9);
+}
+
 TEST_CASE("who may not watch is told at once") {
   Watched cluster;
   cluster.fail(403, "Forbidden", "no");
