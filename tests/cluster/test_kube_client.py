@@ -186,6 +186,12 @@ class Leases(Driving):
         spec = self.get("lease", "l")["spec"]
         self.assertEqual((spec.get("holderIdentity", ""), spec["leaseTransitions"]), ("", 3))
 
+    def test_of_many_that_want_it_at_once_one_has_it(self):
+        for transitions in (1, 2):     # it is made, then taken over
+            holders = [self.background(words_of("lease", "n", f"holder-{transitions}-{i}", ns=self.namespace, hold="5s")) for i in range(6)]
+            said = [holder.communicate(timeout=60)[0].splitlines()[:1] for holder in holders]
+            self.assertEqual(said.count([f"held {transitions}"]), 1, said)
+
     def test_what_is_removed_or_taken_by_force_is_lost(self):
         words = words_of("lease", "m", "first", ns=self.namespace, hold="60s", duration="3s")
         with self.background(words) as holder:
