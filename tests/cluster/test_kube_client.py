@@ -175,11 +175,11 @@ class Accounts(Driving):
 class Leases(Driving):
     def test_one_holds_it_and_whoever_dies_loses_it(self):
         self.assertEqual(self.done(self.drive("lease", "l", "first")).stdout, "held 1\nreleased\n")
-        words = words_of("lease", "l", "second", ns=self.namespace, hold="60s", duration="3s")
+        words = words_of("lease", "l", "second", ns=self.namespace, hold="60s", duration="6s")
         with self.background(words) as holder:
             self.assertEqual(holder.stdout.readline(), "held 2\n")
             # Longer than its duration: it is renewed.
-            self.assertEqual(self.done(self.drive("lease", "l", "third", patience="5s")).stdout, "not held: second has it\n")
+            self.assertEqual(self.done(self.drive("lease", "l", "third", patience="9s")).stdout, "not held: second has it\n")
             holder.kill()
         self.assertEqual(self.done(self.drive("lease", "l", "third", patience="60s")).stdout, "held 3\nreleased\n")
         # As other tools write and read it.
@@ -188,7 +188,7 @@ class Leases(Driving):
 
     def test_of_many_that_want_it_at_once_one_has_it(self):
         for transitions in (1, 2):     # it is made, then taken over
-            holders = [self.background(words_of("lease", "n", f"holder-{transitions}-{i}", ns=self.namespace, hold="5s")) for i in range(6)]
+            holders = [self.background(words_of("lease", "n", f"holder-{transitions}-{i}", ns=self.namespace, hold="10s")) for i in range(6)]
             said = [holder.communicate(timeout=60)[0].splitlines()[:1] for holder in holders]
             self.assertEqual(said.count([f"held {transitions}"]), 1, said)
 
