@@ -16,7 +16,7 @@ namespace capsule::workflow {
 namespace {
 
 /// What of our environment a step may see: where its user's configuration and credentials are, how he reaches
-/// registries, and nothing that is secret itself. (What a key on a token needs: token_access.hpp.)
+/// registries and clusters, and nothing that is secret itself. (What a key on a token needs: token_access.hpp.)
 constexpr std::array passed_on{"PATH",
                                "HOME",
                                "LANG",
@@ -26,6 +26,7 @@ constexpr std::array passed_on{"PATH",
                                "NO_COLOR",
                                "DOCKER_CONFIG",
                                "REGISTRY_AUTH_FILE",
+                               "KUBECONFIG",
                                "XDG_RUNTIME_DIR",
                                "CAPSULE_INSECURE_REGISTRY",
                                "CAPSULE_AUTH_HOST",
