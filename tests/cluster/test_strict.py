@@ -57,6 +57,23 @@ class Strict(ClusterCase):
                 self.assertRegex(done.stderr, "field not declared in schema|unknown field")
                 self.assertIn(wrong.partition(":")[0], done.stderr)
 
+    def test_templates_of_all_namespaces_call_each_other_there(self):
+        documents = list(yaml.safe_load_all(shipped_objects.rendered("many-namespaces/cluster", self.namespace, self.folder)))
+        templates = [document for document in documents if document["kind"] == "ClusterWorkflowTemplate"]
+        self.assertGreater(len(templates), 11)
+        called = [call["templateRef"] for document in templates for template in document["spec"]["templates"]
+                  for group in template.get("steps", []) for call in group if "templateRef" in call]
+        self.assertGreater(len(called), 10)
+        self.assertEqual([], [call for call in called if call.get("clusterScope") is not True])
+
+    def test_what_one_submits_where_the_templates_are_for_all_namespaces(self):
+        """As the README says it."""
+        for name in ("loops/capsule-deploy-loop.yaml", "loops/capsule-build.yaml", "cron/capsule-deploy-loop-cron.yaml"):
+            text = (shipped_objects.WORKFLOWS / name).read_text(encoding="utf-8")
+            changed = text.replace("workflowTemplateRef: {", "workflowTemplateRef: {clusterScope: true, ")
+            self.assertNotEqual(text, changed)
+            self.assertEqual(0, self.tried(changed).code)
+
     def test_every_overlay_is_installed_twice(self):
         """The second time nothing changes, and nothing is refused."""
         for overlay in shipped_objects.OVERLAYS:

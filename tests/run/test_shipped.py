@@ -24,6 +24,7 @@ class Shipped(WorkflowBench):
     def setUp(self):
         super().setUp()
         shutil.copytree(SOURCE / "workflows", self.root / "workflows", dirs_exist_ok=True)
+        programs = {}  # {name: {what it leaves}}; a program may be in several templates
         for file in self.templates.glob("*.yaml"):
             if file.name == "kustomization.yaml":
                 continue
@@ -32,8 +33,10 @@ class Shipped(WorkflowBench):
                     continue
                 outputs = [Path(parameter["valueFrom"]["path"]) for parameter in template["outputs"]["parameters"]]
                 self.assertEqual({path.parent for path in outputs}, {Path("/work/outputs")})
-                self.add_program(Path(template["container"]["command"][0]).name, STEP.format(writes="\n".join(
-                    f'echo "{template["name"]}:{path.name}" > "$outputs/{path.name}"' for path in outputs)))
+                programs.setdefault(Path(template["container"]["command"][0]).name, set()).update(path.name for path in outputs)
+        for program, names in programs.items():
+            self.add_program(program, STEP.format(writes="\n".join(
+                f'echo "{program.removeprefix("capsule-")}:{name}" > "$outputs/{name}"' for name in names)))
 
     def lines(self):
         return [line.split()[0].rpartition("/")[2] for line in (self.state / "lines").read_text().splitlines()]
@@ -66,6 +69,20 @@ class Shipped(WorkflowBench):
         config = self.root / "workflows/services/capsule-loop-config.yaml"
         self.succeeds("--config", config)
         self.refused_for("source")
+
+    def test_tick(self):
+        """What there is to do decides whether more than the plan runs."""
+        parameters = [{"name": name, "value": "x"} for name in ("source", "registry")]
+        self.file.write_text(yaml.safe_dump({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "w-"}, "spec": {
+            "workflowTemplateRef": {"name": "capsule-deploy-loop-tick"}, "arguments": {"parameters": parameters}}}))
+        done = self.succeeds()
+        self.assertEqual(["deploy", "download", "verify", "publish", "deploy", "generate-proof", "anchor", "register"],
+                         [line.removeprefix("capsule-") for line in self.lines()])
+        self.assertEqual(("deploy:action", "register:uri"), (done.result["action"], done.result["uri"]))
+        (self.state / "lines").unlink()
+        self.add_program("capsule-deploy", STEP.format(writes='for name in action reason reference capsule-digest; do echo none > "$outputs/$name"; done'))
+        done = self.succeeds()
+        self.assertEqual((["capsule-deploy"], "none", ""), (self.lines(), done.result["action"], done.result["uri"]))
 
     def test_the_runner_itself_costs_little(self):
         self.file = self.root / "workflows/loops/capsule-deploy-loop.yaml"

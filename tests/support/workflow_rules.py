@@ -22,7 +22,9 @@ CONTAINER_SECURITY = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-TOKEN_STEPS = ("deploy", "generate-proof", "register")
+TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register")
+# Templates that are a mode of another step.
+STEP_OF = {"plan": "deploy"}
 VOLUME_KINDS = ("emptyDir", "secret", "configMap")
 _LABELS = ("app.kubernetes.io/part-of", "app.kubernetes.io/version")
 _ANNOTATIONS = tuple(f"workflows.argoproj.io/{name}" for name in ("title", "description", "version"))
@@ -81,10 +83,11 @@ def leaf_faults(documents):
 
 def _command_faults(template):
     container = template["container"]
-    if container.get("command") != [f"/usr/local/bin/capsule-{template['name']}"]:
+    step = STEP_OF.get(template["name"], template["name"])
+    if container.get("command") != [f"/usr/local/bin/capsule-{step}"]:
         yield f"command is {container.get('command')}"
     image = container.get("image", "")
-    if not re.fullmatch(rf"capsule-loop\.invalid/{template['name']}:\d+\.\d+\.\d+", image):
+    if not re.fullmatch(rf"capsule-loop\.invalid/{step}:\d+\.\d+\.\d+", image):
         yield f"image is {image!r}"
     if container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
         yield "terminationMessagePolicy is not FallbackToLogsOnError"
@@ -173,7 +176,7 @@ def _account_faults(template):
 
 
 # A step that speaks to a registry says who it is there, whom it trusts there, and where plain http is wanted.
-REGISTRY_STEPS = ("download", "verify", "publish", "deploy", "generate-proof", "anchor", "register")
+REGISTRY_STEPS = ("download", "verify", "publish", "deploy", "plan", "generate-proof", "anchor", "register")
 _REGISTRY_VOLUMES = (
     ("/registry/login", {"secret": {"secretName": "capsule-registry", "optional": True, "defaultMode": 0o440}}),
     ("/registry/ca", {"configMap": {"name": "capsule-registry-ca", "optional": True}}),
@@ -229,7 +232,7 @@ def reference_faults(documents):
     for path, document in documents.items():
         if document.get("kind") == "ConfigMap":
             continue
-        spec = document["spec"]
+        spec = document["spec"].get("workflowSpec", document["spec"])
         local = {template["name"]: template for template in spec.get("templates", [])}
         if "templates" in spec and spec.get("entrypoint") not in local:
             yield f"{path}: the entrypoint {spec.get('entrypoint')!r} is not there"
