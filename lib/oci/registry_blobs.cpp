@@ -35,7 +35,15 @@ class TextSource final : public Source {
 RegistryBlobs::RegistryBlobs(const RegistryUrls& urls, const Registry& registry, const Access& access)
     : m_urls(urls), m_registry(registry), m_access(access), m_client(registry.connect_once) {}
 
+std::optional<std::uint64_t> RegistryBlobs::size_of_put(const Digest& digest) {
+  const std::lock_guard lock{m_mutex};
+  const auto found = m_put.find(digest);
+  if (found == m_put.end()) return std::nullopt;
+  return found->second;
+}
+
 std::optional<std::uint64_t> RegistryBlobs::size_of(const Digest& digest) {
+  if (const auto known = size_of_put(digest)) return known;
   http::RetryingClient client{m_client, {.total = m_access.time_limit}};
   const auto response = client.send({http::Method::head, m_urls.blob(digest)});
   if (response.status == 404) return std::nullopt;
@@ -83,6 +91,8 @@ bool RegistryBlobs::put(const BlobContent& content) {
   const auto how = upload_blob(m_client, {m_urls.blob(content.digest), m_urls.uploads(), mount_from(content, holders)},
                                content, settings);
   if (content.size >= BlobHolders::worthwhile_bytes) holders.add(content.digest, m_urls.repository());
+  const std::lock_guard lock{m_mutex};
+  m_put.insert_or_assign(content.digest, content.size);
   return how == Uploaded::sent;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,12 +20,14 @@
 
 namespace capsule::oci {
 
-/// The blobs of one repository of a registry (distribution-spec 1.1): what Store promises of them.
+/// The blobs of one repository of a registry (distribution-spec 1.1): what Store promises of them. For several threads
+/// at once.
 class RegistryBlobs {
  public:
   /// All three must outlive it.
   RegistryBlobs(const RegistryUrls& urls, const Registry& registry, const Access& access);
 
+  /// Not asked for what was put by this object.
   std::optional<std::uint64_t> size_of(const Digest& digest);
   /// Begins an upload and ends it. Error denied.
   void require_writable();
@@ -40,11 +44,14 @@ class RegistryBlobs {
 
  private:
   std::unique_ptr<Source> open(const Descriptor& blob, DownloadSettings settings);
+  [[nodiscard]] std::optional<std::uint64_t> size_of_put(const Digest& digest);
   [[nodiscard]] std::vector<std::string> mount_from(const BlobContent& content, const BlobHolders& holders) const;
   const RegistryUrls& m_urls;
   const Registry& m_registry;
   const Access& m_access;
   ClientPool m_client;  ///< does not try again by itself
+  std::mutex m_mutex;
+  std::map<Digest, std::uint64_t> m_put;  ///< by this object, with their sizes
 };
 
 }  // namespace capsule::oci

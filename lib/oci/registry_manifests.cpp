@@ -141,9 +141,19 @@ std::optional<std::uint64_t> RegistryManifests::size_of(const Digest& digest) {
   http::Request request{http::Method::head, m_urls.manifest(digest.text())};
   request.headers.add("Accept", accepted_types());
   const auto response = m_client.send(request);
-  if (response.status == 404) return std::nullopt;
+  const std::lock_guard lock{m_mutex};
+  if (response.status == 404) {
+    m_absent.insert(digest);
+    return std::nullopt;
+  }
+  m_absent.erase(digest);
   expect_registry_success(response, "the manifest cannot be found");
   return http::Head{response.status, response.headers}.content_length();
+}
+
+bool RegistryManifests::was_absent(const Digest& digest) {
+  const std::lock_guard lock{m_mutex};
+  return m_absent.erase(digest) != 0;
 }
 
 http::Headers RegistryManifests::put(std::string_view name, std::string_view media_type, std::string_view bytes,

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,9 @@ class RegistryManifests {
   std::string by_digest(const Digest& digest);
   /// Bytes of a manifest, or nothing where it is not there.
   std::optional<std::uint64_t> size_of(const Digest& digest);
+  /// Whether the last size_of found it absent and nothing was asked or put since: who is about to put it need not ask
+  /// again, for to put what is there changes nothing.
+  [[nodiscard]] bool was_absent(const Digest& digest);
   /// Stores it under a tag or its digest. `if_match`: the entity tag that must still be there (a registry may ignore
   /// it); another one is Error conflict. Returns the headers of the answer.
   http::Headers put(std::string_view name, std::string_view media_type, std::string_view bytes,
@@ -57,6 +61,7 @@ class RegistryManifests {
   std::mutex m_mutex;  ///< of what is remembered
   std::deque<std::pair<Digest, std::string>> m_known;
   std::map<std::string, Seen, std::less<>> m_tags;
+  std::set<Digest> m_absent;
 };
 
 }  // namespace capsule::oci

@@ -30,7 +30,7 @@ std::optional<std::vector<Descriptor>> RegistryReferrers::by_api(const Digest& s
                                                                  std::string_view artifact_type) {
   std::vector<Descriptor> out;
   std::set<Digest> known;
-  const auto deadline = m_timer.now() + longest_list;
+  const auto deadline = m_settling.timer().now() + longest_list;
   std::size_t bytes = 0;
   for (auto page = std::optional{m_urls.referrers(subject, artifact_type)}; page;) {
     http::Request request{http::Method::get, *page};
@@ -44,7 +44,7 @@ std::optional<std::vector<Descriptor>> RegistryReferrers::by_api(const Digest& s
     out = worth_reading(std::move(out), artifact_type);
     bytes += response.body.size();
     page = next_page(response.headers, response.url);
-    if (page && (bytes > max_page_bytes || m_timer.now() > deadline)) {
+    if (page && (bytes > max_page_bytes || m_settling.timer().now() > deadline)) {
       log::warning("a registry's list of referrers does not end; the rest is left out", {{"subject", subject.text()}});
       break;
     }
@@ -71,29 +71,48 @@ bool RegistryReferrers::lists(const Digest& subject, const Descriptor& referrer)
   return contains(listed ? *listed : by_tag(subject), referrer.digest);
 }
 
-void RegistryReferrers::add_to_tag(const Digest& subject, const Descriptor& referrer) {
-  for (int round = 0; round < max_rounds; ++round) {
-    std::string etag;
-    auto entries = by_tag(subject, &etag);
-    if (contains(entries, referrer.digest)) return;
-    entries.push_back(referrer);
-    try {
-      m_manifests.put(referrers_tag(subject), media_type::image_index, referrers_text(entries), etag);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::conflict) throw;  // another writer was faster, and the registry says so
-    }
-    settle();
+bool RegistryReferrers::put_into_tag(const Digest& subject, const Descriptor& referrer) {
+  std::string etag;
+  auto entries = by_tag(subject, &etag);
+  if (contains(entries, referrer.digest)) return false;
+  entries.push_back(referrer);
+  try {
+    m_manifests.put(referrers_tag(subject), media_type::image_index, referrers_text(entries), etag);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;  // another writer was faster, and the registry says so
   }
+  return true;
+}
+
+void RegistryReferrers::add_to_tag(const Digest& subject, const Descriptor& referrer) {
+  if (!m_settling.time([&] { return put_into_tag(subject, referrer); })) return;
+  m_added.emplace_back(subject, referrer);
+  if (m_together == 0) stand();
+}
+
+void RegistryReferrers::stand() {
+  for (int round = 0; round < max_rounds; ++round) {
+    if (m_added.empty()) return;
+    m_settling.wait();
+    m_settling.time([&] {
+      std::erase_if(m_added, [&](const auto& one) { return !put_into_tag(one.first, one.second); });
+      return !m_added.empty();
+    });
+  }
+  const auto subject = std::exchange(m_added, {}).front().first;
   throw Error{ErrorKind::busy,
               fmt::format("other writers keep replacing the referrers of {}: try again", subject.text())};
 }
 
-void RegistryReferrers::settle(std::optional<std::chrono::steady_clock::time_point> since) {
-  constexpr double shortest = 200;  // ms
-  constexpr double spread = 400;
-  if (since && m_settled && *m_settled >= *since) return;
-  m_settled = m_timer.now();
-  m_timer.sleep(std::chrono::milliseconds{static_cast<long>(shortest + spread * m_timer.random())});
+void RegistryReferrers::together(const std::function<void()>& work) {
+  ++m_together;
+  try {
+    work();
+  } catch (...) {
+    if (--m_together == 0) m_added.clear();
+    throw;
+  }
+  if (--m_together == 0) stand();
 }
 
 }  // namespace capsule::oci

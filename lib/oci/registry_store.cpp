@@ -53,8 +53,8 @@ RegistryStore::RegistryStore(Registry registry, std::string repository, const Ac
       m_client(m_registry.connect),
       m_blobs(m_urls, m_registry, m_access),
       m_manifests(m_urls, m_client),
-      m_now(timer.now),
-      m_referrers(m_urls, m_client, m_manifests, std::move(timer)) {}
+      m_settling(std::move(timer)),
+      m_referrers(m_urls, m_client, m_manifests, m_settling) {}
 
 std::optional<Descriptor> RegistryStore::resolve(std::string_view tag) {
   if (!is_tag(tag)) return std::nullopt;
@@ -112,7 +112,7 @@ bool RegistryStore::is_there(const Descriptor& stored, const Manifest& manifest,
   if (tag) {
     const auto found = m_manifests.tagged(*tag);
     if (!found || found->descriptor.digest != stored.digest) return false;
-  } else if (m_manifests.size_of(stored.digest) != stored.size) {
+  } else if (m_manifests.was_absent(stored.digest) || m_manifests.size_of(stored.digest) != stored.size) {
     return false;
   }
   return !manifest.subject || m_referrers.lists(manifest.subject->digest, stored);
@@ -125,11 +125,15 @@ Descriptor RegistryStore::put_manifest(std::string_view media_type, std::string_
   const auto manifest = parse_manifest(bytes, media_type, fmt::format("the manifest {}", out.digest.brief()));
   if (manifest.subject || manifest.artifact_type != media_type::image_config)
     out.artifact_type = manifest.artifact_type;
-  if (is_there(out, manifest, tag)) return out;
-  const auto headers = m_manifests.put(tag ? *tag : std::string_view{out.digest.text()}, media_type, bytes);
-  if (tag) m_tagged = m_now();
+  http::Headers answer;
+  const auto put = [&] {
+    if (is_there(out, manifest, tag)) return false;
+    answer = m_manifests.put(tag ? *tag : std::string_view{out.digest.text()}, media_type, bytes);
+    return true;
+  };
+  if (tag ? !m_settling.time(put) : !put()) return out;
   // A registry that has the referrers API says with this header that it took note (distribution-spec 1.1).
-  if (manifest.subject && headers.find("OCI-Subject") == nullptr) {
+  if (manifest.subject && answer.find("OCI-Subject") == nullptr) {
     auto entry = out;
     entry.annotations = manifest.annotations;
     m_referrers.add_to_tag(manifest.subject->digest, entry);
@@ -148,11 +152,11 @@ std::vector<std::string> RegistryStore::tags(std::string_view prefix) {
 }
 
 void RegistryStore::exclusively(const std::function<void()>& work) {
-  work();
+  m_referrers.together(work);
 }
 
 void RegistryStore::settle() {
-  m_referrers.settle(m_tagged);
+  m_settling.wait();
 }
 
 std::vector<std::string> registry_names(const Registry& registry, std::string_view prefix) {

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "http/retry.hpp"
 #include "oci/client_pool.hpp"
 #include "oci/manifest.hpp"
 #include "oci/registry_blobs.hpp"
@@ -10,6 +9,7 @@
 #include "oci/registry_manifests.hpp"
 #include "oci/registry_referrers.hpp"
 #include "oci/registry_url.hpp"
+#include "oci/settling.hpp"
 #include "oci/store.hpp"
 
 namespace capsule::oci {
@@ -42,7 +42,6 @@ class RegistryStore final : public Store {
   void settle() override;
 
  private:
-  using Time = std::chrono::steady_clock::time_point;
   bool is_there(const Descriptor& stored, const Manifest& manifest, std::optional<std::string_view> tag);
   Registry m_registry;
   Access m_access;
@@ -50,9 +49,8 @@ class RegistryStore final : public Store {
   ClientPool m_client;
   RegistryBlobs m_blobs;
   RegistryManifests m_manifests;
-  std::function<Time()> m_now;
+  Settling m_settling;
   RegistryReferrers m_referrers;
-  std::optional<Time> m_tagged;  ///< when a tag was put last
 };
 
 /// The names below `prefix` ("BASE/") in the catalog of a registry that are names of capsules, sorted.

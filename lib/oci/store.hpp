@@ -16,7 +16,8 @@
 namespace capsule::oci {
 
 /// One repository of a registry, wherever it is (distribution-spec 1.1): an OCI layout in a folder, or a registry over
-/// HTTP. Several threads may read from one at once. Contract tests run against every kind.
+/// HTTP. Several threads may read from one at once, and put content into a
+/// registry's. Contract tests run against every kind.
 class Store {
  public:
   static constexpr std::size_t max_manifest_bytes = std::size_t{4} << 20U;
@@ -76,11 +77,11 @@ class Store {
   /// Tags that begin with `prefix`, sorted.
   [[nodiscard]] virtual std::vector<std::string> tags(std::string_view prefix = {}) = 0;
   /// Runs `work` while no other writer of this repository does (layout: flock, Error busy after half a minute;
-  /// registry: no lock is to be had, so callers write, read again and repeat). Within a thread calls may nest.
+  /// registry: no lock is to be had, so callers write, read again and repeat; what `work` attached is waited for once, at
+  /// its end). Within a thread calls may nest.
   virtual void exclusively(const std::function<void()>& work) = 0;
   /// After a tag was put: waits until what another writer put at the same moment shows, so that whoever reads the tag
-  /// now and finds his own is the last (layout: nothing to wait for; registry: a random 0.2 to 0.6 s since the tag was
-  /// put).
+  /// now and finds his own is the last (layout: nothing to wait for; registry: settling_time).
   virtual void settle() = 0;
 };
 

@@ -165,12 +165,64 @@ TEST_CASE("without the API a referrer is added to the tag, and again where anoth
   read();
   f.store.put_manifest(manifest_type, ours, std::nullopt);
   CHECK(f.fake.done());
-  CHECK(f.slept == std::vector<std::chrono::milliseconds>(2, std::chrono::milliseconds{400}));
+  CHECK(f.slept == std::vector<std::chrono::milliseconds>(2, std::chrono::milliseconds{150}));
   const auto listed = oci::parse_referrers(stored, "the list");
   REQUIRE(listed.size() == 2);  // theirs stayed
   CHECK(listed[1].digest == crypto::sha256(ours));
   CHECK(listed[1].artifact_type == "application/x-a");
   CHECK(listed[1].annotations.at("type") == "application/x-a");
+}
+
+TEST_CASE("what is attached and tagged together is waited for once, and what was lost meanwhile is added again") {
+  Fixture f;
+  const auto subject = crypto::sha256("index");
+  const auto ours = referrer_of(subject, "application/x-a");
+  std::string stored = oci::referrers_text({});
+  const auto list = [&] {
+    f.fake.answer_with([&](const Request& request) -> Response {
+      return {200, {{"Content-Type", index_type}}, stored, request.url};
+    });
+  };
+  const auto put_list = [&] {
+    f.fake.answer_with([&](const Request& request) -> Response {
+      stored = request.body;
+      return {201, {}, "", request.url};
+    });
+  };
+  f.fake.answer(404);  // the manifest itself
+  f.fake.answer(201);
+  list();
+  put_list();
+  f.fake.answer(404);  // the tag
+  f.fake.answer(201);
+  list();
+  put_list();
+  list();
+  int waits_within = 0;
+  f.store.exclusively([&] {
+    f.store.put_manifest(manifest_type, ours, std::nullopt);
+    f.store.exclusively([&] { f.store.put_manifest(manifest_type, manifest_with(""), "1.0.0"); });
+    waits_within = static_cast<int>(f.slept.size());
+    stored = oci::referrers_text({});  // another writer's
+  });
+  CHECK(waits_within == 0);
+  CHECK(f.slept.size() == 2);
+  f.store.settle();
+  CHECK(f.slept.size() == 2);  // the tag was waited for, too
+  CHECK(oci::parse_referrers(stored, "the list").size() == 1);
+  CHECK(f.fake.done());
+}
+
+TEST_CASE("a manifest that was looked for is put without another look") {
+  Fixture f;
+  const auto bytes = manifest_with("");
+  f.fake.answer(404);
+  CHECK_FALSE(f.store.holds_manifest(crypto::sha256(bytes), bytes.size()));
+  f.fake.answer(201);
+  f.store.put_manifest(manifest_type, bytes, std::nullopt);
+  f.fake.answer(200, "", {{"Content-Length", std::to_string(bytes.size())}});
+  f.store.put_manifest(manifest_type, bytes, std::nullopt);  // asked for again, for it is not known any more
+  CHECK(f.fake.done());
 }
 
 TEST_CASE("a registry that takes note of entity tags is written again after a conflict") {
