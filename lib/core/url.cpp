@@ -11,11 +11,24 @@
 
 namespace capsule {
 
+namespace {
+
+/// A digest, which may be cut or wrong; no host of that name, which has a port or a path behind it.
+bool is_digest_part(std::string_view text) {
+  constexpr std::string_view algorithm = "@sha256:";
+  if (!text.starts_with(algorithm)) return false;
+  const auto value = text.substr(algorithm.size());
+  const bool is_port = !value.empty() && value.size() < 6 && value.front() != '0' && value.find_first_not_of("0123456789") == std::string_view::npos;
+  return !is_port && value.find('/') == std::string_view::npos;
+}
+
+}  // namespace
+
 std::string without_userinfo(std::string_view text) {
   const auto slashes = text.find("//");
   const auto authority = slashes == std::string_view::npos ? 0 : slashes + 2;
   auto at = text.rfind('@');
-  if (at != std::string_view::npos && text.substr(at).starts_with("@sha256:")) at = text.substr(0, at).rfind('@');
+  if (at != std::string_view::npos && is_digest_part(text.substr(at))) at = text.substr(0, at).rfind('@');
   if (at == std::string_view::npos || at <= authority) return printable(text, 300);
   return printable(fmt::format("{}…{}", text.substr(0, authority), text.substr(at)), 300);
 }
