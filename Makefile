@@ -168,11 +168,12 @@ bench: release
 	@missed=0; for bench in $(filter-out $(BENCH_REGISTRY),$(wildcard tests/bench/bench_*.py)); do \
 	  CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $$bench || missed=1; done; exit $$missed
 
-# Push and pull beside curl, skopeo and, where Go is there to build them, oras and crane; 40 GB of disk and some minutes.
+# Push and pull beside curl, skopeo and, where Go is there to build them, oras and crane; 40 GB of disk and about eight
+# minutes on a quiet machine. BENCH_OPTIONS: those of the script.
 BENCH_REGISTRY := tests/bench/bench_registry.py
 bench-registry: release
 	@$(MAKE) --no-print-directory tools TOOLS='$(PEERS)'
-	CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $(BENCH_REGISTRY)
+	CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $(BENCH_REGISTRY) $(BENCH_OPTIONS)
 
 # Every fuzz target for FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
