@@ -51,7 +51,7 @@ void MemberRead::run_pipeline() {
     pipeline.add(serial, [this](std::size_t i) { hash_segment(m_slots[i]); }, {content});
     pipeline.add(serial, [this](std::size_t i) { hash_tar(m_slots[i]); }, {content});
   }
-  pipeline.run(Pipeline::default_workers());
+  pipeline.run(m_options.workers != 0 ? m_options.workers : Pipeline::default_workers());
 }
 
 /// One read gets a member and the header of the next, which says how much the next read is.

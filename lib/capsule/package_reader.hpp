@@ -23,6 +23,7 @@ struct ReadOptions {
   SegmentDigests segment_digests = SegmentDigests::no;
   log::Progress* progress = nullptr;
   const HeadSwap* swap = nullptr;
+  unsigned workers = 0;  ///< threads; 0: as many as help
 };
 
 /// What a read of a package gives beside its content.

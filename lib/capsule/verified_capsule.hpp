@@ -42,6 +42,7 @@ struct VerifyOptions {
   SegmentDigests segment_digests = SegmentDigests::no;
   PackageObserver* observer = nullptr;
   log::Progress* progress = nullptr;
+  unsigned workers = 0;  ///< threads; 0: as many as help
 };
 
 /// A capsule whose signature, checksums and manifest held: only verify_package makes one, and what must not touch an

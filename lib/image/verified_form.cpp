@@ -7,10 +7,10 @@
 
 namespace capsule::image {
 
-VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy, log::Progress* progress) {
+VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy, VerifyOptions options) {
   FormObserver observer;
-  auto capsule = verify_input(input, policy,
-                              {.segment_digests = SegmentDigests::yes, .observer = &observer, .progress = progress});
+  options.observer = &observer;
+  auto capsule = verify_input(input, policy, options);
   VerifiedForm out{std::move(capsule), std::nullopt, observer.tarball_size()};
   if (!out.capsule.is_canonical()) return out;
   const auto& manifest = out.capsule.manifest();
@@ -26,7 +26,7 @@ VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy,
 VerifiedForm verify_published(oci::Store& store, const PublishedPackage& published, const attest::TrustPolicy& policy,
                               log::Progress* progress) {
   const auto input = published_package(store, published);
-  auto out = verify_form(*input, policy, progress);
+  auto out = verify_form(*input, policy, {.segment_digests = SegmentDigests::yes, .progress = progress});
   const auto fail = [&](std::string_view reason) {
     throw Error{ErrorKind::verification_failed, fmt::format("{}: {}", published.index.digest.text(), reason)};
   };

@@ -15,8 +15,9 @@ struct VerifiedForm {
   std::uint64_t tarball_size = 0;     ///< of capsule.tarball, bytes
 };
 
-/// verify_input, and everything for published_form, in the same read.
-VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy, log::Progress* progress = nullptr);
+/// verify_input, and everything for published_form, in the same read; with SegmentDigests::no all but the digests of
+/// the segments. `options` names no observer: there is one already.
+VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy, VerifyOptions options);
 
 /// Verifies a published version as a whole: the package by the policy, and that the index, with its image, is the one
 /// which that package makes. So an image that somebody put beside a good package is found out: for whoever runs the

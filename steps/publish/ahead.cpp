@@ -9,9 +9,9 @@
 #include <thread>
 #include <utility>
 
+#include "archive/pipeline.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
-#include "hints.hpp"
 #include "oci/store.hpp"
 
 namespace publish {
@@ -20,7 +20,8 @@ using namespace capsule;
 
 namespace {
 
-constexpr int gives_way = 10;  // nice
+/// Nice: a little less than sending has. Much less, and a machine with other work starves it, so that all waits for it.
+constexpr int gives_way = 5;
 
 oci::BlobContent content_of(std::string_view text) {
   return {crypto::sha256(text), text.size(), [kept = std::make_shared<const std::string>(text)](std::uint64_t offset) {
@@ -42,12 +43,11 @@ unsigned at_once(const oci::RegistryLocation& registry) {
   return registry.is_layout() ? 1 : 3;
 }
 
-AheadOfVerification::AheadOfVerification(const Request& request) {
-  const auto text = request.registry.is_layout() ? std::nullopt : request.input.hints();
-  const auto hints = text ? parse_hints(*text, request.input.size()) : std::nullopt;
-  if (!hints) return;
-  const auto open = [registry = request.registry, name = hints->name] { return oci::open_store(registry, name); };
-  if (open()->resolve(hints->version)) return;  // published already, or a conflict
+AheadOfVerification::AheadOfVerification(const Request& request, const std::optional<Hints>& hints) {
+  if (!hints || request.registry.is_layout()) return;
+  m_name = hints->name;
+  m_store = oci::open_store(request.registry, m_name);
+  if (m_store->resolve(hints->version)) return;  // published already, or a conflict
   std::vector<std::pair<const oci::Descriptor*, std::uint64_t>> segments;
   std::uint64_t start = 0;
   for (const auto& segment : hints->segments) {
@@ -56,12 +56,16 @@ AheadOfVerification::AheadOfVerification(const Request& request) {
   }
   std::stable_sort(segments.begin(), segments.end(),
                    [](const auto& a, const auto& b) { return a.first->size < b.first->size; });
-  m_transfers.emplace(open, at_once(request.registry));
+  m_transfers.emplace(*m_store, at_once(request.registry));
   for (const auto& [segment, at] : segments) {
     auto content = content_of(request.input, m_opening, *segment, at);
     content.check = oci::BlobContent::Check::registry;
     m_transfers->add(std::move(content));
   }
+}
+
+std::shared_ptr<oci::Store> AheadOfVerification::store(std::string_view name) const {
+  return name == m_name ? m_store : nullptr;
 }
 
 void AheadOfVerification::during(const std::function<void()>& verify) {
@@ -77,6 +81,10 @@ void AheadOfVerification::during(const std::function<void()>& verify) {
     }
   }}.join();
   if (failure) std::rethrow_exception(failure);
+}
+
+unsigned AheadOfVerification::workers_left() const noexcept {
+  return m_transfers ? std::max(1U, archive::Pipeline::default_workers() - 1) : 0;
 }
 
 void AheadOfVerification::add(std::string_view text, Transfers::Count count) {

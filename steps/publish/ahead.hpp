@@ -2,10 +2,13 @@
 
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
+#include "hints.hpp"
 #include "image/capsule_input.hpp"
 #include "log/progress.hpp"
 #include "publish.hpp"
@@ -28,18 +31,25 @@ unsigned at_once(const capsule::oci::RegistryLocation& registry);
 /// a layout, without hints, or where the version is published already.
 class AheadOfVerification {
  public:
-  explicit AheadOfVerification(const Request& request);
+  AheadOfVerification(const Request& request, const std::optional<Hints>& hints);
 
   [[nodiscard]] bool is_sending() const noexcept { return m_transfers.has_value(); }
+  /// The repository that it looked into, if it is that of `name`; else null.
+  [[nodiscard]] std::shared_ptr<capsule::oci::Store> store(std::string_view name) const;
   /// Does the verifying: where something is on its way, in a thread that gives way to it, for the line is what takes
   /// longest. Its errors are thrown.
   void during(const std::function<void()>& verify);
+  /// How many threads verifying may have: one fewer than there are cores while something is on its way, but one; else
+  /// 0, as many as help.
+  [[nodiscard]] unsigned workers_left() const noexcept;
   /// A small blob that verification has made known, to be sent meanwhile; not counted unless it is said so.
   void add(std::string_view text, Transfers::Count count);
-  /// The package is verified: waits for what is on its way. Null: nothing was sent.
+  /// The package is verified: waits for what is on its way, shown by `progress`. Null: nothing was sent.
   const Transfers* finish(capsule::log::Progress& progress);
 
  private:
+  std::string m_name;
+  std::shared_ptr<capsule::oci::Store> m_store;
   std::mutex m_opening;
   std::optional<Transfers> m_transfers;
 };

@@ -15,8 +15,11 @@ std::optional<Hints> parse_hints(std::string_view text, std::uint64_t package_si
   try {
     const auto document = json::parse(text, what);
     const json::Cursor top{document, std::string{what}};
-    Hints out{
-        top.at("name").string(), top.at("version").string(), oci::Descriptor::from_json(top.at("index")).digest, {}};
+    Hints out{top.at("name").string(),
+              top.at("version").string(),
+              oci::Descriptor::from_json(top.at("index")).digest,
+              {},
+              {}};
     if (!is_name(out.name) || !is_version(out.version)) return std::nullopt;
     std::uint64_t rest = package_size;
     for (const auto& entry : top.at("segments").elements()) {
@@ -25,10 +28,18 @@ std::optional<Hints> parse_hints(std::string_view text, std::uint64_t package_si
       rest -= out.segments.back().size;
     }
     if (rest != 0) return std::nullopt;
+    if (const auto diff_ids = top.optional("diff_ids")) {
+      for (const auto& entry : diff_ids->elements()) out.diff_ids.push_back(Digest::parse(entry.string()));
+    }
     return out;
   } catch (const Error&) {
     return std::nullopt;
   }
+}
+
+std::optional<Hints> read_hints(image::CapsuleInput& input) {
+  const auto text = input.hints();
+  return text ? parse_hints(*text, input.size()) : std::nullopt;
 }
 
 }  // namespace publish

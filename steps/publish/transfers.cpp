@@ -32,7 +32,7 @@ class Transfers::Watched final : public Source {
   std::uint64_t& m_furthest;
 };
 
-Transfers::Transfers(OpenStore open, unsigned at_once) : m_open(std::move(open)), m_at_once(at_once) {}
+Transfers::Transfers(oci::Store& store, unsigned at_once) : m_store(store), m_at_once(at_once) {}
 
 Transfers::~Transfers() {
   m_stopped = true;
@@ -41,7 +41,6 @@ Transfers::~Transfers() {
 
 void Transfers::add(oci::BlobContent content, Count count) {
   const std::lock_guard lock{m_mutex};
-  m_total += content.size;
   m_queue.push_back({std::move(content), count});
   if (m_at_once > 1 && m_threads.size() < m_at_once) m_threads.emplace_back([this] { work(); });
   m_changed.notify_one();
@@ -50,7 +49,6 @@ void Transfers::add(oci::BlobContent content, Count count) {
 void Transfers::show(log::Progress& progress) {
   const std::lock_guard lock{m_mutex};
   m_progress = &progress;
-  progress.begin("publishing", m_total);
   progress.advance(m_done);
 }
 
@@ -69,7 +67,6 @@ void Transfers::finish() {
   if (m_at_once == 1) work();
   join();
   if (m_failure) std::rethrow_exception(m_failure);
-  if (m_progress != nullptr) m_progress->end();
 }
 
 void Transfers::join() noexcept {
@@ -93,21 +90,24 @@ std::optional<Transfers::Order> Transfers::next() {
 
 void Transfers::work() noexcept {
   try {
-    const auto store = m_open();
-    while (const auto order = next()) put(*store, *order);
+    while (const auto order = next()) put(*order);
   } catch (...) {
     fail(std::current_exception());
   }
 }
 
-void Transfers::put(oci::Store& store, const Order& order) {
+void Transfers::put(const Order& order) {
   const auto& content = order.content;
   std::uint64_t furthest = 0;
-  const bool sent = store.put_content(
+  const bool sent = m_store.put_content(
       {content.digest, content.size,
        [&](std::uint64_t offset) { return std::make_unique<Watched>(*this, content.open(offset), offset, furthest); },
        content.check});
   advance(content.size - std::min(content.size, furthest));
+  {
+    const std::lock_guard lock{m_mutex};
+    m_brought.push_back(content.digest);
+  }
   if (!sent || order.count == Count::no) return;
   ++m_blobs;
   m_bytes += content.size;

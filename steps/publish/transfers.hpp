@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <functional>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,14 +15,11 @@
 
 namespace publish {
 
-/// Brings blobs into a repository, several at once, each in a thread with a store of its own. After a failure what is
-/// on its way is broken off.
+/// Brings blobs into a repository, several at once, each in a thread. After a failure what is on its way is broken off.
 class Transfers {
  public:
-  using OpenStore = std::function<std::unique_ptr<capsule::oci::Store>()>;
-
-  /// With one at once the work is done by finish(), without a thread.
-  Transfers(OpenStore open, unsigned at_once);
+  /// With one at once the work is done by finish(), without a thread. `store` must outlive it.
+  Transfers(capsule::oci::Store& store, unsigned at_once);
   Transfers(const Transfers&) = delete;
   Transfers& operator=(const Transfers&) = delete;
   /// Breaks off what is on its way.
@@ -34,11 +29,13 @@ class Transfers {
   /// `content` must stay readable, from several threads, until finish() has returned. Count::no: not in blobs(),
   /// bytes().
   void add(capsule::oci::BlobContent content, Count count = Count::yes);
-  /// From now on `progress` shows it, what is done already included.
+  /// From now on `progress` is told of each byte, at once of those that are done already.
   void show(capsule::log::Progress& progress);
   /// Waits for all; the first failure is thrown.
   void finish();
 
+  /// Which are in the repository now. After finish().
+  [[nodiscard]] const std::vector<capsule::Digest>& brought() const noexcept { return m_brought; }
   [[nodiscard]] std::size_t blobs() const noexcept { return m_blobs; }    ///< that were not there and had to be sent
   [[nodiscard]] std::uint64_t bytes() const noexcept { return m_bytes; }  ///< of these
 
@@ -50,14 +47,14 @@ class Transfers {
   };
   void work() noexcept;
   std::optional<Order> next();
-  void put(capsule::oci::Store& store, const Order& order);
+  void put(const Order& order);
   void fail(std::exception_ptr reason) noexcept;
   void advance(std::uint64_t count);
   void join() noexcept;
 
-  OpenStore m_open;
+  capsule::oci::Store& m_store;
   unsigned m_at_once;
-  std::mutex m_mutex;  ///< of the queue, the failure and the progress
+  std::mutex m_mutex;  ///< of the queue, the failure, the progress, what was brought
   std::condition_variable m_changed;
   std::deque<Order> m_queue;
   std::exception_ptr m_failure;
@@ -65,7 +62,7 @@ class Transfers {
   std::atomic<bool> m_stopped = false;
   std::atomic<std::size_t> m_blobs = 0;
   std::atomic<std::uint64_t> m_bytes = 0;
-  std::uint64_t m_total = 0;
+  std::vector<capsule::Digest> m_brought;
   std::uint64_t m_done = 0;
   capsule::log::Progress* m_progress = nullptr;
   std::vector<std::thread> m_threads;

@@ -132,10 +132,13 @@ bool ensure_sibling(const Path& package, std::string_view suffix, const IsGood& 
 
 std::string hints_of(const CheckedPackage& checked, const PublishedForm& form) {
   json::Array segments;  // one after the other they are the package
-  for (const auto& segment : checked.segments)
+  json::Array diff_ids;
+  for (const auto& segment : checked.segments) {
+    diff_ids.emplace_back(segment.diff_id.value().text());
     segments.emplace_back(json::Object{{"mediaType", capsule::oci::media_type::layer_gzip},
                                        {"digest", segment.digest.value().text()},
                                        {"size", segment.size}});
+  }
   return json::pretty(json::Object{{"name", checked.head.manifest.name},
                                    {"version", checked.head.manifest.version},
                                    {"capsule_digest", checked.capsule_digest.text()},
@@ -143,7 +146,8 @@ std::string hints_of(const CheckedPackage& checked, const PublishedForm& form) {
                                    {"index", form.index.descriptor.to_json()},
                                    {"package_manifest", form.package_manifest.descriptor.to_json()},
                                    {"image_manifest", form.image_manifest.descriptor.to_json()},
-                                   {"segments", std::move(segments)}});
+                                   {"segments", std::move(segments)},
+                                   {"diff_ids", std::move(diff_ids)}});
 }
 
 void write_siblings(const Path& package, const Pass& pass, const Signer& signer, SignedPackage& result) {

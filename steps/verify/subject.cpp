@@ -39,7 +39,7 @@ Subject registered_subject(const Options& options, const attest::TrustPolicy& tr
 /// The version index that publish would put for a package that is in no registry.
 Digest index_of(image::CapsuleInput& input, const attest::TrustPolicy& trust, log::Progress& progress) {
   progress.begin("reading", input.size());
-  const auto form = image::verify_form(input, trust, &progress);
+  const auto form = image::verify_form(input, trust, {.segment_digests = SegmentDigests::yes, .progress = &progress});
   progress.end();
   if (!form.facts) {
     throw Error{ErrorKind::usage,

@@ -196,14 +196,33 @@ class Push(FaultCase):
         hints = Path(f"{self.small}.oci.json")
         good = hints.read_text()
         self.addCleanup(hints.write_text, good)
-        digest = good[good.rindex("sha256:"):][:71]
-        for text in ("", "{}", "[", good.replace(digest, "sha256:" + "0" * 64), good.replace('"demo"', '"../x"')):
+        honest = json.loads(good)
+        other = "sha256:" + "0" * 64
+        lies = ["", "{}", "[", good.replace('"demo"', '"../x"'), good.replace(honest["index"]["digest"], other),
+                good.replace(honest["segments"][-2]["digest"], other), good.replace(honest["diff_ids"][-2], other),
+                json.dumps({**honest, "diff_ids": honest["diff_ids"][1:]}), json.dumps({**honest, "diff_ids": None}),
+                json.dumps({**honest, "segments": honest["segments"][::-1], "diff_ids": honest["diff_ids"][::-1]})]
+        self.assertNotIn(good, lies)
+        for text in lies:
             with self.subTest(text[:20]), FaultRegistry() as registry:
                 hints.write_text(text)
                 done = self.publish(registry=registry)
-                self.assertEqual(done.code, 0, done)
+                self.assertEqual((done.code, done.result["index_digest"]), (0, honest["index"]["digest"]), done)
                 self.assertEqual((registry.content.uploads, self.files()), ({}, []))
 
+    def test_hints_that_name_what_the_registry_has_in_place_of_a_segment(self):
+        """As if somebody had put an evil layer there before: neither is it named, nor the right one left out."""
+        hints = Path(f"{self.small}.oci.json")
+        honest = json.loads(hints.read_text())
+        self.addCleanup(hints.write_text, hints.read_text())
+        other = self.maker.package(self.maker.capsule("demo", "0.0.1", files={"expansion/evil": b"evil"}))
+        self.assertEqual(self.publish(other).code, 0)
+        evil = json.loads(Path(f"{other}.oci.json").read_text())
+        for name in ("segments", "diff_ids"):
+            with self.subTest(name):
+                hints.write_text(json.dumps({**honest, name: evil[name]}))
+                done = self.publish()
+                self.assertEqual((done.code, done.result["index_digest"]), (0, honest["index"]["digest"]), done)
 
 class Pull(FaultCase):
     def setUp(self):

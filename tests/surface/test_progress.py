@@ -63,7 +63,6 @@ class Progress(unittest.TestCase):
                 ("comparing", "pack", self.folder / "capsule", "--out", self.package),
                 ("signing", "sign", package, "--key", other),
                 ("verifying", "verify", self.package, "--key", self.public),
-                ("verifying", "publish", self.package, "--key", self.public, "--registry", f"oci-layout:{self.scratch('new')}"),
                 ("publishing", "publish", self.package, "--key", self.public, "--registry",
                  f"oci-layout:{self.scratch('newer')}"),
                 ("hashing", "download", self.package, "--store", self.scratch("store")),
@@ -84,6 +83,19 @@ class Progress(unittest.TestCase):
                 else:
                     self.assertEqual(code, 0, terminal.output[-300:])
                     self.assert_wiped(terminal.output)
+
+    def test_publish_has_one_scale_for_all_that_it_does(self):
+        """Verifying and sending, also of another tool's package, which is written anew between them."""
+        foreign = self.scratch("foreign.tar.gz")
+        subprocess.run(["sh", "-c", 'gzip -dc "$1" | gzip -1n >"$2"', "sh", self.package, foreign], check=True)
+        for package in (self.package, foreign):
+            with self.subTest(package.name), self.terminal("publish", package, "--key", self.public, "--registry",
+                                                           f"oci-layout:{self.scratch('scale')}") as terminal:
+                self.assertEqual(terminal.finish(), 0, terminal.output[-300:])
+                self.assertEqual(set(re.findall(rf"([a-z]+) \[=* *\] {SIZE}/", terminal.output)), {"publishing"})
+                filled = [len(bar) for bar in re.findall(r"publishing \[(=*) *\]", terminal.output)]
+                self.assertGreater(len(filled), 3)
+                self.assertEqual(filled, sorted(filled))
 
     def test_it_never_wraps(self):
         for columns in (20, 47, 79):
