@@ -85,7 +85,8 @@ VerifiedCapsule verify_package(Source& package, SignatureJudge& signatures, cons
          }
          signatures.judge_head(head);
        }}};
-  auto read = read_package(package, judge, {options.limits, options.segment_digests, options.progress, nullptr, options.workers});
+  auto read = read_package(package, judge,
+                           {options.limits, options.segment_digests, options.progress, nullptr, options.workers});
   auto head = judge.take_head();
   auto capsule_digest = crypto::sha256(head.checksums_text);
   auto signers = signatures.judge({head, capsule_digest, read.package_digest});

@@ -18,7 +18,8 @@ bool is_digest_part(std::string_view text) {
   constexpr std::string_view algorithm = "@sha256:";
   if (!text.starts_with(algorithm)) return false;
   const auto value = text.substr(algorithm.size());
-  const bool is_port = !value.empty() && value.size() < 6 && value.front() != '0' && value.find_first_not_of("0123456789") == std::string_view::npos;
+  const bool is_port = !value.empty() && value.size() < 6 && value.front() != '0' &&
+                       value.find_first_not_of("0123456789") == std::string_view::npos;
   return !is_port && value.find('/') == std::string_view::npos;
 }
 

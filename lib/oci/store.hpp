@@ -77,8 +77,8 @@ class Store {
   /// Tags that begin with `prefix`, sorted.
   [[nodiscard]] virtual std::vector<std::string> tags(std::string_view prefix = {}) = 0;
   /// Runs `work` while no other writer of this repository does (layout: flock, Error busy after half a minute;
-  /// registry: no lock is to be had, so callers write, read again and repeat; what `work` attached is waited for once, at
-  /// its end). Within a thread calls may nest.
+  /// registry: no lock is to be had, so callers write, read again and repeat; what `work` attached is waited for once,
+  /// at its end). Within a thread calls may nest.
   virtual void exclusively(const std::function<void()>& work) = 0;
   /// After a tag was put: waits until what another writer put at the same moment shows, so that whoever reads the tag
   /// now and finds his own is the last (layout: nothing to wait for; registry: settling_time).
