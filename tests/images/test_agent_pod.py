@@ -4,12 +4,14 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
+from capsule_maker import Maker
 from containers import USER, Podman, build_images
 
 RUN = "/v1/runs/0123456789abcdef"
@@ -47,7 +49,7 @@ class AgentPod(unittest.TestCase):
         assert built.returncode == 0, built.stderr
         cls.podman = Podman(cls.folder / "podman")
         cls.addClassCleanup(cls.podman.call, "rm", "--all", "--force", "--time", "0")
-        for name in ("agent", "runtime-python"):
+        for name in ("agent", "runtime-python", "verify"):
             cls.podman.must("load", "--quiet", "--input", cls.folder / f"images/docker/amd64/{name}.tar")
 
     def setUp(self):
@@ -69,12 +71,26 @@ class AgentPod(unittest.TestCase):
     def write(self, name, text):
         (self.work / "capsule" / name).write_text(text)
 
-    def start(self, *more):
+    def unpack(self):
+        """The capsule as an init container unpacks it, in the place of the one that setUp wrote; the folder of its digest."""
+        maker = Maker(self.work)
+        package = maker.make("demo", files={"expansion/m/runner.py": RUNNER.encode()}, prewarm=True)
+        shutil.rmtree(self.work / "capsule")
+        for name in ("capsule", "tmp"):
+            (self.work / name).mkdir(mode=0o777)
+            (self.work / name).chmod(0o777)  # as an emptyDir is
+        volumes = [f"{package}:/in/{package.name}:ro", f"{maker.public_key}:/in/key:ro", f"{self.work}/capsule:/capsule", f"{self.work}/tmp:/tmp"]
+        done = self.podman.run("capsule-loop/verify:0.1.0", "--unpack=/capsule", "--key=/in/key", "--", f"/in/{package.name}", volumes=volumes,
+                               more=["--env=TMPDIR=/tmp", "--env=CAPSULE_STATE=/tmp/state"])
+        self.assertEqual(done.code, 0, done)
+        return done.result["unpacked"]
+
+    def start(self, *more, root="/capsule"):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         volumes = [f"{self.work}/agent:/agent:ro", f"{self.work}/data:/data", f"{self.work}/capsule:/capsule:ro"]
-        self.container = self.podman.start("capsule-loop/runtime-python:0.1.0", "--root=/capsule", "--data=/data/capsule",
+        self.container = self.podman.start("capsule-loop/runtime-python:0.1.0", f"--root={root}", "--data=/data/capsule",
                                            f"--listen=127.0.0.1:{self.port}", "--replicas=1", "--runs=1", volumes=volumes, network="host",
                                            more=["--entrypoint=/agent/capsule-agent", *more])
         self.addCleanup(self.podman.call, "rm", "--force", "--time", "0", self.container)
@@ -96,6 +112,15 @@ class AgentPod(unittest.TestCase):
     def outcome(self):
         self.assertEqual(202, self.ask("POST", RUN, {"parameters": {}, "seed": 1, "budget": 0, "time_limit_ms": 20_000})[0])
         return self.ask("GET", f"{RUN}?wait_ms=20000")[1]["outcome"]
+
+    def test_a_capsule_that_an_init_container_unpacked_is_run(self):
+        root = self.unpack()
+        self.assertRegex(root, "^/capsule/[0-9a-f]{64}$")
+        unpacked = self.work / root.lstrip("/")
+        self.assertEqual({path.stat().st_uid for path in unpacked.rglob("*")}, {USER})
+        self.start(root=root)
+        self.when_ready()
+        self.assertEqual(self.outcome()["result"]["data"], "done")
 
     def test_the_run_has_its_data_folder_and_no_socket_and_the_record_says_what_held(self):
         self.start()
