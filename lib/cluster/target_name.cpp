@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/node.hpp"
 #include "core/error.hpp"
 #include "core/semver.hpp"
 
@@ -17,6 +18,10 @@ std::optional<std::string> namespace_of_target(const std::string& target) {
     return target.substr(colon + 1);
   throw Error{ErrorKind::usage,
               fmt::format("--target {}: give this-machine, kubernetes or kubernetes:NAMESPACE", printable(target))};
+}
+
+std::string target_of(kube::Client& client, const std::string& ns) {
+  return "kubernetes:" + text_at(client.get({kube::resources::namespaces, {}, ns}), "/metadata/uid");
 }
 
 }  // namespace capsule::cluster

@@ -14,6 +14,8 @@ namespace capsule::deploy {
 
 namespace {
 
+constexpr std::string_view run_id_annotation = "ai.industriverse.capsule.run-id";
+
 json::Array strings(const std::vector<std::string>& list) {
   json::Array out;
   for (const auto& text : list) out.emplace_back(text);
@@ -98,8 +100,19 @@ Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index
   const std::string type{oci::media_type::run_record};
   const auto document = json::parse(record, "the run record", {.bytes = max_run_record_bytes, .depth = 64});
   const auto& run_id = json::Cursor{document, "the run record"}.at("run_id").string();
-  oci::attach(store, version_index, {type, type, record, {{"ai.industriverse.capsule.run-id", run_id}}});
+  oci::attach(store, version_index, {type, type, record, {{std::string{run_id_annotation}, run_id}}});
   return crypto::sha256(record);
+}
+
+std::optional<std::string> find_run_record(oci::Store& store, const Digest& version_index, const std::string& run_id) {
+  for (const auto& referrer : store.referrers(version_index, oci::media_type::run_record)) {
+    const auto named = referrer.annotations.find(std::string{run_id_annotation});
+    if (named != referrer.annotations.end() && named->second != run_id) continue;
+    auto record = oci::read_attached(store, referrer, oci::media_type::run_record, max_run_record_bytes);
+    const auto document = json::parse(record.content, "a run record", {.bytes = max_run_record_bytes, .depth = 64});
+    if (json::Cursor{document, "a run record"}.at("run_id").string() == run_id) return std::move(record.content);
+  }
+  return std::nullopt;
 }
 
 }  // namespace capsule::deploy

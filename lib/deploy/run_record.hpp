@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,10 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
 
 /// Attaches a run record to its version index, under its run_id; the same again changes nothing. Returns its digest.
 Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index, const std::string& record);
+
+/// The record of that run, where it is attached to the version index already; nothing where it is not. Of several the
+/// first that the store names.
+std::optional<std::string> find_run_record(oci::Store& store, const Digest& version_index, const std::string& run_id);
 
 /// SHA-256 of canonical `result` without its member `measured`.
 Digest output_digest(const json::Value& result);

@@ -16,8 +16,6 @@
 #include "fs/lock.hpp"
 #include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
-#include "json/cursor.hpp"
-#include "json/parse.hpp"
 #include "make_run.hpp"
 #include "on_cluster.hpp"
 #include "order.hpp"
@@ -68,12 +66,6 @@ bool is_deployed(const fs::Path& folder) {
   if (::stat(folder.c_str(), &status) == 0) return true;
   if (errno != ENOENT) fs::throw_errno("look at", folder, errno);
   return false;
-}
-
-/// "warm" or "cold", as a run record says.
-std::string start_in(const std::string& record) {
-  const auto value = json::parse(record, "the run record", {.bytes = deploy::max_run_record_bytes, .depth = 64});
-  return json::Cursor{value, "the run record"}.at("start").at("mode").string();
 }
 
 void deploy_here(const Order& order, step::Context& step) {

@@ -5,15 +5,16 @@
 #include "cluster/deployed_object.hpp"
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
-#include "cluster/plan.hpp"
 #include "cluster/pod_pool.hpp"
 #include "cluster/proof_note.hpp"
 #include "cluster/removal.hpp"
 #include "cluster/roll_out.hpp"
 #include "cluster/run_book.hpp"
+#include "cluster/target_name.hpp"
 #include "cluster/turn.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
 #include "deploy/run_parameters.hpp"
 #include "image/capsule_input.hpp"
@@ -66,10 +67,14 @@ Fetched fetch(const Order& order, oci::Store& store, log::Progress& progress) {
   return {std::move(capsule), std::move(source)};
 }
 
-/// The target as a run record names it.
-std::string target_of(kube::Client& client, const std::string& ns) {
-  const auto found = client.get({kube::resources::namespaces, {}, ns});
-  return "kubernetes:" + cluster::text_at(found, "/metadata/uid");
+/// Warm only where a pod waited, and in it a process that had loaded all.
+deploy::RunStart start_of(const Manifest& manifest, const cluster::PodRun& done) {
+  using Mode = deploy::RunStart::Mode;
+  if (manifest.prewarm_replicas == 0)
+    return {Mode::cold, "the manifest wants no waiting process: a pod was started for it"};
+  const auto& agents = done.outcome.facts.start;
+  if (agents.mode == Mode::cold && !agents.reason.empty()) return agents;
+  return {Mode::warm, "a pod of the warm pool waited for it"};
 }
 
 /// One deploy to one namespace.
@@ -84,7 +89,7 @@ class ClusterDeploy {
         m_object(m_client, m_ns, order.reference.name) {}
 
   void run() {
-    const auto target = target_of(m_client, m_ns);
+    const auto target = cluster::target_of(m_client, m_ns);
     const auto fetched = fetch(m_order, *m_store, m_step.progress());
     const auto& manifest = fetched.capsule.manifest();
     deploy::check_parameters(manifest, m_order.parameters);
@@ -94,14 +99,26 @@ class ClusterDeploy {
     check(manifest);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
+    const auto replicas = is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     cluster::RollOut roll_out{m_client, m_ns, m_object};
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
                     m_order.options.force_conflicts},
-                   is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas));
+                   replicas);
     auto entry = begin(wish);
     m_step.output("run-id", entry.request.run_id());
-    const bool done = entry.record && m_store->has_blob(*entry.record);
-    if (!done) make_run(fetched.capsule, roll_out, wish, entry);
+    bool done = entry.record && m_store->has_blob(*entry.record);
+    if (!done) {
+      // One that was killed between attaching the record and noting it here.
+      const auto record = deploy::find_run_record(*m_store, *m_order.reference.digest, entry.request.run_id());
+      done = record.has_value();
+      if (done) {
+        entry.record = crypto::sha256(*record);
+        note_run(wish, entry, start_in(*record));
+      } else {
+        make_run(fetched.capsule, roll_out, wish, entry);
+      }
+    }
+    if (replicas > manifest.prewarm_replicas) roll_out.scale(0);  // the pod was for this run alone
     finish(manifest, roll_out, done);
     m_step.output("run-record", entry.record->text());
     m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
@@ -189,20 +206,26 @@ class ClusterDeploy {
     const auto done = run_in_pod(pods, entry);
     entry.text = record_of(capsule.manifest(), entry.request, done);
     entry.record = deploy::attach_run_record(*m_store, subject_of(*m_store, *m_order.reference.digest), entry.text);
+    const bool was_warm = start_of(capsule.manifest(), done).mode == deploy::RunStart::Mode::warm;
+    const std::string start = was_warm ? "warm" : "cold";
+    note_run(wish, entry, start);
+    cluster::tell(m_client, m_object.value(), cluster::EventType::normal, "Ran",
+                  fmt::format("run {} is on record as {}", entry.request.run_id(), entry.record->text()));
+    pods.discard(done.pod);
+    m_step.result("start", start);
+  }
+
+  /// The run is on record.
+  void note_run(const deploy::RunWish& wish, const deploy::LedgerEntry& entry, const std::string& start) {
     m_object.change_annotation(cluster::annotation::runs, [&](const std::string& before) {
       auto book = cluster::RunBook::parse(before);
       book.finish(wish, entry);
       return book.text();
     });
-    const std::string start = capsule.manifest().prewarm_replicas > 0 ? "warm" : "cold";
     m_object.change_status([&](json::Object& object) {
       deploy::set_ran(object, *entry.record, start);
       cluster::clear_failed_roll_out(object);
     });
-    cluster::tell(m_client, m_object.value(), cluster::EventType::normal, "Ran",
-                  fmt::format("run {} is on record as {}", entry.request.run_id(), entry.record->text()));
-    pods.discard(done.pod);
-    m_step.result("start", start);
   }
 
   cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry) {
@@ -224,10 +247,7 @@ class ClusterDeploy {
 
   std::string record_of(const Manifest& manifest, const deploy::RunRequest& request, const cluster::PodRun& done) {
     auto facts = done.outcome.facts;
-    if (manifest.prewarm_replicas > 0)
-      facts.start = {deploy::RunStart::Mode::warm, "a pod of the warm pool waited for it"};
-    else
-      facts.start = {deploy::RunStart::Mode::cold, "the manifest wants no waiting process: a pod was started for it"};
+    facts.start = start_of(manifest, done);
     for (const auto& line : done.outcome.log) log::info("run: " + line);
     deploy::RunPlace place{done.pod.node, {}, {}, m_check.report.waived};
     if (const auto* node = m_check.find(done.pod.node)) place.identity = node->identity;
@@ -237,7 +257,6 @@ class ClusterDeploy {
 
   /// The pool as the manifest wants it, and how many pods wait.
   void finish(const Manifest& manifest, cluster::RollOut& roll_out, bool done) {
-    if (manifest.prewarm_replicas == 0 && !done) roll_out.scale(0);
     roll_out.note_generation();
     if (done) cluster::mark_pods(m_client, m_object.value());
     if (manifest.prewarm_replicas == 0 || (done && roll_out.is_up())) return;
@@ -272,30 +291,6 @@ void deploy_on_cluster(const Order& order, const std::string& ns, step::Context&
                 "the pods of a cluster cannot reach a folder of this machine: publish the capsule to a registry "
                 "(oci://HOST/BASE)"};
   ClusterDeploy{order, ns, step}.run();
-}
-
-void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
-  const auto& options = order.options;
-  const auto store = oci::open_store(order.reference.registry, order.reference.name);
-  // A claim of the registry, not verified: where it is what is deployed, that was; else the deploy verifies it.
-  const auto published = image::read_published(*store, *order.reference.digest);
-  kube::Client client{kube::load({options.kubeconfig, options.context})};
-  const auto where = ns.empty() ? client.config().ns : ns;
-  cluster::DeployedObject object{client, where, order.reference.name};
-  const auto* there = object.read();
-  const auto deployment =
-      client.find({kube::resources::deployments, where, cluster::deployment_name(order.reference.name)});
-  const deploy::RunWish run{published.capsule_digest, target_of(client, where), order.parameters, options.budget,
-                            options.seed};
-  const auto volume =
-      options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
-  const auto found = cluster::plan({run, options.images, volume, now(), options.retry_failed}, there,
-                                   deployment ? &*deployment : nullptr);
-  step.output("action", cluster::name_of(found.action));
-  step.output("reason", found.reason);
-  step.output("reference", order.reference.text());
-  step.output("capsule-digest", published.capsule_digest.text());
-  step.result("api_calls", client.requests());
 }
 
 void remove_from_cluster(const Options& options, const std::string& ns, step::Context& step) {

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/pkcs11_uri.hpp"
+#include "deploy/run_record.hpp"
 #include "index/uri.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
@@ -62,6 +63,11 @@ oci::Descriptor subject_of(oci::Store& store, const Digest& index) {
 std::string name_in(const std::string& text) {
   if (index::CapsuleUri::looks_like(text)) return index::CapsuleUri::parse(text).name;
   return is_name(text) ? text : oci::Reference::parse(text).name;
+}
+
+std::string start_in(const std::string& record) {
+  const auto value = json::parse(record, "the run record", {.bytes = deploy::max_run_record_bytes, .depth = 64});
+  return json::Cursor{value, "the run record"}.at("start").at("mode").string();
 }
 
 std::string joined(const std::vector<std::string>& texts) {

@@ -29,6 +29,9 @@ capsule::oci::Descriptor subject_of(capsule::oci::Store& store, const capsule::D
 /// Of a reference, or of a name alone.
 std::string name_in(const std::string& text);
 
+/// "warm" or "cold", as a run record says.
+std::string start_in(const std::string& record);
+
 /// "a,b"
 std::string joined(const std::vector<std::string>& texts);
 

@@ -1,0 +1,36 @@
+#include "cluster/deployed_object.hpp"
+#include "cluster/plan.hpp"
+#include "cluster/target_name.hpp"
+#include "image/published_package.hpp"
+#include "kube/client.hpp"
+#include "on_cluster.hpp"
+
+namespace deploy_step {
+
+using namespace capsule;
+
+void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
+  const auto& options = order.options;
+  const auto store = oci::open_store(order.reference.registry, order.reference.name);
+  // A claim of the registry, not verified: where it is what is deployed, that was; else the deploy verifies it.
+  const auto published = image::read_published(*store, *order.reference.digest);
+  kube::Client client{kube::load({options.kubeconfig, options.context})};
+  const auto where = ns.empty() ? client.config().ns : ns;
+  cluster::DeployedObject object{client, where, order.reference.name};
+  const auto* there = object.read();
+  const auto deployment =
+      client.find({kube::resources::deployments, where, cluster::deployment_name(order.reference.name)});
+  const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
+                            options.budget, options.seed};
+  const auto volume =
+      options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
+  const auto found = cluster::plan({run, options.images, volume, now(), options.retry_failed}, there,
+                                   deployment ? &*deployment : nullptr);
+  step.output("action", cluster::name_of(found.action));
+  step.output("reason", found.reason);
+  step.output("reference", order.reference.text());
+  step.output("capsule-digest", published.capsule_digest.text());
+  step.result("api_calls", client.requests());
+}
+
+}  // namespace deploy_step
