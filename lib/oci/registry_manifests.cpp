@@ -76,6 +76,12 @@ std::optional<FetchedManifest> RegistryManifests::fetch(std::string_view name, c
   if (response.status == 404) return std::nullopt;
   if (response.status == 304 && remembered) return FetchedManifest{seen->descriptor, *remembered, seen->etag};
   expect_registry_success(response, "the manifest cannot be read");
+  if (media_type_of(response.headers) == "text/html" && response.body.starts_with('<')) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("{} answers with a web page, as a proxy or a login page does that stands before the "
+                            "registry: log in there, or go around it",
+                            response.url.loggable())};
+  }
   check_said_digest(response);
   const auto digest = digest_of(response.body, wanted ? wanted->algorithm() : "sha256");
   if (wanted && digest != *wanted) {

@@ -88,6 +88,16 @@ TEST_CASE("a tag is what its bytes are, whatever the headers say") {
   CHECK(f.fake.done());
 }
 
+TEST_CASE("a web page in place of a manifest is what stands before the registry, and may go away") {
+  Fixture f;
+  for (const char* type : {"text/html", "text/html; charset=utf-8"}) {
+    f.fake.answer(200, "<html>log in</html>", {{"Content-Type", type}});
+    CHECK(kind_of([&] { (void)f.store.resolve("1.0.0"); }) == ErrorKind::unavailable);
+    f.fake.answer(200, "<html>log in</html>", {{"Content-Type", type}});
+    CHECK(kind_of([&] { (void)f.store.manifest(crypto::sha256("x")); }) == ErrorKind::unavailable);
+  }
+}
+
 TEST_CASE("a tag that names what it named is not sent again") {
   Fixture f;
   const auto bytes = manifest_with("");
