@@ -93,7 +93,9 @@ json::Value Client::write(http::Method method, std::string_view verb, const Name
                   .query = query.text(),
                   .body = std::move(body),
                   .content_type = std::move(content_type),
-                  .idempotent = idempotent || how.dry_run};
+                  .idempotent = idempotent || how.dry_run,
+                  .once = how.once,
+                  .limit = how.limit};
   const auto response = m_connection.send(call);
   for (const auto& [field, value] : response.headers) {
     if (http::same_name(field, "Warning")) log::warning(fmt::format("{}: {}", call.what, warning_text(value)));

@@ -31,6 +31,8 @@ struct Write {
   bool strict = false;                         ///< an unknown or repeated field is an error, not dropped
   bool force = false;                          ///< apply alone: take over fields of other managers
   std::string field_manager = "capsule-loop";  ///< whose fields they are
+  bool once = false;                           ///< as Call has it
+  std::chrono::milliseconds limit{0};          ///< as Call has it
 };
 
 enum class PatchKind {

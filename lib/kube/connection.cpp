@@ -112,9 +112,10 @@ std::optional<Credentials> Connection::others_than(const Credentials& refused) {
 
 http::Response Connection::exchange(const Call& call) {
   const auto ask = [&](const Credentials& credentials) {
-    http::RetryingClient retrying{http_for(credentials), m_options.retry, calling(m_options.timer, call.on_wait)};
-    return with_trace(fmt::format("cannot {}", call.what),
-                      [&] { return retrying.send(request_of(call, credentials)); });
+    auto& http = http_for(credentials);
+    http::RetryingClient retrying{http, m_options.retry, calling(m_options.timer, call.on_wait)};
+    http::Client& client = call.once ? http : retrying;
+    return with_trace(fmt::format("cannot {}", call.what), [&] { return client.send(request_of(call, credentials)); });
   };
   const auto credentials = m_config.credentials->current();
   auto response = ask(credentials);

@@ -21,13 +21,16 @@ struct Call {
   std::string body{};
   std::string content_type{};
   bool idempotent = false;             ///< of a POST or PATCH: it may be sent twice
+  bool once = false;                   ///< one try alone: whoever calls tries again himself
   std::chrono::milliseconds limit{0};  ///< zero: ConnectionOptions::limit
   /// Called about once a second while it goes on and between its tries; what it throws ends the call.
   std::function<void()> on_wait{};
 };
 
 struct ConnectionOptions {
-  http::RetryPolicy retry{};
+  /// Long enough for an apiserver that is started anew.
+  http::RetryPolicy retry{{.attempts = 1000, .first = std::chrono::milliseconds{250}, .cap = std::chrono::seconds{4}},
+                          std::chrono::seconds{30}};
   http::Timer timer = http::Timer::real();
   std::chrono::milliseconds limit{30'000};  ///< of one try of one call
   /// Another client than the real one, for tests.

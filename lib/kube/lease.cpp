@@ -82,11 +82,11 @@ json::Value Lease::object(const std::string& holder, std::chrono::seconds durati
 }
 
 /// False: somebody else was first.
-bool Lease::write(const json::Value& object) {
+bool Lease::write(const json::Value& object, const Write& how) {
   const auto began = now();
   try {
-    observe(read_lease(m_record.resource_version.empty() ? m_client.create(m_name, object)
-                                                         : m_client.replace(m_name, object)));
+    observe(read_lease(m_record.resource_version.empty() ? m_client.create(m_name, object, how)
+                                                         : m_client.replace(m_name, object, how)));
     m_renewed = began;
     return true;
   } catch (const ApiError& error) {
@@ -125,9 +125,11 @@ void Lease::lose(std::string_view why) {
 
 void Lease::renew() {
   if (!m_has_it) lose("it is not held");
+  // keep() tries again, and must not wait longer than the lease lasts.
+  const Write soon{.once = true, .limit = m_duration / 3};
   // What has changed it, if anything has, need not have taken it.
   for (int tries = 0; tries < 3; ++tries) {
-    if (write(object(m_holder, m_duration, m_record.transitions, m_record.annotations))) return;
+    if (write(object(m_holder, m_duration, m_record.transitions, m_record.annotations), soon)) return;
     const auto found = m_client.find(m_name);
     if (!found) lose("somebody removed it");
     observe(read_lease(*found));

@@ -26,7 +26,7 @@ LeaseRecord read_lease(const json::Value& object);
 /// written under one carries transitions(), and what was written under a higher number is not overwritten.
 class Lease {
  public:
-  /// `holder` is another one for each who competes. Limits of `client` are best shorter than `duration`.
+  /// `holder` is another one for each who competes.
   Lease(Client& client, Name name, std::string holder, std::chrono::seconds duration = std::chrono::seconds{30});
 
   /// Looks once and takes it if nobody has it, or if it was seen unchanged for its duration; false: another has it, see
@@ -39,7 +39,8 @@ class Lease {
   /// To be called often while it is held: renews it when a third of its duration has passed. An apiserver that is away
   /// is borne until two thirds have passed. Error busy: it is lost.
   void keep();
-  /// Renews it now. Error busy: another took it, or somebody removed it.
+  /// Renews it now, with one try that lasts a third of its duration at most. Error busy: another took it, or somebody
+  /// removed it.
   void renew();
   /// Gives it back, so that the next need not wait; nothing where it is not held. Error as the client has it.
   void release();
@@ -56,7 +57,7 @@ class Lease {
   [[nodiscard]] bool is_free() const;
   [[nodiscard]] json::Value object(const std::string& holder, std::chrono::seconds duration, std::int64_t transitions,
                                    const std::map<std::string, std::string>& annotations) const;
-  bool write(const json::Value& object);
+  bool write(const json::Value& object, const Write& how = {});
   [[noreturn]] void lose(std::string_view why);
   [[nodiscard]] Clock::time_point now() const { return m_client.connection().timer().now(); }
 

@@ -241,6 +241,7 @@ class Watches(Driving):
         self.create({**config_map("before"), "metadata": {"name": "before", "labels": {"of": "this"}}})
         self.seen(lines, "added before")
         self.restart_apiserver()
+        self.done(self.drive("get", "configmaps", "before"))  # a single request waits for it, too
         self.wait_for("the API server", lambda: self.kubectl("get", "--raw", "/readyz").code == 0, 60)
         self.create({**config_map("after"), "metadata": {"name": "after", "labels": {"of": "this"}}})
         self.seen(lines, "added after")
