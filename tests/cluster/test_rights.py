@@ -30,22 +30,13 @@ MAY = {
         "nodes": "get list",
         "customresourcedefinitions.apiextensions.k8s.io[proofeddeployments.infra.industriverse.ai]": "get",
     },
-    "capsule-generate-proof": {
-        **RESULTS,
-        "proofeddeployments.infra.industriverse.ai": "get",
-        "pods": f"{READ} create delete",
-        "pods/proxy": "create get",
-        "pods/log": "get",
-        "configmaps": "create get patch update",
-    },
+    "capsule-generate-proof": RESULTS,
     "capsule-register": {
         **RESULTS,
         "proofeddeployments.infra.industriverse.ai": "get",
         "proofeddeployments.infra.industriverse.ai/status": "get patch update",
         "pods": "get list patch",
         "events": "create patch",
-        "configmaps": "create get patch update",
-        "leases.coordination.k8s.io": "get",
     },
 }
 # One question each that would be the beginning of something bad.
