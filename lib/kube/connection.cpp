@@ -98,12 +98,6 @@ std::unique_ptr<Connection::Counting> Connection::make_http(const Credentials& c
   return std::make_unique<Counting>(std::move(next), m_requests);
 }
 
-http::Client& Connection::http_for(const Credentials& credentials) {
-  if (!m_http || !same_certificate(credentials, m_in_use)) m_http = make_http(credentials);
-  m_in_use = credentials;
-  return *m_http;
-}
-
 std::optional<Credentials> Connection::others_than(const Credentials& refused) {
   if (!m_config.credentials->renew()) return std::nullopt;
   auto out = m_config.credentials->current();
@@ -112,10 +106,15 @@ std::optional<Credentials> Connection::others_than(const Credentials& refused) {
 
 http::Response Connection::exchange(const Call& call) {
   const auto ask = [&](const Credentials& credentials) {
-    auto& http = http_for(credentials);
-    http::RetryingClient retrying{http, m_options.retry, calling(m_options.timer, call.on_wait)};
-    http::Client& client = call.once ? http : retrying;
-    return with_trace(fmt::format("cannot {}", call.what), [&] { return client.send(request_of(call, credentials)); });
+    // Taken out for as long as it is at work: a call from within `on_wait` has one of its own.
+    auto http = m_http && same_certificate(credentials, m_in_use) ? std::move(m_http) : make_http(credentials);
+    http::RetryingClient retrying{*http, m_options.retry, calling(m_options.timer, call.on_wait)};
+    http::Client& client = call.once ? static_cast<http::Client&>(*http) : retrying;
+    auto response =
+        with_trace(fmt::format("cannot {}", call.what), [&] { return client.send(request_of(call, credentials)); });
+    m_http = std::move(http);
+    m_in_use = credentials;
+    return response;
   };
   const auto credentials = m_config.credentials->current();
   auto response = ask(credentials);

@@ -23,7 +23,8 @@ struct Call {
   bool idempotent = false;             ///< of a POST or PATCH: it may be sent twice
   bool once = false;                   ///< one try alone: whoever calls tries again himself
   std::chrono::milliseconds limit{0};  ///< zero: ConnectionOptions::limit
-  /// Called about once a second while it goes on and between its tries; what it throws ends the call.
+  /// Called about once a second while it goes on and between its tries; what it throws ends the call. It may make
+  /// calls itself.
   std::function<void()> on_wait{};
 };
 
@@ -67,13 +68,12 @@ class Connection {
   class Counting;
   [[nodiscard]] http::Request request_of(const Call& call, const Credentials& credentials) const;
   [[nodiscard]] std::unique_ptr<Counting> make_http(const Credentials& credentials);
-  http::Client& http_for(const Credentials& credentials);
   std::optional<Credentials> others_than(const Credentials& refused);
 
   Config m_config;
   ConnectionOptions m_options;
-  Credentials m_in_use;  ///< those that m_http was made for
-  std::unique_ptr<Counting> m_http;
+  Credentials m_in_use;              ///< those that m_http was made for
+  std::unique_ptr<Counting> m_http;  ///< null: none yet, or it is at work
   std::uint64_t m_requests = 0;
 };
 

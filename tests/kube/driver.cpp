@@ -148,8 +148,14 @@ void call(Client& client, const Arguments& arguments) {
     return print(client.remove(name_of(arguments), how));
   }
   if (verb == "list") {
+    const auto began = std::chrono::steady_clock::now();
+    const auto inside = [&] {
+      if (std::chrono::steady_clock::now() - began < std::chrono::seconds{1}) return;
+      fmt::print("inside {}\n", json::compact(client.document("/version")));
+    };
     const auto list = client.list(resource_of(arguments.at(1)), arguments.option("ns"),
-                                  {arguments.option("labels"), arguments.option("fields")});
+                                  {arguments.option("labels"), arguments.option("fields")},
+                                  arguments.option("inside").empty() ? std::function<void()>{} : inside);
     for (const auto& item : list.items) print(*item.at_pointer("/metadata/name"));
     return;
   }

@@ -211,6 +211,12 @@ class Answers(FakeCase):
         config = server.kubeconfig(cluster={"server": "https://127.0.0.1:1"}, token="a-token")
         self.refused(call("document", "/version", kubeconfig=config, retry="500ms"), UNAVAILABLE, "cannot get /version")
 
+    def test_who_waits_with_a_call_may_ask_the_cluster(self):
+        server = self.serve()
+        server.answers += [Answer(200, {}, {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "a"}}]}, pause=3)]
+        lines = self.done(call("list", "pods", ns="team", kubeconfig=server.kubeconfig(token="a-token"), inside=True))
+        self.assertEqual([lines[0], lines[-1]], ["inside {}", '"a"'])
+
     def test_plain_http_is_for_loopback_alone(self):
         server = self.serve()
         config = server.kubeconfig(cluster={"server": "http://cluster.example"}, token="a-token")

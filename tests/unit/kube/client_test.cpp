@@ -179,6 +179,36 @@ TEST_CASE("after a 401 new credentials are tried once, the same ones never") {
   CHECK(cluster.http.done());
 }
 
+TEST_CASE("who waits with a call may make calls himself, also with a certificate that has rotated") {
+  FakeCluster cluster;
+  cluster.credentials->tokens.push_back({Secret{"first"}, "certificate", Secret{"key"}});
+  auto client = cluster.client();
+  const auto list = [&] {
+    cluster.http.answer_with([](const http::Request& request) -> http::Response {
+      request.on_wait();
+      request.on_wait();
+      return {200, {{"Content-Type", "application/json"}}, R"({"metadata":{"resourceVersion":"7"}})", request.url};
+    });
+    cluster.answer(200, "{}");
+    cluster.answer(200, "{}");
+    client.list(resources::pods, "team", {}, [&] { client.get(pod); });
+    CHECK(cluster.http.done());
+  };
+  list();
+  CHECK(cluster.made.size() == 2);  // one for the list, one for both that are made meanwhile
+  list();
+  CHECK(cluster.made.size() == 3);
+  cluster.http.answer_with([&](const http::Request& request) -> http::Response {
+    cluster.credentials->renewed = true;
+    request.on_wait();
+    return {200, {{"Content-Type", "application/json"}}, R"({"metadata":{"resourceVersion":"7"}})", request.url};
+  });
+  cluster.answer(200, "{}");
+  client.list(resources::pods, "team", {}, [&] { client.get(pod); });
+  CHECK(cluster.made.back().client_certificate);
+  CHECK(cluster.misused == 0);
+}
+
 TEST_CASE("a removal has its preconditions and says what becomes of what it owns") {
   FakeCluster cluster;
   auto client = cluster.client();

@@ -26,12 +26,27 @@ struct FakeCluster {
   FakeHttpClient http;
   FakeTime time;
   std::vector<http::CurlLimits> made;
+  int misused = 0;  ///< how often a connection that was at work was asked again, or let go
   kube::Config config;
 
   struct Forward final : http::Client {
-    explicit Forward(FakeHttpClient& fake) : next(fake) {}
-    http::Response send(const http::Request& request) override { return next.send(request); }
-    FakeHttpClient& next;
+    explicit Forward(FakeCluster& fake) : cluster(fake) {}
+    ~Forward() override {
+      if (at_work) ++cluster.misused;
+    }
+    http::Response send(const http::Request& request) override {
+      if (std::exchange(at_work, true)) ++cluster.misused;
+      try {
+        auto response = cluster.http.send(request);
+        at_work = false;
+        return response;
+      } catch (...) {
+        at_work = false;
+        throw;
+      }
+    }
+    FakeCluster& cluster;
+    bool at_work = false;
   };
   struct Fixed final : kube::CredentialSource {
     kube::Credentials current() override { return tokens.size() > 1 && renewed ? tokens.at(1) : tokens.at(0); }
@@ -52,7 +67,7 @@ struct FakeCluster {
     options.timer = time.timer();
     options.make_http = [this](const http::CurlLimits& limits) {
       made.push_back(limits);
-      return std::make_unique<Forward>(http);
+      return std::make_unique<Forward>(*this);
     };
     return kube::Client{config, options};
   }
