@@ -151,7 +151,7 @@ e2e: release capsule $(if $(KUBECONFIG),,cluster-programs)
 
 test: release sanitized capsule tools cluster-programs
 	ctest --preset debug -L 'unit|steps' --output-on-failure
-	ctest --preset release --output-on-failure
+	ctest --preset release --output-on-failure --parallel 2
 
 # clang-tidy looks at the files of lib, steps and images; it takes about as long as a build.
 lint: release

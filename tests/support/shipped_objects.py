@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from steps import SOURCE
@@ -32,7 +33,11 @@ def install_crds(case):
         return
     case.must("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-", input="---\n".join(argo_crds()))
     case.must("apply", "--server-side", "--force-conflicts", "--validate=strict", "-k", WORKFLOWS / "crds")
-    case.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    # A CRD has `conditions: null` at first, over which kubectl wait stumbles.
+    until = time.monotonic() + 60
+    while (waited := case.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")).code != 0:
+        assert time.monotonic() < until, waited
+        time.sleep(0.3)
 
 
 def rendered(overlay, namespace, folder, change=None):
