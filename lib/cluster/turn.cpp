@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "cluster/names.hpp"
@@ -31,30 +32,39 @@ std::string digest_of(const kube::LeaseRecord& record) {
   return found == record.annotations.end() ? std::string{} : found->second;
 }
 
+Error busy(const std::string& ns, const std::string& name, const kube::LeaseRecord& by) {
+  const auto where = fmt::format("{} in namespace {}", name, ns);
+  if (by.holder.empty()) return {ErrorKind::busy, where + " is being deployed by others, one after the other"};
+  const auto digest = digest_of(by);
+  if (digest.empty()) return {ErrorKind::busy, fmt::format("{} is being removed by {}", where, printable(by.holder))};
+  return {ErrorKind::busy,
+          fmt::format("{} is being deployed by {} ({})", where, printable(by.holder), printable(digest))};
+}
+
 }  // namespace
 
 kube::Name Turn::lease_name(const std::string& ns, const std::string& name) {
   return {kube::resources::leases, ns, "capsule-" + name};
 }
 
-Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name, const Digest& capsule,
+Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name, const std::optional<Digest>& capsule,
            std::chrono::milliseconds patience)
     : m_lease(client, lease_name(ns, name), holder_name()) {
-  const std::map<std::string, std::string> annotations{{std::string{annotation::digest}, capsule.text()}};
+  std::map<std::string, std::string> annotations;
+  if (capsule) annotations.emplace(annotation::digest, capsule->text());
   if (m_lease.try_acquire(annotations)) return;
   const auto first = m_lease.record();
-  const auto busy = [&](const kube::LeaseRecord& by) {
-    return Error{ErrorKind::busy, fmt::format("{} in namespace {} is being deployed by {} ({})", name, ns,
-                                              printable(by.holder), printable(digest_of(by)))};
+  const auto is_of_another = [&](const kube::LeaseRecord& by) {
+    return capsule && !by.holder.empty() && digest_of(by) != capsule->text();
   };
   log::info(fmt::format("another deploy of {} is at work in namespace {}: waiting for it", name, ns));
-  const bool same = digest_of(first) == capsule.text();
   // Of another capsule: only where its deploy was killed, which shows when nobody renews its lease.
-  const bool ours = m_lease.acquire(same ? patience : until_run_out, annotations, [&] {
+  const auto how_long = is_of_another(first) ? std::max<std::chrono::milliseconds>(patience, until_run_out) : patience;
+  const bool ours = m_lease.acquire(how_long, annotations, [&] {
     const auto& now = m_lease.record();
-    if (now.resource_version != first.resource_version && digest_of(now) != capsule.text()) throw busy(now);
+    if (now.resource_version != first.resource_version && is_of_another(now)) throw busy(ns, name, now);
   });
-  if (!ours) throw busy(m_lease.record());
+  if (!ours) throw busy(ns, name, m_lease.record());
 }
 
 Turn::~Turn() {

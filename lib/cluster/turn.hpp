@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "core/digest.hpp"
@@ -12,9 +13,10 @@ namespace capsule::cluster {
 /// was killed is taken over once its lease has run out.
 class Turn {
  public:
-  /// Waits for another deploy of the same capsule, as long as `patience`, since it may do our work; Error busy at once
-  /// where one of another capsule is at work, and after `patience`.
-  Turn(kube::Client& client, const std::string& ns, const std::string& name, const Digest& capsule,
+  /// Waits for another deploy of the same capsule, as long as `patience`, since it may do our work; Error busy after
+  /// `patience`, and where one of another capsule is at work, as soon as it shows that it lives. Without `capsule`:
+  /// waits for whoever is at work.
+  Turn(kube::Client& client, const std::string& ns, const std::string& name, const std::optional<Digest>& capsule,
        std::chrono::milliseconds patience);
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;

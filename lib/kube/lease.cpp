@@ -90,18 +90,25 @@ bool Lease::write(const json::Value& object, const Write& how) {
     m_renewed = began;
     return true;
   } catch (const ApiError& error) {
-    if (error.kind() != ErrorKind::conflict && error.status().code != 404) throw;
+    // Where there was one, 404 says that it was removed; where it is to be created, that there is no such namespace.
+    const bool is_removed = error.status().code == 404 && !m_record.resource_version.empty();
+    if (error.kind() != ErrorKind::conflict && !is_removed) throw;
     return false;
   }
 }
 
-bool Lease::try_acquire(const std::map<std::string, std::string>& annotations) {
+void Lease::look() {
   const auto found = m_client.find(m_name);
   observe(found ? read_lease(*found) : LeaseRecord{});
+}
+
+bool Lease::try_acquire(const std::map<std::string, std::string>& annotations) {
+  look();
   if (!is_free()) return false;
   const bool is_ours = m_record.holder == m_holder;
   m_acquire_time = micro_time();
   m_has_it = write(object(m_holder, m_duration, m_record.transitions + (is_ours ? 0 : 1), annotations));
+  if (!m_has_it) look();  // record() is to say who was first
   return m_has_it;
 }
 
@@ -156,8 +163,7 @@ void Lease::release() {
   for (int tries = 0; tries < 3 && m_record.holder == m_holder; ++tries) {
     // One second, as client-go has it: who looks at the duration alone is not kept waiting either.
     if (write(object({}, std::chrono::seconds{1}, m_record.transitions, {}))) return;
-    const auto found = m_client.find(m_name);
-    observe(found ? read_lease(*found) : LeaseRecord{});
+    look();
   }
 }
 

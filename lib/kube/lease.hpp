@@ -30,7 +30,7 @@ class Lease {
   Lease(Client& client, Name name, std::string holder, std::chrono::seconds duration = std::chrono::seconds{30});
 
   /// Looks once and takes it if nobody has it, or if it was seen unchanged for its duration; false: another has it, see
-  /// record(). `annotations` say to others what it is held for.
+  /// record(), which is of nobody where he has given it back since. `annotations` say to others what it is held for.
   bool try_acquire(const std::map<std::string, std::string>& annotations = {});
   /// The same until it has it, or `patience` is over; `on_wait` is called about once a second.
   bool acquire(std::chrono::milliseconds patience, const std::map<std::string, std::string>& annotations = {},
@@ -54,6 +54,7 @@ class Lease {
  private:
   using Clock = std::chrono::steady_clock;
   void observe(LeaseRecord record);
+  void look();
   [[nodiscard]] bool is_free() const;
   [[nodiscard]] json::Value object(const std::string& holder, std::chrono::seconds duration, std::int64_t transitions,
                                    const std::map<std::string, std::string>& annotations) const;

@@ -17,13 +17,17 @@ struct LeaseServer final : http::Client {
   std::optional<json::Value> object;
   int version = 0;
   bool away = false;
+  bool has_namespace = true;
+  std::function<void()> before_write;  ///< what somebody else does just before the next write
 
   http::Response send(const http::Request& request) override {
     if (away) throw http::TransportError{ErrorKind::unavailable, "refused", http::TransportError::Sent::no};
     if (request.method == http::Method::get)
       return object ? answer(request, 200, json::compact(*object)) : refuse(request, 404, "NotFound");
+    if (const auto work = std::exchange(before_write, {})) work();
     auto wanted = json::parse(request.body, "body");
     const auto* given = wanted.at_pointer("/metadata/resourceVersion");
+    if (!has_namespace) return refuse(request, 404, "NotFound");
     if (request.method == http::Method::post && object) return refuse(request, 409, "AlreadyExists");
     if (request.method == http::Method::put) {
       if (!object) return refuse(request, 404, "NotFound");
@@ -161,4 +165,22 @@ TEST_CASE("who restarts under the same name has its lease again, with the same n
   Lease again{world.client, {resources::leases, "team", "capsule-x"}, "me"};
   CHECK(again.try_acquire());
   CHECK(again.transitions() == 1);
+}
+
+TEST_CASE("who loses the race for a lease knows who has won it") {
+  World world;
+  world.server.before_write = [&] { REQUIRE(world.others.try_acquire({{"digest", "sha256:1"}})); };
+  CHECK_FALSE(world.mine.try_acquire());
+  CHECK(world.mine.record().holder == "other");
+  world.others.release();
+  world.server.before_write = [&] { REQUIRE(world.others.try_acquire({{"digest", "sha256:2"}})); };
+  CHECK_FALSE(world.mine.try_acquire());
+  CHECK(world.mine.record().annotations.at("digest") == "sha256:2");
+}
+
+TEST_CASE("a lease in a namespace that is not there is an error, and nobody's who was first") {
+  World world;
+  world.server.has_namespace = false;
+  CHECK(kind_of([&] { world.mine.acquire(60s); }) == ErrorKind::not_found);
+  CHECK(world.time.slept.empty());
 }
