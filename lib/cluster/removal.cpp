@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <optional>
 #include <set>
 
 #include "cluster/deployed_object.hpp"
@@ -10,7 +11,6 @@
 #include "cluster/node.hpp"
 #include "cluster/turn.hpp"
 #include "core/error.hpp"
-#include "crypto/hash.hpp"
 
 namespace capsule::cluster {
 
@@ -36,23 +36,59 @@ void wait_until_gone(kube::Client& client, const kube::Resource& resource, const
                                                 kube::text_of(resource), fmt::join(left, ", "), ns)};
 }
 
+bool is_ours(const json::Value& object) {
+  const auto has = [&](std::string_view map, std::string_view key, std::string_view value) {
+    const auto* all = object.at_pointer(map);
+    const auto* found = all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(key);
+    return found != nullptr && (value.empty() || *found == json::Value{std::string{value}});
+  };
+  return has("/metadata/labels", "app.kubernetes.io/part-of", "capsule-loop") ||
+         has("/metadata/annotations", annotation::runs, {});
+}
+
+/// Nothing where there is no such object; Error conflict where another program's has that name.
+std::optional<std::string> uid_of_ours(kube::Client& client, const kube::Name& name) {
+  const auto found = client.find(name);
+  if (!found) return std::nullopt;
+  if (is_ours(*found)) return text_at(*found, "/metadata/uid");
+  throw Error{ErrorKind::conflict,
+              fmt::format("the {} is none that capsule-deploy made (it has neither label "
+                          "app.kubernetes.io/part-of=capsule-loop nor annotation {}) and stays: if it is to go, use "
+                          "kubectl delete",
+                          kube::text_of(name), annotation::runs)};
+}
+
+/// Whoever has waited may have taken it since: then it is his and stays.
+void remove_lease(kube::Client& client, const kube::Name& name) {
+  const auto found = client.find(name);
+  if (!found) return;
+  const auto lease = kube::read_lease(*found);
+  if (!lease.holder.empty()) return;
+  try {
+    client.remove(name, {.resource_version = lease.resource_version});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;
+  }
+}
+
 }  // namespace
 
 void remove_deployment(kube::Client& client, const std::string& ns, const std::string& name,
                        std::chrono::milliseconds patience) {
+  const kube::Name object{proofed_deployments, ns, name};
+  static_cast<void>(uid_of_ours(client, object));  // before a lease is made, and waited for
   {
-    // No digest is waited for: whoever is at work is let end.
-    Turn turn{client, ns, name, crypto::sha256("delete " + name), patience};
-    const kube::Name object{proofed_deployments, ns, name};
+    Turn turn{client, ns, name, std::nullopt, patience};
     const auto on_wait = [&] { turn.keep(); };
-    if (client.remove(object))
+    const auto uid = uid_of_ours(client, object);
+    if (uid && client.remove(object, {.uid = *uid}))
       wait_until_gone(client, proofed_deployments, ns,
                       {.selection = {.fields = "metadata.name=" + name}, .time_limit = patience, .on_wait = on_wait});
     const auto pods = fmt::format("app={},{}", name, label::pod_template);
     wait_until_gone(client, kube::resources::pods, ns,
                     {.selection = {.labels = pods}, .time_limit = patience, .on_wait = on_wait});
   }
-  client.remove(Turn::lease_name(ns, name));
+  remove_lease(client, Turn::lease_name(ns, name));
 }
 
 }  // namespace capsule::cluster
