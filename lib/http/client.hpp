@@ -44,6 +44,8 @@ enum class Redirects {
   give_back  ///< a 3xx is a response like any other
 };
 
+struct Response;
+
 struct Request {
   Method method = Method::get;
   Url url;
@@ -68,6 +70,8 @@ struct Request {
   bool may_be_silent = false;
   /// Of a POST or PATCH: it may go out again although the last one may have been done.
   bool idempotent = false;
+  /// Of a response that RetryingClient would try again: that it is the last word all the same. None: never.
+  std::function<bool(const Response&)> is_final{};
 };
 
 struct Response {

@@ -110,8 +110,9 @@ Response RetryingClient::send(const Request& request) {
   while (true) {
     try {
       auto response = m_next.send(request);
-      const bool again =
-          is_transient(response.status) && (repeatable || response.status == 429 || response.status == 503);
+      const bool again = is_transient(response.status) &&
+                         (repeatable || response.status == 429 || response.status == 503) &&
+                         !(request.is_final && request.is_final(response));
       if (!again || !tries.wait(retry_after(response.headers, now()))) return response;
     } catch (const TransportError& error) {
       if (!repeatable && error.sent() != TransportError::Sent::no) throw;

@@ -48,7 +48,7 @@ class Tries {
 
 /// Tries again: what is_transient says, TransportError, with back-off and jitter, Retry-After as the floor. POST and
 /// PATCH, which may have been done although no answer came, only after 429, 503 and when nothing was sent, unless they
-/// are said to be idempotent. The last response or error is the caller's.
+/// are said to be idempotent; nothing after what Request::is_final says. The last response or error is the caller's.
 class RetryingClient final : public Client {
  public:
   explicit RetryingClient(Client& next, RetryPolicy policy = {}, Timer timer = Timer::real());

@@ -134,7 +134,8 @@ class Client {
                  const std::function<Flow(const Event&)>& handler);
 
   /// Through the apiserver to a pod's port (subresource pods/proxy). Any status that the pod answers comes back, 429
-  /// and 5xx after some tries; ApiError for what the apiserver says itself (no right, no such pod, nobody listens).
+  /// and 5xx after some tries, unless they are its final word; ApiError for what the apiserver says itself (no right,
+  /// no such pod, nobody listens).
   http::Response proxy(const Name& pod, std::uint16_t port, const PodRequest& request);
   /// What a container wrote; at most `limit_bytes`, the last lines.
   std::string log(const Name& pod, const LogOptions& options = {});

@@ -83,6 +83,7 @@ http::Request Connection::request_of(const Call& call, const Credentials& creden
   out.response_limit = answer_limit;
   out.on_wait = call.on_wait;
   out.idempotent = call.idempotent;
+  out.is_final = call.is_final;
   return out;
 }
 

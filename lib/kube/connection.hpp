@@ -20,9 +20,10 @@ struct Call {
   std::string query{};
   std::string body{};
   std::string content_type{};
-  bool idempotent = false;             ///< of a POST or PATCH: it may be sent twice
-  bool once = false;                   ///< one try alone: whoever calls tries again himself
-  std::chrono::milliseconds limit{0};  ///< zero: ConnectionOptions::limit
+  bool idempotent = false;                                ///< of a POST or PATCH: it may be sent twice
+  bool once = false;                                      ///< one try alone: whoever calls tries again himself
+  std::chrono::milliseconds limit{0};                     ///< zero: ConnectionOptions::limit
+  std::function<bool(const http::Response&)> is_final{};  ///< as http::Request has it
   /// Called about once a second while it goes on and between its tries; what it throws ends the call. It may make
   /// calls itself.
   std::function<void()> on_wait{};

@@ -92,6 +92,11 @@ bool is_status(const http::Response& response) {
   return value && read_status(*value);
 }
 
+bool is_final_word_of_a_pod(const http::Response& response) {
+  const auto value = parsed(response);
+  return value && !read_status(*value) && response.headers.find("Retry-After") == nullptr;
+}
+
 ApiError api_error(Status status, std::string_view what, std::string_view account) {
   const bool is_denied = kind_of(status.code) == ErrorKind::denied;
   auto message = fmt::format("cannot {}{}{}: {}{}{}", what, is_denied ? " as " : "", is_denied ? account : "",

@@ -40,6 +40,9 @@ std::optional<Status> read_status(const json::Value& value);
 Status status_of(const http::Response& response);
 /// Whether the answer is the apiserver's own word, and not that of a pod behind it.
 bool is_status(const http::Response& response);
+/// Whether it is JSON of a pod behind the apiserver, and does not say when to come again (Retry-After). A page of
+/// something in between is neither's word.
+bool is_final_word_of_a_pod(const http::Response& response);
 
 /// The error for a failed call. `what` = verb, resource and place ("list pods in namespace 'x'"), `account` = who
 /// asked; it is named where he may not.

@@ -234,6 +234,22 @@ TEST_CASE("a pod's own answer is given back, what the apiserver says of it is an
   CHECK(kind_of([&] { client.proxy(pod, 8700, {}); }) == ErrorKind::not_found);
 }
 
+TEST_CASE("a pod that says no for good is not asked again, what may pass is") {
+  FakeCluster cluster;
+  auto client = cluster.client();
+  for (const int status : {503, 429}) {
+    cluster.answer(status, R"({"error":"No process waits"})");
+    CHECK(client.proxy(pod, 8700, {}).status == status);
+  }
+  CHECK(cluster.time.slept.empty());
+  cluster.answer(503, R"({"error":"Too many connections"})", {{"Retry-After", "1"}});
+  cluster.fail(503, "ServiceUnavailable", "error trying to reach service");
+  cluster.http.answer(503, "<html>", {{"Content-Type", "text/html"}});
+  cluster.answer(200, "{}");
+  CHECK(client.proxy(pod, 8700, {}).status == 200);
+  CHECK(cluster.http.done());
+}
+
 TEST_CASE("whether a kind is served, and whether we may") {
   FakeCluster cluster;
   auto client = cluster.client();
