@@ -13,6 +13,7 @@ import workflow_rules  # noqa: E402
 STEPS = ("pack", "sign", "download", "verify", "publish", "deploy", "generate-proof", "anchor", "register")
 LEAF = "workflows/templates/verify.yaml"
 DEPLOY = "workflows/templates/deploy.yaml"
+PLAN = "workflows/templates/plan.yaml"
 LOOP = "workflows/templates/capsule-deploy-loop.yaml"
 BUILD = "workflows/templates/capsule-build.yaml"
 SUBMITTED = "workflows/loops/capsule-deploy-loop.yaml"
@@ -169,6 +170,14 @@ class Rules(unittest.TestCase):
             ],
             called,
         )
+
+    def test_plan_looks_for_the_images_that_deploy_takes(self):
+        def images(path):
+            variables = self.documents[path]["spec"]["templates"][0]["container"]["env"]
+            return [variable for variable in variables if variable["name"].endswith("_IMAGE")]
+
+        self.assertEqual(3, len(images(DEPLOY)))
+        self.assertEqual(images(DEPLOY), images(PLAN))
 
     def test_every_key_of_the_configuration_is_used_and_a_string(self):
         used = {
