@@ -139,8 +139,17 @@ bool PodPool::claim(PodState& pod, const std::string& run_id) {
   }
 }
 
-/// Nothing where the pod is of no use: it is gone, or no process waits in it.
-std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRequest& request) {
+/// Whether a run may still go on in it, reached or not.
+bool PodPool::is_alive(const PodState& pod) {
+  const auto found = m_client.find({kube::resources::pods, m_wish.ns, pod.name});
+  if (!found) return false;
+  const auto now = pod_state(*found);
+  return now.uid == pod.uid && !now.is_going && !now.trouble;
+}
+
+/// Nothing where the pod is of no use: it is gone, or no process waits in it. `has_begun`: the run may be in it
+/// already.
+std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRequest& request, bool has_begun) {
   const kube::Name name{kube::resources::pods, m_wish.ns, pod.name};
   const auto path = "/v1/runs/" + request.run_id();
   auto input = request.input();
@@ -152,8 +161,10 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
                         .idempotent = true,
                         .on_wait = m_wish.on_wait};
   const kube::PodRequest get{.path = path + "?wait_ms=20000", .limit = 40s, .on_wait = m_wish.on_wait};
+  const auto deadline = Clock::now() + m_wish.time_limit + m_wish.grace;
   try {
     auto reply = m_client.proxy(name, agent_port, post);
+    has_begun = true;
     while (true) {
       if (reply.status == 503 || reply.status == 404) {
         log::warning(fmt::format("pod {} takes no run: {}", pod.name, first_line(reply.body)));
@@ -162,10 +173,16 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
       http::expect_success(reply, "the agent in pod " + pod.name);
       const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
       if (const auto* outcome = value.at_pointer("/outcome"); outcome != nullptr) return *outcome;
+      if (Clock::now() > deadline) {
+        give_up(pod);
+        throw Error{ErrorKind::timed_out, fmt::format("the agent in pod {} has not ended the run within {}", pod.name,
+                                                      human_duration(m_wish.time_limit + m_wish.grace))};
+      }
       reply = m_client.proxy(name, agent_port, get);
     }
   } catch (const kube::ApiError& error) {
-    if (error.kind() == ErrorKind::denied) throw;
+    // Where the run goes on, another pod would do all of it again: the pod is found by its annotation the next time.
+    if (error.kind() == ErrorKind::denied || (has_begun && retry_helps(error.kind()) && is_alive(pod))) throw;
     log::warning(fmt::format("pod {} cannot be reached: {}", pod.name, error.message()));
     return std::nullopt;
   }
@@ -174,9 +191,10 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
 PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim) {
   for (int tried = 0; tried < max_pods_tried;) {
     auto pod = wait_until_ready(request.run_id());
+    const bool was_ours = pod.run == request.run_id();
     if (!claim(pod, request.run_id())) continue;
     on_claim(pod);
-    const auto outcome = ask(pod, request);
+    const auto outcome = ask(pod, request, was_ours);
     if (!outcome) {
       ++tried;
       discard(pod);
@@ -185,13 +203,19 @@ PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(
     try {
       return {deploy::outcome_from(json::Cursor{*outcome, "the agent's answer"}, m_wish.watts), pod};
     } catch (const Error&) {
-      discard(pod);  // it has failed: a retry gets a pod that knows nothing of it
+      give_up(pod);
       throw;
     }
   }
   throw Error{ErrorKind::unavailable,
               fmt::format("{} pods of {} took no run, one after the other: see kubectl logs of them", max_pods_tried,
                           deployment_name(m_wish.name))};
+}
+
+/// The run has failed in it: a retry gets a pod that knows nothing of it.
+void PodPool::give_up(const PodState& pod) {
+  m_has_failed_run = true;
+  discard(pod);
 }
 
 void PodPool::discard(const PodState& pod) {

@@ -30,6 +30,8 @@ class PodPool {
     std::chrono::milliseconds time_limit{};  ///< of the roll-out, and of a run: each
     /// How long trouble that may pass by itself (no room, a registry that is away) is waited for.
     std::chrono::milliseconds patience{std::chrono::seconds{20}};
+    /// How long past its time limit an agent may say of a run that it goes on.
+    std::chrono::milliseconds grace{std::chrono::minutes{2}};
     double watts = 15;                ///< of one busy core, where the processor measures no energy
     std::function<void()> on_wait{};  ///< called about once a second; what it throws ends the wait
   };
@@ -45,19 +47,26 @@ class PodPool {
   [[nodiscard]] const std::optional<Trouble>& trouble() const noexcept { return m_trouble; }
 
   /// The run, in a pod that is claimed for it: the one that has it already goes on. Pods that turn out to be of no use
-  /// are deleted, and others taken. Errors: those of the run itself (deploy::outcome_from), and of wait_until_ready.
+  /// are deleted, and others taken; one in which it goes on, but that cannot be reached now, is left to the next call.
+  /// Errors: those of the run itself (deploy::outcome_from), and of wait_until_ready; timed_out where the agent says
+  /// past limit and grace that it goes on.
   PodRun run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim);
+  /// Whether run() failed because the run itself did: the pod that had it is deleted.
+  [[nodiscard]] bool has_failed_run() const noexcept { return m_has_failed_run; }
   /// Deletes a pod that had its run, so that another takes its place.
   void discard(const PodState& pod);
 
  private:
   class Look;
   bool claim(PodState& pod, const std::string& run_id);
-  std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
+  std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request, bool has_begun);
+  bool is_alive(const PodState& pod);
+  void give_up(const PodState& pod);
 
   kube::Client& m_client;
   Wish m_wish;
   unsigned m_waiting = 0;
+  bool m_has_failed_run = false;
   std::optional<Trouble> m_trouble;
 };
 

@@ -1,0 +1,151 @@
+#include "cluster/pod_pool.hpp"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "cluster/names.hpp"
+#include "crypto/hash.hpp"
+#include "support/error_kind.hpp"
+#include "unit/kube/fake_cluster.hpp"
+
+using namespace capsule;
+using namespace capsule::cluster;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// An apiserver with pods of one pool, and an agent in each.
+struct PodServer final : http::Client {
+  struct Pod {
+    std::string run{};
+    std::string phase = "Running";
+    int posts = 0;
+    int gets = 0;
+  };
+  std::map<std::string, Pod> pods{{"a", {}}, {"b", {}}};
+  std::vector<std::string> removed;
+  std::function<http::Response(PodServer&, const std::string& name)> on_post = [](PodServer&, const std::string&) {
+    return answer(200, R"({"state":"running"})");
+  };
+  std::function<http::Response(PodServer&, const std::string& name)> on_get = on_post;
+
+  static http::Response answer(int status, const std::string& body) {
+    return {status, {{"Content-Type", "application/json"}}, body, Url::parse("https://a.example/")};
+  }
+  static http::Response refuse(int code) {
+    return answer(code,
+                  fmt::format(R"({{"kind":"Status","apiVersion":"v1","code":{},"details":{{"name":"x"}}}})", code));
+  }
+  [[nodiscard]] std::string text(const std::string& name) const {
+    const auto& pod = pods.at(name);
+    return fmt::format(
+        R"({{"metadata":{{"name":"{0}","uid":"u-{0}","resourceVersion":"1","annotations":{{"{1}":"{2}"}}}},)"
+        R"("status":{{"phase":"{3}","conditions":[{{"type":"Ready","status":"True"}}]}}}})",
+        name, annotation::run, pod.run, pod.phase);
+  }
+  [[nodiscard]] std::string list() const {
+    std::string items;
+    for (const auto& [name, pod] : pods) items += (items.empty() ? "" : ",") + text(name);
+    return fmt::format(R"({{"metadata":{{"resourceVersion":"7"}},"items":[{}]}})", items);
+  }
+
+  http::Response send(const http::Request& request) override {
+    const auto url = request.url.text();
+    if (url.find("watch=true") != std::string::npos) throw std::logic_error{"no pod is of use"};
+    const auto at = url.find("/pods/");
+    if (at == std::string::npos) return answer(200, list());
+    const auto name = url.substr(at + 6, 1);
+    if (!pods.contains(name)) return refuse(404);
+    if (url.find("/proxy/") != std::string::npos) {
+      if (request.method == http::Method::post) return ++pods[name].posts, on_post(*this, name);
+      if (++pods[name].gets > 100'000) throw std::logic_error{"it is asked for ever"};
+      return on_get(*this, name);
+    }
+    if (request.method == http::Method::del) {
+      removed.push_back(name);
+      pods.erase(name);
+      return answer(200, "{}");
+    }
+    if (request.method == http::Method::patch) {
+      const auto patch = json::parse(request.body, "body");
+      pods[name].run = *patch.at_pointer("/metadata/annotations")->if_object()->find(annotation::run)->if_string();
+    }
+    return answer(200, text(name));
+  }
+};
+
+struct Pool {
+  PodServer server;
+  test::FakeTime time;
+  test::FakeCluster cluster;
+  struct Forward final : http::Client {
+    explicit Forward(PodServer& to) : next(to) {}
+    http::Response send(const http::Request& request) override { return next.send(request); }
+    PodServer& next;
+  };
+  kube::Client kube{cluster.config, {.timer = time.timer(), .make_http = [this](const http::CurlLimits&) {
+                                       return std::make_unique<Forward>(server);
+                                     }}};
+  PodPool pods{kube, {.ns = "team", .name = "x", .pod_template = "t", .time_limit = 1ms, .grace = 0ms}};
+  deploy::RunRequest request{
+      .capsule_digest = crypto::sha256("capsule"), .target = "kubernetes:u", .parameters = json::Object{}};
+
+  ErrorKind run() {
+    return kind_of([&] { pods.run(request, [](const PodState&) {}); });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a run that goes on in a pod that cannot be reached now is not begun in another one") {
+  Pool pool;
+  pool.server.on_get = [](PodServer&, const std::string&) { return PodServer::refuse(503); };
+  CHECK(pool.run() == ErrorKind::unavailable);
+  // The next try finds it by its annotation, and leaves it to the one after, too.
+  pool.server.on_post = pool.server.on_get;
+  CHECK(pool.run() == ErrorKind::unavailable);
+  CHECK(pool.server.removed.empty());
+  CHECK(pool.server.pods["a"].posts == 0);
+  CHECK(pool.server.pods["b"].posts > 1);
+  CHECK_FALSE(pool.pods.has_failed_run());
+}
+
+TEST_CASE("a pod that took nothing, is gone or was evicted leads to another one") {
+  const std::string failed_run = R"({"outcome":{}})";
+  const auto last = [&](PodServer&, const std::string& name) {
+    return name == "a" ? PodServer::answer(200, failed_run) : PodServer::answer(200, R"({"state":"running"})");
+  };
+  std::vector<std::string> removed{"b", "a"};
+  Pool pool;
+  pool.server.on_post = last;
+  SECTION("evicted") {
+    pool.server.on_get = [](PodServer& server, const std::string& name) {
+      server.pods[name].phase = "Failed";
+      return PodServer::refuse(503);
+    };
+  }
+  SECTION("gone") {
+    pool.server.on_get = [&](PodServer& server, const std::string& name) {
+      server.pods.erase(name);
+      return PodServer::refuse(404);
+    };
+    removed.erase(removed.begin());
+  }
+  SECTION("nobody listens") {
+    pool.server.on_post = [&](PodServer& server, const std::string& name) {
+      return name == "b" ? PodServer::refuse(503) : last(server, name);
+    };
+  }
+  CHECK(pool.run() == ErrorKind::invalid_input);
+  CHECK(pool.server.removed == removed);
+  CHECK(pool.pods.has_failed_run());
+}
+
+TEST_CASE("an agent that says for ever that a run goes on is not waited for longer than limit and grace") {
+  Pool pool;
+  CHECK(pool.run() == ErrorKind::timed_out);
+  CHECK(pool.server.removed == std::vector<std::string>{"b"});
+  CHECK(pool.pods.has_failed_run());
+}
