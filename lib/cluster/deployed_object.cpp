@@ -12,6 +12,12 @@ namespace {
 
 constexpr int max_attempts = 8;
 
+/// A conflict with another manager of a field: it is there as long as that manager wants it. Else somebody was faster.
+bool is_of_fields(const Error& error) {
+  const auto* answer = dynamic_cast<const kube::ApiError*>(&error);
+  return answer != nullptr && !answer->status().causes.empty();
+}
+
 }  // namespace
 
 DeployedObject::DeployedObject(kube::Client& client, std::string ns, std::string name)
@@ -62,13 +68,24 @@ void DeployedObject::refuse_if_fenced() const {
                           m_name, m_ns)};
 }
 
+void DeployedObject::require_turn() {
+  read();
+  static_cast<void>(value());
+  refuse_if_fenced();
+}
+
 const json::Value& DeployedObject::apply(json::Object wanted, bool force) {
-  if (m_value) refuse_if_fenced();
-  if (m_fence) {
-    auto& metadata = deploy::member(wanted, "metadata");
-    deploy::member(metadata, "annotations").set(annotation::fence, std::to_string(*m_fence));
+  auto& metadata = deploy::member(wanted, "metadata");
+  if (m_fence) deploy::member(metadata, "annotations").set(annotation::fence, std::to_string(*m_fence));
+  const auto attempt = [&] {
+    if (m_value) metadata.set("resourceVersion", text_at(*m_value, "/metadata/resourceVersion"));
+    m_value = m_client.apply(name(), json::Value{wanted}, {.force = force});
+  };
+  if (m_value) {
+    again(attempt);
+  } else {
+    attempt();
   }
-  m_value = m_client.apply(name(), json::Value{std::move(wanted)}, {.force = force});
   return *m_value;
 }
 
@@ -78,7 +95,7 @@ void DeployedObject::again(const std::function<void()>& attempt) {
     try {
       return attempt();
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::conflict || i == max_attempts) throw;
+      if (error.kind() != ErrorKind::conflict || is_of_fields(error) || i == max_attempts) throw;
     }
     read();
     static_cast<void>(value());

@@ -33,6 +33,8 @@ class DeployedObject {
   /// We hold the lease, with that number: what is written from now on carries it, or one more than what stands there,
   /// where the lease was begun anew. What has a higher one then was written by who took the lease over.
   void take_over(std::uint64_t transitions);
+  /// Reads it again. Error busy: another deploy has taken it over; not_found: it is gone.
+  void require_turn();
   /// Server-side apply of `wanted`. `force`: takes fields over from other managers (else Error conflict naming them).
   const json::Value& apply(json::Object wanted, bool force);
   /// Changes the status; writes nothing where it is the same afterwards.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cluster/names.hpp"
+#include "cluster/node.hpp"
 #include "deploy/deployment_status.hpp"
 
 namespace capsule::cluster {
@@ -83,6 +84,22 @@ json::Object trust_config(const Owner& owner, const std::string& ns, const Manif
           {"kind", "ConfigMap"},
           {"metadata", owned_by(owner, ns, trust_config_name(manifest))},
           {"data", json::Object{{"trust.yaml", policy}}}};
+}
+
+json::Object made_again(const json::Value& from, const json::Object& kind, std::string_view content,
+                        const std::vector<std::string_view>& not_ours) {
+  auto out = kind;
+  out.set("metadata",
+          json::Object{{"name", text_at(from, "/metadata/name")}, {"namespace", text_at(from, "/metadata/namespace")}});
+  for (const auto* kept : {"labels", "ownerReferences"}) {
+    const auto* found = from.at_pointer(std::string{"/metadata/"} + kept);
+    if (found != nullptr) deploy::member(out, "metadata").set(kept, *found);
+  }
+  const auto* made = from.at_pointer(fmt::format("/{}", content));
+  if (made == nullptr) return out;
+  out.set(content, *made);
+  for (const auto member : not_ours) deploy::member(out, content).erase(member);
+  return out;
 }
 
 json::Object disruption_budget(const Owner& owner, const std::string& ns) {

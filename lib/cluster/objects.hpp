@@ -40,6 +40,11 @@ json::Object deployment(const Owner& owner, const std::string& ns, const Pool& p
 json::Object trust_config(const Owner& owner, const std::string& ns, const Manifest& manifest,
                           const std::vector<crypto::PublicKey>& signers);
 
+/// What is to be applied again of an object that was read: its name, labels, owners, and that member ("spec", "data"),
+/// less those members of it that are others' to set. Nothing that the API server adds. Pure.
+json::Object made_again(const json::Value& from, const json::Object& kind, std::string_view content,
+                        const std::vector<std::string_view>& not_ours = {});
+
 /// A voluntary disruption leaves one pod: from two replicas on. Pure.
 json::Object disruption_budget(const Owner& owner, const std::string& ns);
 

@@ -1,13 +1,17 @@
 #include "cluster/roll_out.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/objects.hpp"
 #include "cluster/pod_state.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment_status.hpp"
+#include "log/log.hpp"
 
 namespace capsule::cluster {
 
@@ -31,22 +35,6 @@ std::vector<std::string> nodes_to_name(const RollOutWish& wish) {
   return needed ? wish.check.accepted : std::vector<std::string>{};
 }
 
-/// What stays of an object that was read, to be applied again: without what the API server adds, and without that
-/// member of spec, which is others' to set.
-json::Object spec_again(const json::Value& from, std::string_view kind, std::string_view api_version,
-                        std::string_view not_ours) {
-  json::Object out{{"apiVersion", api_version}, {"kind", kind}};
-  out.set("metadata",
-          json::Object{{"name", text_at(from, "/metadata/name")}, {"namespace", text_at(from, "/metadata/namespace")}});
-  for (const auto* kept : {"labels", "ownerReferences"}) {
-    const auto* found = from.at_pointer(std::string{"/metadata/"} + kept);
-    if (found != nullptr) deploy::member(out, "metadata").set(kept, *found);
-  }
-  if (const auto* spec = from.at_pointer("/spec")) out.set("spec", *spec);
-  deploy::member(out, "spec").erase(not_ours);
-  return out;
-}
-
 /// How often this digest has failed before.
 std::int64_t failures_of(const json::Value& object, const std::string& digest) {
   const auto* count = object.at_pointer("/status/rollout/count");
@@ -64,9 +52,13 @@ json::Object failure_of(const json::Value& object, const std::string& digest) {
 
 }  // namespace
 
-void RollOut::keep_former() {
+void RollOut::keep_former(const RollOutWish& wish) {
   m_former_deployment = m_client.find({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)});
-  if (m_former_deployment) m_former_object = m_object.value();
+  if (!m_former_deployment) return;
+  m_former_object = m_object.value();
+  // Another version may be signed by other keys, and goes by the same name.
+  if (wish.source.volume == CapsuleVolume::download && text_at(*m_former_object, "/spec/capsule/digest") != m_digest)
+    m_former_trust = m_client.find({kube::resources::config_maps, m_ns, trust_config_name(wish.capsule.manifest())});
 }
 
 void RollOut::apply_deployment(unsigned replicas) {
@@ -82,7 +74,7 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_digest = wish.capsule.capsule_digest().text();
   m_force = wish.force;
   m_has_gpu = !wish.check.gpu_resource.empty();
-  keep_former();
+  keep_former(wish);
   m_object.apply(proofed_deployment(manifest, wish.capsule.capsule_digest(), wish.published, m_ns), m_force);
   PodWish pods{manifest,    wish.capsule.capsule_digest(), wish.source,
                wish.images, wish.check.gpu_resource,       nodes_to_name(wish),
@@ -105,6 +97,16 @@ void RollOut::scale(unsigned replicas) {
   apply_deployment(replicas);
 }
 
+void RollOut::end_pods() {
+  try {
+    m_object.require_turn();
+    scale(0);
+  } catch (const Error& error) {
+    log::warning(
+        fmt::format("a pod is left, which takes its room until it is deployed or deleted again: {}", error.message()));
+  }
+}
+
 void RollOut::note_generation() {
   const auto* generation = m_deployment.at_pointer("/metadata/generation");
   if (generation == nullptr || generation->if_number() == nullptr) return;
@@ -115,19 +117,33 @@ bool RollOut::is_up() const {
   return is_rolled_out(m_deployment);
 }
 
-void RollOut::put_back(const Error& error, const std::string& reason) {
-  const auto failure = failure_of(m_object.value(), m_digest);
+void RollOut::put_back_former() {
   const bool autoscaled = m_object.value().at_pointer("/spec/autoscale") != nullptr;
-  if (!m_former_deployment) {
-    scale(0);
+  std::vector<std::string_view> not_ours;
+  if (autoscaled) not_ours.emplace_back("replicas");
+  m_object.apply(
+      made_again(*m_former_object, {{"apiVersion", "infra.industriverse.ai/v1"}, {"kind", "ProofedDeployment"}}, "spec",
+                 {"template", "autoscale"}),
+      true);
+  // Before the pods that are held against it.
+  if (m_former_trust)
+    m_client.apply({kube::resources::config_maps, m_ns, text_at(*m_former_trust, "/metadata/name")},
+                   json::Value{made_again(*m_former_trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data")},
+                   {.force = true});
+  m_deployment =
+      m_client.apply({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)},
+                     json::Value{made_again(*m_former_deployment, {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}},
+                                            "spec", not_ours)},
+                     {.force = true});
+}
+
+void RollOut::put_back(const Error& error, const std::string& reason) {
+  m_object.require_turn();
+  const auto failure = failure_of(m_object.value(), m_digest);
+  if (m_former_deployment) {
+    put_back_former();
   } else {
-    m_deployment = m_client.apply(
-        {kube::resources::deployments, m_ns, deployment_name(m_object.name().name)},
-        json::Value{spec_again(*m_former_deployment, "Deployment", "apps/v1", autoscaled ? "replicas" : "")},
-        {.force = true});
-    auto former =
-        spec_again(*m_former_object, "ProofedDeployment", "infra.industriverse.ai/v1", {"template", "autoscale"});
-    m_object.apply(std::move(former), true);
+    scale(0);
   }
   note_generation();
   tell(m_client, m_object.value(), EventType::warning, "RolloutFailed", error.message());
@@ -140,6 +156,11 @@ void RollOut::put_back(const Error& error, const std::string& reason) {
     deploy::member(object, "status").set("rollout", failure);
     deploy::set_condition(object, {"RolloutFailed", true, reason, error.message()});
   });
+}
+
+bool is_failed_roll_out(const Error& error, const std::optional<Trouble>& trouble) {
+  if (!trouble) return error.kind() == ErrorKind::timed_out;
+  return error.kind() == trouble->kind && error.message() == trouble->error().message();
 }
 
 void take_placement(const json::Value& object, PodDemand& demand) {

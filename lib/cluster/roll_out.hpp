@@ -6,6 +6,7 @@
 #include "capsule/verified_capsule.hpp"
 #include "cluster/capability.hpp"
 #include "cluster/deployed_object.hpp"
+#include "cluster/pod_state.hpp"
 #include "cluster/pod_template.hpp"
 #include "kube/client.hpp"
 
@@ -33,8 +34,12 @@ class RollOut {
   void apply(const RollOutWish& wish, unsigned replicas);
   /// The same Deployment with another number of pods; nothing where an autoscaler sets it.
   void scale(unsigned replicas);
-  /// The former Deployment and the former object with its status, and the condition RolloutFailed; where there was
-  /// none, no pods, and the object stays with the reason.
+  /// No pods: those of a run that has failed for good, and that no warm pool is for. What keeps that from being done
+  /// is warned of.
+  void end_pods();
+  /// The former object with its status, trusted keys and Deployment, and the condition RolloutFailed; where there was
+  /// none, no pods, and the object stays with the reason. Error busy, and nothing is changed, where another deploy has
+  /// taken over.
   void put_back(const Error& error, const std::string& reason);
 
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
@@ -45,13 +50,15 @@ class RollOut {
 
  private:
   void apply_deployment(unsigned replicas);
-  void keep_former();
+  void keep_former(const RollOutWish& wish);
+  void put_back_former();
 
   kube::Client& m_client;
   std::string m_ns;
   DeployedObject& m_object;
   std::optional<json::Value> m_former_object;      ///< nothing: there was none
   std::optional<json::Value> m_former_deployment;  ///< nothing: there was none
+  std::optional<json::Value> m_former_trust;       ///< nothing: there was none, or it stays
   json::Object m_template;
   std::string m_label;
   std::string m_digest;
@@ -59,6 +66,10 @@ class RollOut {
   bool m_has_gpu = false;
   bool m_force = false;
 };
+
+/// Whether that error, of PodPool::wait_until_ready, says that the pods do not come up; else it is that of who waits: a
+/// lease that is lost, a cluster that cannot be asked. Pure.
+bool is_failed_roll_out(const Error& error, const std::optional<Trouble>& trouble);
 
 /// Tolerations and nodeSelector of the object's spec.template, for the check.
 void take_placement(const json::Value& object, PodDemand& demand);

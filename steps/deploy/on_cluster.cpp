@@ -196,6 +196,7 @@ class ClusterDeploy {
     try {
       pods.wait_until_ready(entry.request.run_id());
     } catch (const Error& error) {
+      if (!cluster::is_failed_roll_out(error, pods.trouble())) throw;
       roll_out.put_back(error, pods.trouble() ? pods.trouble()->reason : "TimedOut");
       throw;
     }
@@ -203,7 +204,7 @@ class ClusterDeploy {
       deploy::set_pending(object, entry.request.run_id());
       deploy::set_warm(object, pods.waiting(), {});
     });
-    const auto done = run_in_pod(pods, entry);
+    const auto done = run_in_pod(pods, entry, capsule.manifest().prewarm_replicas == 0 ? &roll_out : nullptr);
     entry.text = record_of(capsule.manifest(), entry.request, done);
     entry.record = deploy::attach_run_record(*m_store, subject_of(*m_store, *m_order.reference.digest), entry.text);
     const bool was_warm = start_of(capsule.manifest(), done).mode == deploy::RunStart::Mode::warm;
@@ -228,7 +229,8 @@ class ClusterDeploy {
     });
   }
 
-  cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry) {
+  /// `for_this`: the roll-out whose pod is for this run alone; nothing where it is of a warm pool.
+  cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry, cluster::RollOut* for_this) {
     try {
       return pods.run(entry.request, [&](const cluster::PodState& pod) {
         m_object.change_status([&](json::Object& object) {
@@ -241,6 +243,8 @@ class ClusterDeploy {
     } catch (const Error& error) {
       m_object.change_status([&](json::Object& object) { deploy::set_failed(object, error); });
       cluster::tell(m_client, m_object.value(), cluster::EventType::warning, "RunFailed", error.message());
+      // One that may still be at work, and be asked again, keeps its pod.
+      if (for_this != nullptr && (pods.has_failed_run() || !retry_helps(error.kind()))) for_this->end_pods();
       throw;
     }
   }

@@ -73,7 +73,7 @@ class Deploy(DeployCase):
         self.assertEqual(1, sum('"AlreadyDone"' in out for out, _ in ended), ended)
 
     def test_kill_9_in_the_run_and_again_is_the_same_run(self):
-        reference = self.publish("killed", at_run="time.sleep(6)")
+        reference = self.publish("killed", at_run="time.sleep(15)")
         process = self.start(reference)
         self.wait_for("the run", lambda: self.kubectl("get", "pd", "killed", "-o", "jsonpath={.status.lastRun.pod}").stdout)
         os.killpg(process.pid, signal.SIGKILL)
@@ -131,6 +131,11 @@ class Deploy(DeployCase):
         self.refused(16, "no such metal", reference)
         self.assertEqual("Failed", self.object("fails")["status"]["phase"])
         self.assertEqual("True: Failed", self.condition("fails", "Stalled"))
+
+    def test_without_prewarm_a_run_that_fails_leaves_no_pod(self):
+        self.refused(16, "no such metal", self.publish("failing", prewarm=False, at_run="sys.exit('no such metal')"))
+        self.assertEqual(0, self.get("deploy", "failing-deploy")["spec"]["replicas"])
+        self.wait_for("no pod", lambda: not self.pods("failing"), 30)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """A roll-out that fails says why, and puts back what was there; what deploy would do, and whose field is whose."""
 import json
 import unittest
+from unittest import mock
 
+from capsule_maker import Maker
 from deploy_case import DeployCase
 
 
@@ -39,6 +41,18 @@ class RollOut(DeployCase):
         self.assertEqual("Succeeded", self.deployed(better)["phase"])
         self.assertEqual("False: RolledOut", self.condition("later", "RolloutFailed"))
         self.assertNotIn("rollout", self.object("later")["status"])
+
+    def test_the_keys_that_the_former_pods_trust_are_put_back_too(self):
+        self.deployed(self.publish("signed"))
+        before = self.get("configmap", "capsule-loop-trust-signed")["data"]
+        others = self.folder / "others"
+        others.mkdir(mode=0o755)
+        with mock.patch.object(type(self), "maker", Maker(others)):
+            self.refused(16, "scripts/install.sh failed", self.publish("signed", "1.1.0", scripts={"install.sh": "exit 3"}))
+        self.assertEqual(before, self.get("configmap", "capsule-loop-trust-signed")["data"])
+        [pod] = self.pods("signed")
+        self.must("delete", "pod", pod["metadata"]["name"])
+        self.must("wait", "--for=condition=Available", "--timeout=40s", "deploy/signed-deploy")
 
     def test_what_keeps_a_pod_from_coming_up_is_named(self):
         cases = {

@@ -187,3 +187,18 @@ TEST_CASE("the runs of an object have a bound, and a damaged text is begun anew"
   for (const std::string damaged : {"{", "[]", R"({"a":1})", R"({"a":{"ordinal":1,"seed":2,"run_id":3}})"})
     CHECK(RunBook::parse(damaged).text() == "{}");
 }
+
+TEST_CASE("what is applied again has nothing of the API server, and not what others set") {
+  const auto there =
+      json::parse(R"({"metadata":{"name":"x","namespace":"team","uid":"u","resourceVersion":"7","labels":{"app":"x"},)"
+                  R"("annotations":{"a":"b"},"ownerReferences":[{"uid":"o"}],"managedFields":[]},)"
+                  R"("spec":{"template":{},"autoscale":{},"capsule":{}},"status":{}})",
+                  "object");
+  const json::Object kind{{"apiVersion", "v1"}, {"kind", "K"}};
+  CHECK(json::compact(made_again(there, kind, "spec", {"template", "autoscale"})) ==
+        R"({"apiVersion":"v1","kind":"K","metadata":{"name":"x","namespace":"team","labels":{"app":"x"},)"
+        R"("ownerReferences":[{"uid":"o"}]},"spec":{"capsule":{}}})");
+  const auto trusted = json::parse(R"({"metadata":{"name":"x","namespace":"team"},"data":{"trust.yaml":"k"}})", "map");
+  CHECK(json::compact(made_again(trusted, kind, "data")) ==
+        R"({"apiVersion":"v1","kind":"K","metadata":{"name":"x","namespace":"team"},"data":{"trust.yaml":"k"}})");
+}

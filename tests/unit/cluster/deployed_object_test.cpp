@@ -1,0 +1,83 @@
+#include "cluster/deployed_object.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "cluster/names.hpp"
+#include "json/parse.hpp"
+#include "json/write.hpp"
+#include "support/error_kind.hpp"
+#include "unit/kube/fake_cluster.hpp"
+
+using namespace capsule;
+using namespace capsule::cluster;
+using test::FakeCluster;
+
+namespace {
+
+/// The object as another version, written by the deploy with that fence.
+std::string object(const std::string& version, const std::string& fence) {
+  const json::Object annotations{{std::string{annotation::fence}, fence}};
+  return json::compact(json::Object{
+      {"metadata", json::Object{{"name", "x"}, {"resourceVersion", version}, {"annotations", annotations}}}});
+}
+
+struct Deployed : FakeCluster {
+  kube::Client kube = client();
+  DeployedObject object_there{kube, "team", "x"};
+
+  Deployed() {
+    answer(200, object("7", "3"));
+    object_there.read();
+    object_there.take_over(3);
+  }
+  void apply() { object_there.apply({{"metadata", json::Object{{"name", "x"}}}}, false); }
+  [[nodiscard]] std::string sent(std::size_t index, std::string_view pointer) const {
+    const auto body = json::parse(http.seen().at(index).body, "body");
+    return *body.at_pointer(pointer)->if_string();
+  }
+  [[nodiscard]] std::string fence_sent(std::size_t index) const {
+    const auto body = json::parse(http.seen().at(index).body, "body");
+    return *body.at_pointer("/metadata/annotations")->if_object()->find(annotation::fence)->if_string();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an apply holds for the version that was read, and is made again where somebody was faster") {
+  Deployed cluster;
+  cluster.fail(409, "Conflict", "the object has been modified");
+  cluster.answer(200, object("8", "3"));
+  cluster.answer(200, object("9", "3"));
+  cluster.apply();
+  CHECK(cluster.sent(1, "/metadata/resourceVersion") == "7");
+  CHECK(cluster.fence_sent(1) == "3");
+  CHECK(cluster.sent(3, "/metadata/resourceVersion") == "8");
+  CHECK(cluster.http.seen().size() == 4);
+}
+
+TEST_CASE("a deploy that another one has taken over from applies nothing") {
+  Deployed cluster;
+  cluster.fail(409, "Conflict", "the object has been modified");
+  cluster.answer(200, object("8", "4"));
+  CHECK(kind_of([&] { cluster.apply(); }) == ErrorKind::busy);
+  CHECK(kind_of([&] { cluster.apply(); }) == ErrorKind::busy);
+  CHECK(cluster.http.seen().size() == 3);
+}
+
+TEST_CASE("a field of another manager is no reason to apply again") {
+  Deployed cluster;
+  cluster.answer(409, R"({"kind":"Status","apiVersion":"v1","code":409,"reason":"Conflict","details":{"causes":[)"
+                      R"({"reason":"FieldManagerConflict","message":"conflict with \"kubectl\"","field":".spec"}]}})");
+  CHECK(kind_of([&] { cluster.apply(); }) == ErrorKind::conflict);
+  CHECK(cluster.http.seen().size() == 2);
+}
+
+TEST_CASE("whose turn it is, is asked of the cluster") {
+  Deployed cluster;
+  cluster.answer(200, object("8", "3"));
+  cluster.object_there.require_turn();
+  cluster.answer(200, object("9", "4"));
+  CHECK(kind_of([&] { cluster.object_there.require_turn(); }) == ErrorKind::busy);
+  cluster.fail(404, "NotFound", "not found");
+  CHECK(kind_of([&] { cluster.object_there.require_turn(); }) == ErrorKind::not_found);
+}
