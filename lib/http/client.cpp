@@ -4,33 +4,11 @@
 
 #include <charconv>
 
+#include "http/status.hpp"
+
 namespace capsule::http {
 
 namespace {
-
-ErrorKind kind_of(int status) noexcept {
-  switch (status) {
-    case 404:
-    case 410:
-      return ErrorKind::not_found;
-    case 401:
-    case 403:
-    case 407:
-      return ErrorKind::denied;
-    case 409:
-    case 412:
-      return ErrorKind::conflict;
-    case 408:
-    case 425:
-    case 429:
-      return ErrorKind::unavailable;
-    case 501:
-    case 505:
-      return ErrorKind::invalid_input;
-    default:
-      return status >= 500 ? ErrorKind::unavailable : ErrorKind::invalid_input;
-  }
-}
 
 std::string_view reason_of(int status) noexcept {
   switch (status) {
@@ -102,7 +80,7 @@ void expect_success(const Response& response, std::string_view what) {
       fmt::format("{}: {} answers {}{}", what, response.url.loggable(), response.status, reason_of(response.status));
   const auto words = response.body.substr(0, response.body.find_first_of("\r\n"));
   if (!words.empty()) message += ": " + printable(words);
-  throw Error{kind_of(response.status), message};
+  throw Error{kind_of_status(response.status), message};
 }
 
 }  // namespace capsule::http

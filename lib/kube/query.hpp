@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "kube/resource.hpp"
+#include "core/query.hpp"
 
 namespace capsule::kube {
 

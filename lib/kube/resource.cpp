@@ -5,15 +5,11 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/query.hpp"
 
 namespace capsule::kube {
 
 namespace {
-
-bool is_unreserved(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '.' || c == '~';
-}
 
 /// Names of objects are DNS labels and subdomains; those of RBAC have a colon too. Nothing that a path gives a meaning.
 void check_part(std::string_view part, std::string_view what) {
@@ -54,17 +50,6 @@ std::string text_of(const Name& name) {
   auto out = text_of(name.resource);
   if (!name.name.empty()) out += fmt::format(" '{}'", name.name);
   if (!name.ns.empty()) out += fmt::format(" in namespace '{}'", name.ns);
-  return out;
-}
-
-std::string query_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_unreserved(c))
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
   return out;
 }
 

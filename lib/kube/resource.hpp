@@ -49,7 +49,4 @@ std::string text_of(const Resource& resource);
 /// "deployments.apps 'y' in namespace 'x'".
 std::string text_of(const Name& name);
 
-/// `text` as it may stand in a query (RFC 3986 §2: all but unreserved characters in percent encoding).
-std::string query_encoded(std::string_view text);
-
 }  // namespace capsule::kube

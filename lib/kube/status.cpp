@@ -4,6 +4,7 @@
 
 #include "core/time.hpp"
 #include "http/retry.hpp"
+#include "http/status.hpp"
 #include "json/parse.hpp"
 
 namespace capsule::kube {
@@ -15,30 +16,6 @@ constexpr std::size_t words_limit = 1200;  // what breaks a pod security standar
 std::string text_at(const json::Value& value, std::string_view pointer) {
   const auto* found = value.at_pointer(pointer);
   return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
-}
-
-ErrorKind kind_of(int code) noexcept {
-  switch (code) {
-    case 401:
-    case 403:
-    case 407:
-      return ErrorKind::denied;
-    case 404:
-    case 410:
-      return ErrorKind::not_found;
-    case 409:
-    case 412:
-      return ErrorKind::conflict;
-    case 408:
-    case 425:
-    case 429:
-      return ErrorKind::unavailable;
-    case 501:
-    case 505:
-      return ErrorKind::invalid_input;
-    default:
-      return code >= 500 ? ErrorKind::unavailable : ErrorKind::invalid_input;
-  }
 }
 
 std::optional<json::Value> parsed(const http::Response& response) {
@@ -54,7 +31,7 @@ std::optional<json::Value> parsed(const http::Response& response) {
 }  // namespace
 
 ApiError::ApiError(Status status, std::string message)
-    : Error(kind_of(status.code), std::move(message)), m_status(std::move(status)) {}
+    : Error(http::kind_of_status(status.code), std::move(message)), m_status(std::move(status)) {}
 
 std::optional<Status> read_status(const json::Value& value) {
   if (text_at(value, "/kind") != "Status" || text_at(value, "/apiVersion") != "v1") return std::nullopt;
@@ -98,7 +75,7 @@ bool is_final_word_of_a_pod(const http::Response& response) {
 }
 
 ApiError api_error(Status status, std::string_view what, std::string_view account) {
-  const bool is_denied = kind_of(status.code) == ErrorKind::denied;
+  const bool is_denied = http::kind_of_status(status.code) == ErrorKind::denied;
   auto message = fmt::format("cannot {}{}{}: {}{}{}", what, is_denied ? " as " : "", is_denied ? account : "",
                              status.code, status.reason.empty() ? "" : " ", printable(status.reason));
   if (!status.message.empty()) message += ": " + printable(status.message, words_limit);

@@ -6,9 +6,9 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "core/query.hpp"
 #include "fs/fd.hpp"
 #include "kube/exec_plugin.hpp"
-#include "kube/resource.hpp"
 
 namespace capsule::kube {
 

@@ -3,17 +3,13 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/query.hpp"
 
 namespace capsule::oci {
 
 namespace {
 
 constexpr int page_size = 1000;  // entries of a list that are asked for at once
-
-bool is_unreserved(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
 
 /// What is between '<' and '>' of the link whose parameters say rel=next; empty where there is none.
 std::string_view next_target(std::string_view link) noexcept {
@@ -65,17 +61,6 @@ Url registry_base(std::string_view scheme, std::string_view host) {
 
 Url catalog_url(const Url& base) {
   return base.with_path("/v2/_catalog", fmt::format("n={}", page_size));
-}
-
-std::string query_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_unreserved(c))
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
 }
 
 Url with_query(const Url& url, std::string_view key, std::string_view value) {

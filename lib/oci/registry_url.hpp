@@ -36,9 +36,6 @@ Url registry_base(std::string_view scheme, std::string_view host);
 /// The list of the repositories of a registry.
 Url catalog_url(const Url& base);
 
-/// `text` as it may stand in a query (RFC 3986 §3.4): all but unreserved characters percent-encoded.
-std::string query_encoded(std::string_view text);
-
 /// `url` with one more member in its query.
 Url with_query(const Url& url, std::string_view key, std::string_view value);
 

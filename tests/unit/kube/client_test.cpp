@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/query.hpp"
 #include "json/write.hpp"
 #include "support/error_kind.hpp"
 #include "unit/kube/fake_cluster.hpp"
