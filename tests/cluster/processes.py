@@ -7,12 +7,15 @@ from pathlib import Path
 
 
 def started_at(pid):
-    """When a process was started, in clock ticks since boot (proc(5), stat, field 22); None where it is gone or a zombie."""
+    """When a process was started, in clock ticks since boot (proc(5), stat, field 22); None where it is gone or a zombie.
+
+    A zombie with threads that have not ended yet still holds what the process had open, its listening sockets too."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        ended = fields[0] == "Z" and len(os.listdir(f"/proc/{pid}/task")) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] == "Z" else fields[19]
+    return None if ended else fields[19]
 
 
 class Processes:
