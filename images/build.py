@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from contents import base_layer, images, program_layer, python_layer  # noqa: E402
+from contents import WORKFLOWS, base_layer, images, program_layer, python_layer, workflows_layer  # noqa: E402
 from debian_root import TRIPLETS, DebianRoot, Missing  # noqa: E402
 from layer import pack  # noqa: E402
 from oci_image import BuiltImage, write_docker_archive, write_layout  # noqa: E402
@@ -39,6 +39,7 @@ def layers_of(architecture, root, programs):
     base = base_layer(debian, binaries.values())
     packed = {"base": pack("base", base), "python": pack("python", python_layer(debian, base))}
     packed.update({step: pack(f"capsule-{step}", program_layer(base, path)) for step, path in binaries.items()})
+    packed[WORKFLOWS] = pack(f"capsule-{WORKFLOWS}", workflows_layer(base, SOURCE / "workflows"))
     return packed
 
 

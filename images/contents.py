@@ -32,12 +32,15 @@ class Image:
 
 # For capsules whose image brings no interpreter of their own: what they run with, and nothing of ours.
 RUNTIME = "runtime-python"
+# No program: the workflow files that one pod runs as a whole.
+WORKFLOWS = "workflows"
+WORKFLOW_FOLDERS = ("loops", "templates")
 
 
 def images(steps):
     """{name: Image}, one image per step, and the runtime. Capsule code runs in those that have Python."""
     more = {"agent": ("agent",), "deploy": ("agent", "deploy"), "generate-proof": ("proof-service", "generate-proof"),
-            "run": (*sorted(set(steps) - {"run"}), "run")}  # what it starts is beside it
+            "run": (*sorted(set(steps) - {"run"}), WORKFLOWS, "run")}  # what it starts is beside it, and what it is given where it is installed
     found = {step: Image("python" if step in more else "base", more.get(step, (step,)), f"/usr/local/bin/capsule-{step}") for step in steps}
     return {**found, RUNTIME: Image("python", (), "/usr/bin/python3")}
 
@@ -80,6 +83,15 @@ def python_layer(root, base):
 def program_layer(base, program):
     layer = Layer(base)
     layer.copy(program, f"usr/local/bin/{program.name}")
+    return layer
+
+
+def workflows_layer(base, source):
+    """The shipped workflow files where `make install` puts them, seen from /usr/local/bin."""
+    layer = Layer(base)
+    for folder in WORKFLOW_FOLDERS:
+        for path in sorted((source / folder).glob("*.yaml")):
+            layer.file(f"usr/local/share/capsule-loop/workflows/{folder}/{path.name}", path.read_bytes())
     return layer
 
 

@@ -27,6 +27,8 @@ constexpr std::array passed_on{"PATH",
                                "DOCKER_CONFIG",
                                "REGISTRY_AUTH_FILE",
                                "KUBECONFIG",
+                               "KUBERNETES_SERVICE_HOST",  // where a pod's own cluster is
+                               "KUBERNETES_SERVICE_PORT",
                                "XDG_RUNTIME_DIR",
                                "CAPSULE_INSECURE_REGISTRY",
                                "CAPSULE_AUTH_HOST",
@@ -35,6 +37,11 @@ constexpr std::array passed_on{"PATH",
 
 const char* own_variable(const char* name) {
   return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+}
+
+/// A template names an image that an overlay replaces; whoever calls us in a pod, or for a cluster, knows the real one.
+bool names_pod_image(std::string_view variable) {
+  return variable.starts_with("CAPSULE_") && variable.ends_with("_IMAGE");
 }
 
 std::map<std::string, std::string> environment_of(const StepCommand& command) {
@@ -46,7 +53,10 @@ std::map<std::string, std::string> environment_of(const StepCommand& command) {
   if (names_token_key(command)) {
     for (const char* name : token_variables) pass_on(name);
   }
-  for (const auto& [name, value] : command.environment) out.insert_or_assign(name, value);
+  for (const auto& [name, value] : command.environment) {
+    const char* const ours = names_pod_image(name) ? own_variable(name.c_str()) : nullptr;
+    out.insert_or_assign(name, ours == nullptr ? value : ours);
+  }
   return out;
 }
 

@@ -102,6 +102,14 @@ class Images(unittest.TestCase):
         for step in STEPS:
             self.assertEqual(self.members(step)[f"usr/local/bin/capsule-{step}"][1], (BIN / f"capsule-{step}").read_bytes())
 
+    def test_the_workflow_files_are_those_of_the_tree(self):
+        """Where capsule-run, and the template that runs a loop in one pod, look for them; no other image has them."""
+        place = "usr/local/share/capsule-loop/workflows"
+        found = {path.removeprefix(f"{place}/"): content for path, (member, content) in self.members("run").items() if path.startswith(f"{place}/") and member.isfile()}
+        wanted = {str(path.relative_to(SOURCE / "workflows")): path.read_bytes() for folder in ("loops", "templates") for path in (SOURCE / "workflows" / folder).glob("*.yaml")}
+        self.assertEqual(found, wanted)
+        self.assertEqual([name for name in IMAGES if any(path.startswith(place) for path in self.members(name))], ["run"])
+
     def test_one_base_for_all(self):
         self.assertEqual(len({self.image(step)[1]["layers"][0]["digest"] for step in STEPS}), 1)
         self.assertEqual(len({self.image(name)[1]["layers"][1]["digest"] for name in {*WITH_PYTHON, RUNTIME}}), 1)

@@ -79,7 +79,8 @@ class Values(WorkflowBench):
         self.workflow(steps(call("one", "echo", {"text": "x"})), ECHO)
         env = {**os.environ, "CAPSULE_SECRET": "s3cret", "LD_PRELOAD": "", "AWS_SECRET_ACCESS_KEY": "k",
                "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/a", "XDG_RUNTIME_DIR": "/r",
-               "CAPSULE_INSECURE_REGISTRY": "r.example:5000", "CAPSULE_REGISTRY_CA": "/ca.pem"}
+               "CAPSULE_INSECURE_REGISTRY": "r.example:5000", "CAPSULE_REGISTRY_CA": "/ca.pem",
+               "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
         self.succeeds(env=env)
         seen = self.calls()[0]["environment"]
         self.assertEqual(seen["CAPSULE_STATE"], str(self.state))
@@ -88,8 +89,19 @@ class Values(WorkflowBench):
         self.assertEqual([seen[name] for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR")], ["/d", "/a", "/r"])
         self.assertEqual([seen[name] for name in ("CAPSULE_INSECURE_REGISTRY", "CAPSULE_REGISTRY_CA")],
                          ["r.example:5000", "/ca.pem"])
+        self.assertEqual([seen[f"KUBERNETES_SERVICE_{name}"] for name in ("HOST", "PORT")], ["10.0.0.1", "443"])
         self.assertNotIn("CAPSULE_SECRET", seen)
         self.assertNotIn("AWS_SECRET_ACCESS_KEY", seen)
+
+    def test_the_caller_knows_the_images_of_pods(self):
+        """An overlay reaches those in the template that a pod is made of, not those of the files in it."""
+        template = leaf("look")
+        template["container"].setdefault("env", []).extend({"name": f"CAPSULE_{name}_IMAGE", "value": "none.invalid/x"} for name in ("AGENT", "VERIFY"))
+        self.workflow(steps(call("look")), template)
+        self.succeeds(env={**os.environ, "CAPSULE_AGENT_IMAGE": "r.example/agent@sha256:1", "CAPSULE_RUNTIME_IMAGE": "r.example/python"})
+        seen = self.calls()[0]["environment"]
+        self.assertEqual((seen["CAPSULE_AGENT_IMAGE"], seen["CAPSULE_VERIFY_IMAGE"]), ("r.example/agent@sha256:1", "none.invalid/x"))
+        self.assertNotIn("CAPSULE_RUNTIME_IMAGE", seen)
 
     def test_programs_come_from_beside_capsule_run_never_from_path(self):
         elsewhere = self.root / "elsewhere"

@@ -22,9 +22,13 @@ CONTAINER_SECURITY = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register")
-# Templates that are a mode of another step.
-STEP_OF = {"plan": "deploy"}
+# capsule-run has tried again what may pass by itself: what is left is a pod that was lost or killed.
+FUSED_RETRY_EXPRESSION = 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [-1, 137, 143]'
+# The leaf that is a whole loop in one pod.
+FUSED = "deploy-capsule"
+TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register", FUSED)
+# Templates that are a mode of another step, or run several.
+STEP_OF = {"plan": "deploy", FUSED: "run"}
 VOLUME_KINDS = ("emptyDir", "secret", "configMap")
 _LABELS = ("app.kubernetes.io/part-of", "app.kubernetes.io/version")
 _ANNOTATIONS = tuple(f"workflows.argoproj.io/{name}" for name in ("title", "description", "version"))
@@ -127,7 +131,7 @@ def _limit_faults(template):
 
 def _retry_faults(template):
     retry = template.get("retryStrategy", {})
-    if " ".join(retry.get("expression", "").split()) != RETRY_EXPRESSION:
+    if " ".join(retry.get("expression", "").split()) != (FUSED_RETRY_EXPRESSION if template["name"] == FUSED else RETRY_EXPRESSION):
         yield "retryStrategy.expression is another one"
     if retry.get("limit") != "4" or retry.get("retryPolicy") != "Always":
         yield 'retryStrategy is not limit "4", retryPolicy Always'
@@ -208,10 +212,12 @@ RUNNER_OUTPUTS = ("run-id", "phase")
 
 
 def workflow_faults(documents):
-    """What a Workflow inherits from the WorkflowTemplate that it refers to, where the steps are called."""
+    """What a Workflow inherits from the WorkflowTemplate that it refers to."""
+    submitted = {(d["spec"].get("workflowSpec") or d["spec"]).get("workflowTemplateRef", {}).get("name")
+                 for d in documents.values() if d.get("kind") in ("Workflow", "CronWorkflow")}
     for path, document in documents.items():
         spec = document.get("spec") or {}
-        if document.get("kind") != "WorkflowTemplate" or not any("steps" in t or "dag" in t for t in spec["templates"]):
+        if document.get("kind") != "WorkflowTemplate" or document["metadata"].get("name") not in submitted:
             continue
         for field in ("entrypoint", "activeDeadlineSeconds", "ttlStrategy", "parallelism"):
             if field not in spec:
@@ -220,7 +226,7 @@ def workflow_faults(documents):
             yield f"{path}: spec.podGC is not OnPodSuccess with a delay"
         for template in spec["templates"]:
             for name in workflow_files.outputs(template).keys() & set(RUNNER_OUTPUTS):
-                if template["name"] == spec.get("entrypoint"):
+                if template["name"] == spec.get("entrypoint") and "container" not in template:
                     yield f"{path}: the output {name} of the entrypoint would hide that of capsule-run"
         if spec.get("securityContext") != POD_SECURITY:
             yield f"{path}: spec.securityContext is not the restricted one"

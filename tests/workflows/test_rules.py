@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
+import fused_rules  # noqa: E402
 import workflow_files  # noqa: E402
 import workflow_rules  # noqa: E402
 
@@ -15,6 +16,7 @@ LEAF = "workflows/templates/verify.yaml"
 DEPLOY = "workflows/templates/deploy.yaml"
 PLAN = "workflows/templates/plan.yaml"
 LOOP = "workflows/templates/capsule-deploy-loop.yaml"
+FUSED = "workflows/templates/capsule-deploy-loop-fused.yaml"
 BUILD = "workflows/templates/capsule-build.yaml"
 SUBMITTED = "workflows/loops/capsule-deploy-loop.yaml"
 CONFIG = "workflows/services/capsule-loop-config.yaml"
@@ -170,6 +172,32 @@ class Rules(unittest.TestCase):
             ],
             called,
         )
+
+    def test_a_loop_in_one_pod_is_that_loop(self):
+        def faults(documents):
+            return fused_rules.faults(documents[FUSED]["spec"]["templates"][0], "capsule-deploy-loop", workflow_files.templates_by_name(documents))
+
+        self.assertEqual([], list(faults(self.documents)))
+        self.assertEqual(self.documents[LOOP]["spec"]["entrypoint"], self.documents[LOOP]["spec"]["templates"][0]["name"])
+
+        def fused(change):
+            return lambda document: change(document["spec"]["templates"][0])
+
+        key = {"name": "x", "secret": {"secretName": "capsule-key-x", "optional": True}}
+        cases = [
+            (FUSED, fused(lambda t: t["inputs"]["parameters"].pop()), "inputs: "),
+            (FUSED, fused(lambda t: t["inputs"]["parameters"][4].update(default="registry")), "inputs: "),
+            (FUSED, fused(lambda t: t["outputs"]["parameters"].pop()), "outputs: "),
+            (FUSED, fused(lambda t: t["container"]["args"].pop(3)), "args: "),
+            (FUSED, fused(lambda t: t["container"]["env"].pop()), "images of pods: "),
+            (FUSED, fused(lambda t: t["container"]["volumeMounts"].pop()), "what is mounted: "),
+            (DEPLOY, fused(lambda t: t["container"]["env"][2].update(value="r.example/agent:1")), "images of pods: "),
+            (DEPLOY, fused(lambda t: t["volumes"].append(key) or t["container"]["volumeMounts"].append({"name": "x", "mountPath": "/keys/x"})),
+             "what is mounted: "),
+        ]
+        for path, change, message in cases:
+            with self.subTest(path=path, message=message):
+                self.assert_refused(faults, path, change, message)
 
     def test_plan_looks_for_the_images_that_deploy_takes(self):
         def images(path):
