@@ -2,21 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "cluster/apply_in_turn.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
-#include "deploy/deployment_status.hpp"
 
 namespace capsule::cluster {
 
 namespace {
 
 constexpr int max_attempts = 8;
-
-/// A conflict with another manager of a field: it is there as long as that manager wants it. Else somebody was faster.
-bool is_of_fields(const Error& error) {
-  const auto* answer = dynamic_cast<const kube::ApiError*>(&error);
-  return answer != nullptr && !answer->status().causes.empty();
-}
 
 }  // namespace
 
@@ -48,20 +42,13 @@ std::string DeployedObject::annotation(std::string_view name) const {
   return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
 }
 
-std::uint64_t DeployedObject::fence_there() const {
-  const auto seen = m_value ? annotation(annotation::fence) : std::string{};
-  constexpr std::size_t max_digits = 15;
-  if (seen.empty() || seen.size() > max_digits || seen.find_first_not_of("0123456789") != std::string::npos) return 0;
-  return std::stoull(seen);
-}
-
 void DeployedObject::take_over(std::uint64_t transitions) {
-  const auto there = fence_there();
+  const auto there = m_value ? fence_of(*m_value) : 0;
   m_fence = transitions >= there ? transitions : there + 1;
 }
 
 void DeployedObject::refuse_if_fenced() const {
-  if (!m_fence || fence_there() <= *m_fence) return;
+  if (!m_fence || !m_value || fence_of(*m_value) <= *m_fence) return;
   throw Error{ErrorKind::busy,
               fmt::format("another deploy has taken over {} in namespace {}: its lease was not renewed "
                           "in time here",
@@ -75,17 +62,7 @@ void DeployedObject::require_turn() {
 }
 
 const json::Value& DeployedObject::apply(json::Object wanted, bool force) {
-  auto& metadata = deploy::member(wanted, "metadata");
-  if (m_fence) deploy::member(metadata, "annotations").set(annotation::fence, std::to_string(*m_fence));
-  const auto attempt = [&] {
-    if (m_value) metadata.set("resourceVersion", text_at(*m_value, "/metadata/resourceVersion"));
-    m_value = m_client.apply(name(), json::Value{wanted}, {.force = force});
-  };
-  if (m_value) {
-    again(attempt);
-  } else {
-    attempt();
-  }
+  m_value = apply_in_turn(m_client, name(), std::move(wanted), fence(), m_value, force);
   return *m_value;
 }
 

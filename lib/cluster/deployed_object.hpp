@@ -35,7 +35,9 @@ class DeployedObject {
   void take_over(std::uint64_t transitions);
   /// Reads it again. Error busy: another deploy has taken it over; not_found: it is gone.
   void require_turn();
-  /// Server-side apply of `wanted`. `force`: takes fields over from other managers (else Error conflict naming them).
+  /// The number that our writes carry.
+  [[nodiscard]] std::uint64_t fence() const noexcept { return m_fence.value_or(0); }
+  /// Server-side apply of `wanted`, as apply_in_turn() has it.
   const json::Value& apply(json::Object wanted, bool force);
   /// Changes the status; writes nothing where it is the same afterwards.
   void change_status(const std::function<void(json::Object& object)>& work);
@@ -44,7 +46,6 @@ class DeployedObject {
   [[nodiscard]] std::string annotation(std::string_view name) const;
 
  private:
-  [[nodiscard]] std::uint64_t fence_there() const;
   void refuse_if_fenced() const;
   void again(const std::function<void()>& attempt);
 

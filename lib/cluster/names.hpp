@@ -13,8 +13,8 @@ inline constexpr std::string_view node_utid = "utid.industriverse.ai/utid";
 inline constexpr std::string_view node_certificate = "utid.industriverse.ai/certificate";
 /// On the ProofedDeployment object: the runs that were begun, by what was asked for (run_book.hpp).
 inline constexpr std::string_view runs = "capsule.industriverse.ai/runs";
-/// On the ProofedDeployment object: metadata.generation of its Deployment when deploy left it.
-inline constexpr std::string_view generation = "capsule.industriverse.ai/generation";
+/// On the ProofedDeployment object: which fields of its Deployment were ours when deploy left it (own_fields()).
+inline constexpr std::string_view fields = "capsule.industriverse.ai/fields";
 /// On the objects that we write: the fencing number of the deploy that wrote last.
 inline constexpr std::string_view fence = "capsule.industriverse.ai/fence";
 /// On a pod: the digest of its capsule, and the run that has claimed it.

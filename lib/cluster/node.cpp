@@ -99,19 +99,15 @@ bool tolerates(const json::Value& toleration, const Taint& taint) {
   return !key.empty() && text_at(toleration, "/value") == taint.value;
 }
 
-Requested requested_by(const std::vector<json::Value>& pods, std::string_view except_namespace,
-                       std::string_view except_app) {
-  Requested out;
-  for (const auto& pod : pods) {
-    const auto node = text_at(pod, "/spec/nodeName");
-    const auto phase = text_at(pod, "/status/phase");
-    if (node.empty() || phase == "Succeeded" || phase == "Failed") continue;
-    if (!except_app.empty() && text_at(pod, "/metadata/namespace") == except_namespace &&
-        text_at(pod, "/metadata/labels/app") == except_app)
-      continue;
-    add_requests(pod, out[node]);
-  }
-  return out;
+void add_requested(const json::Value& pod, std::string_view except_namespace, std::string_view except_app,
+                   Requested& sum) {
+  const auto node = text_at(pod, "/spec/nodeName");
+  const auto phase = text_at(pod, "/status/phase");
+  if (node.empty() || phase == "Succeeded" || phase == "Failed") return;
+  if (!except_app.empty() && text_at(pod, "/metadata/namespace") == except_namespace &&
+      text_at(pod, "/metadata/labels/app") == except_app)
+    return;
+  add_requests(pod, sum[node]);
 }
 
 }  // namespace capsule::cluster

@@ -37,11 +37,12 @@ Node node_from(const json::Cursor& object);
 /// (core/v1 Toleration: operator Equal or Exists, an empty key or effect fits all).
 bool tolerates(const json::Value& toleration, const Taint& taint);
 
-/// What scheduled pods ask for, by node and resource, in thousandths: allocatable less that is free. Pods that are done
-/// do not count, nor those of the deployment `except_app` in a namespace: its own pods make room for it.
+/// What scheduled pods ask for, by node and resource, in thousandths: allocatable less that is free.
 using Requested = std::map<std::string, std::map<std::string, std::uint64_t>>;
-Requested requested_by(const std::vector<json::Value>& pods, std::string_view except_namespace,
-                       std::string_view except_app);
+/// Adds what the pod asks for. One that is done does not count, nor one of the deployment `except_app` in a namespace:
+/// its own pods make room for it.
+void add_requested(const json::Value& pod, std::string_view except_namespace, std::string_view except_app,
+                   Requested& sum);
 
 /// A member's text below `pointer`, or nothing where there is none.
 std::string text_at(const json::Value& value, std::string_view pointer);

@@ -4,7 +4,9 @@
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
+#include "json/write.hpp"
 
 namespace capsule::cluster {
 
@@ -100,6 +102,19 @@ json::Object made_again(const json::Value& from, const json::Object& kind, std::
   out.set(content, *made);
   for (const auto member : not_ours) deploy::member(out, content).erase(member);
   return out;
+}
+
+std::string own_fields(const json::Value& object) {
+  json::Value fields{json::Object{}};
+  const auto* managers = object.at_pointer("/metadata/managedFields");
+  if (managers != nullptr && managers->if_array() != nullptr) {
+    for (const auto& one : *managers->if_array()) {
+      const auto* of = one.at_pointer("/fieldsV1");
+      if (of != nullptr && text_at(one, "/manager") == field_manager && text_at(one, "/operation") == "Apply")
+        fields = *of;
+    }
+  }
+  return std::string{crypto::sha256(json::canonical(fields)).hex().substr(0, 16)};
 }
 
 json::Object disruption_budget(const Owner& owner, const std::string& ns) {

@@ -45,6 +45,10 @@ json::Object trust_config(const Owner& owner, const std::string& ns, const Manif
 json::Object made_again(const json::Value& from, const json::Object& kind, std::string_view content,
                         const std::vector<std::string_view>& not_ours = {});
 
+/// Which fields of the object are ours by server-side apply, in 16 hexadecimal digits. Whoever changes one of them
+/// takes it over, so that they differ then. Pure.
+std::string own_fields(const json::Value& object);
+
 /// A voluntary disruption leaves one pod: from two replicas on. Pure.
 json::Object disruption_budget(const Owner& owner, const std::string& ns);
 

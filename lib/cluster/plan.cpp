@@ -4,6 +4,7 @@
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/objects.hpp"
 #include "cluster/run_book.hpp"
 #include "core/error.hpp"
 
@@ -33,11 +34,6 @@ std::string replaced_image(const Wanted& wanted, const json::Value& deployment) 
   if (download != (wanted.volume == CapsuleVolume::download ? wanted.images.verify : std::string{}))
     return wanted.images.verify;
   return {};
-}
-
-std::string number_text(const json::Value& value, std::string_view pointer) {
-  const auto* found = value.at_pointer(pointer);
-  return found == nullptr || found->if_number() == nullptr ? std::string{} : found->if_number()->text;
 }
 
 /// Until when a digest that failed to roll out is left alone; nothing where it is not.
@@ -88,7 +84,7 @@ Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* de
   if (deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
   if (const auto image = replaced_image(wanted, *deployment); !image.empty())
     return {Action::deploy, fmt::format("its pods have another image than {}", image)};
-  if (annotation_of(*object, annotation::generation) != number_text(*deployment, "/metadata/generation"))
+  if (annotation_of(*object, annotation::fields) != own_fields(*deployment))
     return {Action::deploy, "its Deployment was changed by somebody"};
   const auto run = RunBook::parse(annotation_of(*object, annotation::runs)).find(wanted.run);
   if (!run || !run->record) return {Action::deploy, "its run is not done"};

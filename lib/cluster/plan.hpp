@@ -29,8 +29,9 @@ struct Plan {
 };
 std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", "prove"
 
-/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and its Deployment. Changes
-/// by hand show in the Deployment's generation, which deploy has noted. Pure.
+/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and its Deployment. A
+/// field that we set and somebody else changed is no longer ours (own_fields()), which deploy has noted; what we never
+/// set is others' to change, as the number of pods is where an autoscaler sets it. Pure.
 Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment);
 
 }  // namespace capsule::cluster

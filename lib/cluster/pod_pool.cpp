@@ -147,9 +147,19 @@ bool PodPool::is_alive(const PodState& pod) {
   return now.uid == pod.uid && !now.is_going && !now.trouble;
 }
 
-/// Nothing where the pod is of no use: it is gone, or no process waits in it. `has_begun`: the run may be in it
-/// already.
-std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRequest& request, bool has_begun) {
+/// The agent's answer to the claim. Where none comes it may have begun the run all the same: then its word on that run.
+http::Response PodPool::claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get) {
+  try {
+    return m_client.proxy(pod, agent_port, post);
+  } catch (const kube::ApiError& error) {
+    if (!retry_helps(error.kind())) throw;
+    log::warning(fmt::format("{}: asking whether the run is begun", error.message()));
+    return m_client.proxy(pod, agent_port, get);
+  }
+}
+
+/// Nothing where the pod is of no use: it is gone, or no process waits in it.
+std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRequest& request) {
   const kube::Name name{kube::resources::pods, m_wish.ns, pod.name};
   const auto path = "/v1/runs/" + request.run_id();
   auto input = request.input();
@@ -163,8 +173,7 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
   const kube::PodRequest get{.path = path + "?wait_ms=20000", .limit = 40s, .on_wait = m_wish.on_wait};
   const auto deadline = Clock::now() + m_wish.time_limit + m_wish.grace;
   try {
-    auto reply = m_client.proxy(name, agent_port, post);
-    has_begun = true;
+    auto reply = claim_run(name, post, get);
     while (true) {
       if (reply.status == 503 || reply.status == 404) {
         log::warning(fmt::format("pod {} takes no run: {}", pod.name, first_line(reply.body)));
@@ -181,8 +190,8 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
       reply = m_client.proxy(name, agent_port, get);
     }
   } catch (const kube::ApiError& error) {
-    // Where the run goes on, another pod would do all of it again: the pod is found by its annotation the next time.
-    if (error.kind() == ErrorKind::denied || (has_begun && retry_helps(error.kind()) && is_alive(pod))) throw;
+    // Where the run may go on, another pod would do all of it again: this one is found by its annotation the next time.
+    if (error.kind() == ErrorKind::denied || (retry_helps(error.kind()) && is_alive(pod))) throw;
     log::warning(fmt::format("pod {} cannot be reached: {}", pod.name, error.message()));
     return std::nullopt;
   }
@@ -191,10 +200,9 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
 PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim) {
   for (int tried = 0; tried < max_pods_tried;) {
     auto pod = wait_until_ready(request.run_id());
-    const bool was_ours = pod.run == request.run_id();
     if (!claim(pod, request.run_id())) continue;
     on_claim(pod);
-    const auto outcome = ask(pod, request, was_ours);
+    const auto outcome = ask(pod, request);
     if (!outcome) {
       ++tried;
       discard(pod);

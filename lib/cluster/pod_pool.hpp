@@ -59,7 +59,8 @@ class PodPool {
  private:
   class Look;
   bool claim(PodState& pod, const std::string& run_id);
-  std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request, bool has_begun);
+  http::Response claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get);
+  std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
   bool is_alive(const PodState& pod);
   void give_up(const PodState& pod);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cluster/apply_in_turn.hpp"
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
@@ -52,21 +53,30 @@ json::Object failure_of(const json::Value& object, const std::string& digest) {
 
 }  // namespace
 
-void RollOut::keep_former(const RollOutWish& wish) {
-  m_former_deployment = m_client.find({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)});
-  if (!m_former_deployment) return;
-  m_former_object = m_object.value();
-  // Another version may be signed by other keys, and goes by the same name.
-  if (wish.source.volume == CapsuleVolume::download && text_at(*m_former_object, "/spec/capsule/digest") != m_digest)
-    m_former_trust = m_client.find({kube::resources::config_maps, m_ns, trust_config_name(wish.capsule.manifest())});
+kube::Name RollOut::deployment_there() const {
+  return {kube::resources::deployments, m_ns, deployment_name(m_object.name().name)};
 }
 
-void RollOut::apply_deployment(unsigned replicas) {
+void RollOut::keep_former() {
+  m_former_deployment = m_client.find(deployment_there());
+  if (m_former_deployment) m_former_object = m_object.value();
+}
+
+void RollOut::apply_trust(const RollOutWish& wish) {
+  const kube::Name name{kube::resources::config_maps, m_ns, trust_config_name(wish.capsule.manifest())};
+  const auto there = m_client.find(name);
+  // Another version may be signed by other keys, and goes by the same name.
+  if (m_former_object && text_at(*m_former_object, "/spec/capsule/digest") != m_digest) m_former_trust = there;
+  apply_in_turn(m_client, name, trust_config(m_object.owner(), m_ns, wish.capsule.manifest(), wish.capsule.signers()),
+                m_object.fence(), there, m_force);
+}
+
+void RollOut::apply_deployment(unsigned replicas, const std::optional<json::Value>& there) {
   const bool autoscaled = m_object.value().at_pointer("/spec/autoscale") != nullptr;
   const Pool pool{m_template, replicas, !autoscaled, m_has_gpu};
   const auto owner = m_object.owner();
-  m_deployment = m_client.apply({kube::resources::deployments, m_ns, deployment_name(owner.name)},
-                                json::Value{deployment(owner, m_ns, pool)}, {.force = m_force});
+  m_deployment =
+      apply_in_turn(m_client, deployment_there(), deployment(owner, m_ns, pool), m_object.fence(), there, m_force);
 }
 
 void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
@@ -74,7 +84,7 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_digest = wish.capsule.capsule_digest().text();
   m_force = wish.force;
   m_has_gpu = !wish.check.gpu_resource.empty();
-  keep_former(wish);
+  keep_former();
   m_object.apply(proofed_deployment(manifest, wish.capsule.capsule_digest(), wish.published, m_ns), m_force);
   PodWish pods{manifest,    wish.capsule.capsule_digest(), wish.source,
                wish.images, wish.check.gpu_resource,       nodes_to_name(wish),
@@ -82,19 +92,16 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   if (const auto* passed_on = m_object.value().at_pointer("/spec/template")) pods.passed_on = *passed_on;
   m_template = pod_template(pods);
   m_label = *deploy::member(deploy::member(m_template, "metadata"), "labels").find(label::pod_template)->if_string();
-  const auto owner = m_object.owner();
-  const auto trust = trust_config_name(manifest);
-  if (wish.source.volume == CapsuleVolume::download)
-    m_client.apply({kube::resources::config_maps, m_ns, trust},
-                   json::Value{trust_config(owner, m_ns, manifest, wish.capsule.signers())}, {.force = m_force});
-  apply_deployment(replicas);
+  if (wish.source.volume == CapsuleVolume::download) apply_trust(wish);
+  apply_deployment(replicas, m_former_deployment);
+  // Every deploy would write the same: no turn is needed.
   if (replicas > 1)
-    m_client.apply({kube::resources::disruption_budgets, m_ns, deployment_name(owner.name)},
-                   json::Value{disruption_budget(owner, m_ns)}, {.force = m_force});
+    m_client.apply({kube::resources::disruption_budgets, m_ns, deployment_there().name},
+                   json::Value{disruption_budget(m_object.owner(), m_ns)}, {.force = m_force});
 }
 
 void RollOut::scale(unsigned replicas) {
-  apply_deployment(replicas);
+  apply_deployment(replicas, m_client.find(deployment_there()));
 }
 
 void RollOut::end_pods() {
@@ -107,10 +114,8 @@ void RollOut::end_pods() {
   }
 }
 
-void RollOut::note_generation() {
-  const auto* generation = m_deployment.at_pointer("/metadata/generation");
-  if (generation == nullptr || generation->if_number() == nullptr) return;
-  m_object.change_annotation(annotation::generation, [&](const std::string&) { return generation->if_number()->text; });
+void RollOut::note_fields() {
+  m_object.change_annotation(annotation::fields, [&](const std::string&) { return own_fields(m_deployment); });
 }
 
 bool RollOut::is_up() const {
@@ -125,16 +130,16 @@ void RollOut::put_back_former() {
       made_again(*m_former_object, {{"apiVersion", "infra.industriverse.ai/v1"}, {"kind", "ProofedDeployment"}}, "spec",
                  {"template", "autoscale"}),
       true);
+  const auto put = [&](const kube::Name& name, json::Object former) {
+    return apply_in_turn(m_client, name, std::move(former), m_object.fence(), m_client.find(name), true);
+  };
   // Before the pods that are held against it.
   if (m_former_trust)
-    m_client.apply({kube::resources::config_maps, m_ns, text_at(*m_former_trust, "/metadata/name")},
-                   json::Value{made_again(*m_former_trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data")},
-                   {.force = true});
+    put({kube::resources::config_maps, m_ns, text_at(*m_former_trust, "/metadata/name")},
+        made_again(*m_former_trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data"));
   m_deployment =
-      m_client.apply({kube::resources::deployments, m_ns, deployment_name(m_object.name().name)},
-                     json::Value{made_again(*m_former_deployment, {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}},
-                                            "spec", not_ours)},
-                     {.force = true});
+      put(deployment_there(),
+          made_again(*m_former_deployment, {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}}, "spec", not_ours));
 }
 
 void RollOut::put_back(const Error& error, const std::string& reason) {
@@ -145,7 +150,7 @@ void RollOut::put_back(const Error& error, const std::string& reason) {
   } else {
     scale(0);
   }
-  note_generation();
+  note_fields();
   tell(m_client, m_object.value(), EventType::warning, "RolloutFailed", error.message());
   m_object.change_status([&](json::Object& object) {
     if (m_former_object) {

@@ -43,14 +43,17 @@ class RollOut {
   void put_back(const Error& error, const std::string& reason);
 
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
-  /// Notes the Deployment's generation in the object, so that a later change by somebody else shows (plan.hpp).
-  void note_generation();
+  /// Notes in the object which fields of the Deployment are ours, so that a later change by somebody else shows
+  /// (plan.hpp).
+  void note_fields();
   /// Whether pods of this template are up already.
   [[nodiscard]] bool is_up() const;
 
  private:
-  void apply_deployment(unsigned replicas);
-  void keep_former(const RollOutWish& wish);
+  void apply_deployment(unsigned replicas, const std::optional<json::Value>& there);
+  void apply_trust(const RollOutWish& wish);
+  void keep_former();
+  [[nodiscard]] kube::Name deployment_there() const;
   void put_back_former();
 
   kube::Client& m_client;

@@ -55,9 +55,10 @@ Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name,
   if (m_lease.try_acquire(annotations)) return;
   const auto first = m_lease.record();
   const auto is_of_another = [&](const kube::LeaseRecord& by) {
-    return capsule && !by.holder.empty() && digest_of(by) != capsule->text();
+    const auto digest = digest_of(by);
+    return capsule && !digest.empty() && digest != capsule->text();
   };
-  log::info(fmt::format("another deploy of {} is at work in namespace {}: waiting for it", name, ns));
+  log::info(busy(ns, name, first).message() + ": waiting");
   // Of another capsule: only where its deploy was killed, which shows when nobody renews its lease.
   const auto how_long = is_of_another(first) ? std::max<std::chrono::milliseconds>(patience, until_run_out) : patience;
   const bool ours = m_lease.acquire(how_long, annotations, [&] {

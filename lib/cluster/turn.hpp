@@ -13,9 +13,9 @@ namespace capsule::cluster {
 /// was killed is taken over once its lease has run out.
 class Turn {
  public:
-  /// Waits for another deploy of the same capsule, as long as `patience`, since it may do our work; Error busy after
-  /// `patience`, and where one of another capsule is at work, as soon as it shows that it lives. Without `capsule`:
-  /// waits for whoever is at work.
+  /// Waits for another deploy of the same capsule, since it may do our work, and for a removal, as long as `patience`;
+  /// Error busy after that, and where a deploy of another capsule is at work, as soon as it shows that it lives.
+  /// Without `capsule`, to remove it: waits for whoever is at work.
   Turn(kube::Client& client, const std::string& ns, const std::string& name, const std::optional<Digest>& capsule,
        std::chrono::milliseconds patience);
   Turn(const Turn&) = delete;

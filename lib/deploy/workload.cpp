@@ -46,16 +46,12 @@ json::Value result_in(std::string_view output, const std::string& entrypoint) {
   return value;
 }
 
-/// What keeps a file of the capsule from starting (no such interpreter, no `#!` line, a broken ELF file) is the
-/// capsule's own fault.
 template <typename Work>
 decltype(auto) starting(const std::string& file, Work&& work) {
   try {
     return work();
   } catch (const Error& error) {
-    if (retry_helps(error.kind()) || error.kind() == ErrorKind::unmet_requirement) throw;
-    throw Error{ErrorKind::capsule_failed,
-                fmt::format("the capsule's {} cannot be started: {}", file, error.message())};
+    throw cannot_start(file, error);
   }
 }
 
@@ -87,6 +83,11 @@ json::Value confinement_of(const process::Result& result) {
 }
 
 }  // namespace
+
+Error cannot_start(const std::string& file, const Error& error) {
+  if (retry_helps(error.kind()) || error.kind() == ErrorKind::unmet_requirement) return error;
+  return {ErrorKind::capsule_failed, fmt::format("the capsule's {} cannot be started: {}", file, error.message())};
+}
 
 std::function<void(std::string_view)> excerpt_of(const std::string& what) {
   return [what, count = std::size_t{0}](std::string_view line) mutable {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "core/error.hpp"
 #include "deploy/run_record.hpp"
 #include "fs/fd.hpp"
 #include "process/process.hpp"
@@ -29,6 +30,10 @@ void check_health(const Workload& workload, std::chrono::milliseconds time_limit
 /// The entrypoint's command, without input and time limit. Errors: capsule_failed where it cannot be started,
 /// unmet_requirement where its interpreter is missing.
 process::Command runner_command(const Workload& workload);
+
+/// What it means that a file of the capsule does not start: no such interpreter, no `#!` line or a broken ELF file are
+/// the capsule's own fault (capsule_failed); what may pass by itself is not.
+Error cannot_start(const std::string& file, const Error& error);
 
 /// A run of the entrypoint that is over.
 struct Finished {

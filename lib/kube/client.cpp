@@ -58,9 +58,9 @@ std::optional<json::Value> Client::find(const Name& name) {
   }
 }
 
-List Client::list(const Resource& resource, const std::string& ns, const Selection& selection,
-                  const std::function<void()>& on_wait) {
-  List out;
+std::string Client::for_each(const Resource& resource, const std::string& ns, const Selection& selection,
+                             const std::function<void(json::Value)>& take, const std::function<void()>& on_wait) {
+  std::string version;
   std::string rest;
   do {
     Query query;
@@ -72,13 +72,21 @@ List Client::list(const Resource& resource, const std::string& ns, const Selecti
                     .on_wait = on_wait};
     auto value = parse_object(m_connection.send(call).body, "the cluster's answer");
     const json::Cursor top{value, "the cluster's list of " + text_of(resource)};
-    out.resource_version = top.at("metadata").at("resourceVersion").string();
+    version = top.at("metadata").at("resourceVersion").string();
     const auto next = top.at("metadata").optional("continue");
     rest = next ? next->string() : std::string{};
     auto* items = value.if_object()->find("items");
     if (items == nullptr || items->if_array() == nullptr) continue;
-    for (auto& item : *items->if_array()) out.items.push_back(std::move(item));
+    for (auto& item : *items->if_array()) take(std::move(item));
   } while (!rest.empty());
+  return version;
+}
+
+List Client::list(const Resource& resource, const std::string& ns, const Selection& selection,
+                  const std::function<void()>& on_wait) {
+  List out;
+  out.resource_version = for_each(
+      resource, ns, selection, [&](json::Value item) { out.items.push_back(std::move(item)); }, on_wait);
   return out;
 }
 

@@ -113,7 +113,11 @@ class Client {
   json::Value get(const Name& name);
   /// Nothing where there is no such object; where the kind itself is not served: Error not_found.
   std::optional<json::Value> find(const Name& name);
-  /// All pages; `on_wait` as Call has it.
+  /// Calls `take` with each object, page by page, so that no more than a page of them is in memory; gives the list's
+  /// resourceVersion. `on_wait` as Call has it.
+  std::string for_each(const Resource& resource, const std::string& ns, const Selection& selection,
+                       const std::function<void(json::Value)>& take, const std::function<void()>& on_wait = {});
+  /// All of them.
   List list(const Resource& resource, const std::string& ns, const Selection& selection = {},
             const std::function<void()>& on_wait = {});
 

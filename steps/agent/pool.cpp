@@ -170,12 +170,25 @@ void Pool::forget_old_runs() {
   }
 }
 
+std::unique_ptr<WaitingRun> Pool::started_cold() const {
+  try {
+    return std::make_unique<WaitingRun>(m_workload, WaitingRun::Start::cold);
+  } catch (const Error& error) {
+    throw deploy::cannot_start(m_workload.entrypoint, error);
+  }
+}
+
 deploy::RunOutcome Pool::outcome_of(Run& run, const Claim& claim) {
-  const auto finished = run.process ? run.process->run(claim.input, claim.time_limit)
-                                    : deploy::run_to_end(m_workload, claim.input, claim.time_limit, 0, {});
+  if (!run.cold.empty()) {
+    auto process = started_cold();
+    const std::lock_guard lock{m_mutex};
+    if (m_ending) throw Error{ErrorKind::capsule_failed, "the agent ends"};
+    run.process = std::move(process);
+  }
+  const auto finished = run.process->run(claim.input, claim.time_limit);
   deploy::RunOutcome out{deploy::facts_of(m_workload, finished),
                          deploy::first_lines(finished.process.error_output, max_log_lines)};
-  if (run.process)
+  if (run.cold.empty())
     out.facts.start = {deploy::RunStart::Mode::warm, "a process waited for it"};
   else
     out.facts.start = {deploy::RunStart::Mode::cold, run.cold};

@@ -67,7 +67,7 @@ class Pool {
   struct Run {
     std::string run_id;
     std::string input_digest;
-    std::unique_ptr<WaitingRun> process;  ///< none: started for it, or known from before
+    std::unique_ptr<WaitingRun> process;  ///< none: to be started for it, or known from before
     std::optional<capsule::json::Value> outcome;
     std::thread thread;
     std::string cold{};  ///< why it was started for this run
@@ -76,6 +76,7 @@ class Pool {
   void keep_filled();
   void look_after_waiting();
   void serve(Run& run, const Claim& claim);
+  [[nodiscard]] std::unique_ptr<WaitingRun> started_cold() const;
   capsule::deploy::RunOutcome outcome_of(Run& run, const Claim& claim);
   [[nodiscard]] std::optional<unsigned> runs_left() const;
   [[nodiscard]] std::optional<std::string> reason_for_cold() const;

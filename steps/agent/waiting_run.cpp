@@ -30,13 +30,14 @@ bool says_ready(const std::string& line) {
 
 }  // namespace
 
-WaitingRun::WaitingRun(const deploy::Workload& workload)
-    : m_process(command(workload), process::Background::BeyondLimit::end) {}
+WaitingRun::WaitingRun(const deploy::Workload& workload, Start start)
+    : m_start(start), m_process(command(workload), process::Background::BeyondLimit::end) {}
 
 process::Command WaitingRun::command(const deploy::Workload& workload) {
   auto out = deploy::runner_command(workload);
-  out.environment.emplace("CAPSULE_WARM", "1");
   out.input_later = true;
+  if (m_start == Start::cold) return out;
+  out.environment.emplace("CAPSULE_WARM", "1");
   out.on_output_line = [this](std::string_view line) {
     const std::lock_guard lock{m_mutex};
     if (m_first_line) return;
@@ -82,6 +83,7 @@ deploy::Finished WaitingRun::run(const json::Value& input, std::chrono::millisec
   const auto energy = meter.stop(out.process.usage.cpu);
   out.energy_joules = energy.joules;
   out.energy_estimated = energy.estimated;
+  if (m_start == Start::cold) return out;
   auto& text = out.process.output;
   const auto ready_line_end = text.find('\n');
   text = ready_line_end == std::string::npos ? std::string{} : text.substr(ready_line_end + 1);

@@ -12,14 +12,15 @@
 namespace agent {
 
 /// One process of the capsule that was started with CAPSULE_WARM=1, confined before its first line ran, and waits for
-/// the one run that it is there for.
+/// the one run that it is there for; or one that was started for its run, cold.
 class WaitingRun {
  public:
+  enum class Start { warm, cold };
   /// How long a runner may load until its line {"ready":true} must be there.
   static constexpr std::chrono::seconds patience{10};
 
   /// Errors as deploy::runner_command() and process::run().
-  explicit WaitingRun(const capsule::deploy::Workload& workload);
+  explicit WaitingRun(const capsule::deploy::Workload& workload, Start start = Start::warm);
   WaitingRun(const WaitingRun&) = delete;
   WaitingRun& operator=(const WaitingRun&) = delete;
   ~WaitingRun() = default;
@@ -30,7 +31,7 @@ class WaitingRun {
   [[nodiscard]] int pid() const noexcept { return m_process.pid(); }
 
   /// The run: gives it its input and waits for its end, or ends it at the limit. Once. Its stdout is what came after
-  /// the line that said ready.
+  /// the line that said ready, where it waited.
   capsule::deploy::Finished run(const capsule::json::Value& input, std::chrono::milliseconds time_limit);
   /// Ends a run that another thread is in.
   void cancel() noexcept { m_cancelled = true; }
@@ -38,6 +39,7 @@ class WaitingRun {
  private:
   capsule::process::Command command(const capsule::deploy::Workload& workload);
 
+  const Start m_start;
   mutable std::mutex m_mutex;
   std::optional<std::string> m_first_line;
   std::atomic<bool> m_ready = false;

@@ -135,7 +135,13 @@ class ClusterDeploy {
                                          [](const Requirement& one) { return one.kind == Requirement::Kind::gpu; });
     if (!of_interest) return std::nullopt;
     try {
-      return cluster::requested_by(m_client.list(kube::resources::pods, {}).items, m_ns, manifest.name);
+      // A large cluster has very many pods.
+      cluster::Requested sum;
+      m_client.for_each(
+          kube::resources::pods, {}, {.fields = "status.phase!=Succeeded,status.phase!=Failed"},
+          [&](const json::Value& pod) { cluster::add_requested(pod, m_ns, manifest.name, sum); },
+          [this] { m_turn->keep(); });
+      return sum;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::denied) throw;
       return std::nullopt;
@@ -261,7 +267,7 @@ class ClusterDeploy {
 
   /// The pool as the manifest wants it, and how many pods wait.
   void finish(const Manifest& manifest, cluster::RollOut& roll_out, bool done) {
-    roll_out.note_generation();
+    roll_out.note_fields();
     if (done) cluster::mark_pods(m_client, m_object.value());
     if (manifest.prewarm_replicas == 0 || (done && roll_out.is_up())) return;
     auto pods = pool(roll_out, refill_patience);

@@ -133,6 +133,13 @@ class Ends(AgentCase):
         self.socket.unlink()
         self.ended(process, 0)
 
+    def test_so_does_it_during_a_run_that_was_started_cold(self):
+        self.write("expansion/runner.py", RUNNER.replace("# run", "time.sleep(100)"))
+        process = self.agent("--replicas", "0")
+        self.assertEqual(202, self.claim()[0])
+        self.socket.unlink()
+        self.ended(process, 0)
+
     def test_a_second_agent_on_one_socket_is_busy(self):
         self.agent()
         done = run("agent", *self.arguments())

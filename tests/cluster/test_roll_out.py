@@ -84,6 +84,35 @@ class RollOut(DeployCase):
         self.assertEqual(5, self.get("deploy", "owned-deploy")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
         self.assertEqual("none", self.planned(reference)["action"])
 
+    def test_an_autoscaler_sets_the_number_of_pods_and_changes_nothing_of_ours(self):
+        reference = self.publish("scaled")
+        self.deployed(reference)
+        self.must("patch", "pd", "scaled", "--type=merge", "--field-manager=me", "-p", json.dumps({"spec": {"autoscale": {"minReplicas": 1, "maxReplicas": 3}}}))
+        self.deployed(reference)
+        self.must("scale", "deploy", "scaled-deploy", "--replicas=2")
+        self.assertEqual("none", self.planned(reference)["action"])
+        self.deployed(reference)
+        self.assertEqual(2, self.get("deploy", "scaled-deploy")["spec"]["replicas"])
+
+    def test_what_a_later_deploy_wrote_is_not_written_over(self):
+        """The API server's part: an apply for a version, or for what is not there, is a conflict where that is not so any more."""
+        reference = self.publish("fenced")
+        self.deployed(reference)
+        lease = self.get("lease", "capsule-fenced")["spec"]["leaseTransitions"]
+        for kind, name in (("pd", "fenced"), ("deploy", "fenced-deploy"), ("configmap", "capsule-loop-trust-fenced")):
+            self.assertEqual(str(lease), self.get(kind, name)["metadata"]["annotations"]["capsule.industriverse.ai/fence"])
+        new = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "only-once", "resourceVersion": "1"}}
+        apply = ("apply", "--server-side", "--field-manager=capsule-loop", "-f", "-")
+        self.must(*apply, input=json.dumps(new))
+        self.assertIn("the object has been modified", self.kubectl(*apply, input=json.dumps(new)).stderr)
+        there = self.get("configmap", "only-once")["metadata"]
+        self.must("delete", "configmap", "only-once")
+        new["metadata"].update({key: there[key] for key in ("uid", "resourceVersion")})
+        self.assertIn("no existing object was found", self.kubectl(*apply, input=json.dumps(new)).stderr)
+        # One that was written by a deploy with a higher number.
+        self.must("annotate", "deploy", "fenced-deploy", "--overwrite", f"capsule.industriverse.ai/fence={lease + 9}")
+        self.refused(42, "another deploy has taken over", reference)
+
     def test_a_pod_goes_where_spec_template_says(self):
         reference = self.publish("placed")
         self.deployed(reference)

@@ -136,7 +136,8 @@ TEST_CASE("what runs there already is no longer free, but for the deployment's o
   };
   const auto wanted = manifest(R"(["gpu:1"])", R"(,"resources":{"memory":"2Gi"})");
   const auto with = [&](const std::vector<json::Value>& pods) {
-    const auto requested = requested_by(pods, "ns", "x");
+    Requested requested;
+    for (const auto& one : pods) add_requested(one, "ns", "x", requested);
     return check(wanted, {node("a", gpu)}, {}, {}, &requested);
   };
   CHECK(reason(with({pod("ns", "y", "Running")}), "a", "gpu:1") == "1 wanted, 0 of 2 nvidia.com/gpu free");

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "cluster/names.hpp"
+#include "cluster/objects.hpp"
 #include "cluster/run_book.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
@@ -25,13 +26,15 @@ struct There {
   json::Object object{{"metadata", json::Object{}},
                       {"spec", json::Object{{"capsule", json::Object{{"digest", capsule_digest.text()}}},
                                             {"proofPolicy", json::Object{{"required", true}}}}}};
-  json::Value deployment = json::parse(R"({"metadata":{"generation":3},"spec":{"template":{"spec":{
+  json::Value deployment = json::parse(R"({"metadata":{"managedFields":[
+      {"manager":"hpa","operation":"Update","subresource":"scale","fieldsV1":{"f:spec":{"f:replicas":{}}}},
+      {"manager":"capsule-loop","operation":"Apply","fieldsV1":{"f:spec":{"f:template":{}}}}]},"spec":{"template":{"spec":{
       "initContainers":[{"name":"agent","image":"agent:1"},{"name":"capsule","image":"verify:1"}],
       "containers":[{"name":"runner","image":"runtime:1"}]}}}})",
                                        "deployment");
 
   There() {
-    annotate(annotation::generation, "3");
+    annotate(annotation::fields, own_fields(deployment));
     const auto record = crypto::sha256("record");
     RunBook book;
     auto entry = book.begin(wanted.run);
@@ -68,7 +71,10 @@ TEST_CASE("what is not there, is of another capsule, or was changed, is deployed
   other.wanted.run.capsule_digest = crypto::sha256("other");
   CHECK(other.plan().reason == capsule_digest.text() + " is deployed");
   auto changed = there;
-  changed.annotate(annotation::generation, "2");
+  auto& managers = *deploy::member(*changed.deployment.if_object(), "metadata").find("managedFields")->if_array();
+  *managers[0].if_object()->find("fieldsV1") = json::Object{{"f:spec", json::Object{{"f:paused", json::Object{}}}}};
+  CHECK(changed.plan().action == Action::none);  // nothing of ours
+  *managers[1].if_object()->find("fieldsV1") = json::Object{{"f:spec", json::Object{}}};
   CHECK(changed.plan().reason == "its Deployment was changed by somebody");
   auto image = there;
   image.wanted.images.runtime = "runtime:2";

@@ -137,10 +137,30 @@ TEST_CASE("a pod that took nothing, is gone or was evicted leads to another one"
     pool.server.on_post = [&](PodServer& server, const std::string& name) {
       return name == "b" ? PodServer::refuse(503) : last(server, name);
     };
+    pool.server.on_get = [](PodServer&, const std::string&) {
+      return PodServer::answer(404, R"({"detail":"No such run"})");
+    };
   }
   CHECK(pool.run() == ErrorKind::invalid_input);
   CHECK(pool.server.removed == removed);
   CHECK(pool.pods.has_failed_run());
+}
+
+TEST_CASE("a claim whose answer is lost is asked after before another pod is taken") {
+  Pool pool;
+  pool.server.on_post = [](PodServer&, const std::string&) { return PodServer::refuse(503); };
+  SECTION("it is begun") {
+    pool.server.on_get = [](PodServer&, const std::string&) { return PodServer::answer(200, R"({"outcome":{}})"); };
+    CHECK(pool.run() == ErrorKind::invalid_input);
+    CHECK(pool.server.removed == std::vector<std::string>{"b"});
+  }
+  SECTION("nobody says") {
+    pool.server.on_get = pool.server.on_post;
+    CHECK(pool.run() == ErrorKind::unavailable);
+    CHECK(pool.server.removed.empty());
+    CHECK_FALSE(pool.pods.has_failed_run());
+  }
+  CHECK(pool.server.pods["a"].posts == 0);
 }
 
 TEST_CASE("an agent that says for ever that a run goes on is not waited for longer than limit and grace") {

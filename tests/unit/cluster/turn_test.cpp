@@ -78,9 +78,14 @@ TEST_CASE("without a capsule whoever is at work is waited for, and not longer th
   CHECK(world.passed() >= 60s);
 }
 
-TEST_CASE("who deploys while it is being removed is told so") {
+TEST_CASE("who deploys while it is being removed waits for that, and not longer than he wants to") {
   LeaseWorld world;
   world.hold("remover");
-  world.server.before = [&](const http::Request&) { world.hold("remover"); };
-  CHECK(refusal(world, digest, 60s) == "x in namespace team is being removed by remover");
+  world.server.before = [&](const http::Request&) {
+    if (world.holder() == "remover") world.hold(world.passed() < 40s ? "remover" : "");
+  };
+  CHECK(refusal(world, digest, 20s) == "x in namespace team is being removed by remover");
+  CHECK(world.passed() >= 20s);
+  CHECK(refusal(world, digest, 60s) == "taken");
+  CHECK(world.passed() >= 40s);
 }

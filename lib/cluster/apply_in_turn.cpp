@@ -1,0 +1,65 @@
+#include "cluster/apply_in_turn.hpp"
+
+#include <fmt/format.h>
+
+#include "cluster/names.hpp"
+#include "cluster/node.hpp"
+#include "core/error.hpp"
+#include "deploy/deployment_status.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+/// Of an object whose controller writes its status meanwhile.
+constexpr int max_attempts = 16;
+/// No object has the first version of all: an apply with it makes one where there is none, and is a conflict elsewhere.
+constexpr std::string_view only_if_absent = "1";
+
+void set_preconditions(json::Object& metadata, const std::optional<json::Value>& there) {
+  metadata.set("resourceVersion", there ? text_at(*there, "/metadata/resourceVersion") : std::string{only_if_absent});
+  // Without it, an apply makes an object anew that was removed meanwhile, whatever version it asks for.
+  if (there && !text_at(*there, "/metadata/uid").empty()) metadata.set("uid", text_at(*there, "/metadata/uid"));
+}
+
+}  // namespace
+
+std::uint64_t fence_of(const json::Value& object) {
+  constexpr std::size_t max_digits = 15;
+  const auto* all = object.at_pointer("/metadata/annotations");
+  const auto* found =
+      all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(annotation::fence);
+  const auto* text = found == nullptr ? nullptr : found->if_string();
+  if (text == nullptr || text->empty() || text->size() > max_digits) return 0;
+  return text->find_first_not_of("0123456789") == std::string::npos ? std::stoull(*text) : 0;
+}
+
+bool is_of_fields(const Error& error) {
+  const auto* answer = dynamic_cast<const kube::ApiError*>(&error);
+  return answer != nullptr && !answer->status().causes.empty();
+}
+
+json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Object wanted, std::uint64_t fence,
+                          std::optional<json::Value> there, bool force) {
+  auto& metadata = deploy::member(wanted, "metadata");
+  deploy::member(metadata, "annotations").set(annotation::fence, std::to_string(fence));
+  for (int i = 1;; ++i) {
+    if (there && fence_of(*there) > fence)
+      throw Error{
+          ErrorKind::busy,
+          fmt::format("another deploy has taken over {}: its lease was not renewed in time here", kube::text_of(name))};
+    set_preconditions(metadata, there);
+    try {
+      return client.apply(name, json::Value{wanted}, {.force = force});
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::conflict || is_of_fields(error) || i == max_attempts) throw;
+    }
+    const bool was_there = there.has_value();
+    there = client.find(name);
+    if (was_there && !there)
+      throw Error{ErrorKind::not_found, fmt::format("the {} is not there any more", kube::text_of(name))};
+    metadata.erase("uid");
+  }
+}
+
+}  // namespace capsule::cluster
