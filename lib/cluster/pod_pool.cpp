@@ -67,6 +67,12 @@ class PodPool::Look {
     return out;
   }
   [[nodiscard]] bool is_empty() const { return m_pods.empty(); }
+  /// One that is not ready; empty: there is none.
+  [[nodiscard]] std::string unready() const {
+    for (const auto& [name, pod] : m_pods)
+      if (!pod.is_going && !pod.is_ready) return name;
+    return {};
+  }
   [[nodiscard]] std::optional<Trouble> trouble() const {
     for (const auto& [name, pod] : m_pods)
       if (!pod.is_going && pod.trouble) return pod.trouble;
@@ -120,9 +126,29 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
   if (found) return *found;
   if (m_trouble) throw m_trouble->error();
   static_cast<void>(end);
-  throw Error{ErrorKind::timed_out,
-              fmt::format("no pod of {} in namespace {} was ready within {}: see kubectl describe",
-                          deployment_name(m_wish.name), m_wish.ns, human_duration(m_wish.time_limit))};
+  const auto words = words_of_agent(look.unready());
+  throw Error{
+      ErrorKind::timed_out,
+      fmt::format("no pod of {} in namespace {} was ready within {}: {}", deployment_name(m_wish.name), m_wish.ns,
+                  human_duration(m_wish.time_limit), words.empty() ? "see kubectl describe" : words)};
+}
+
+/// What the agent in a pod says of why it takes no run; nothing where it says nothing.
+std::string PodPool::words_of_agent(const std::string& pod) {
+  if (pod.empty()) return {};
+  try {
+    const kube::PodRequest get{.path = "/v1/pool", .limit = 5s, .on_wait = m_wish.on_wait};
+    const auto reply = m_client.proxy({kube::resources::pods, m_wish.ns, pod}, agent_port, get);
+    const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
+    for (const auto* word : {"/illness", "/cold"}) {
+      if (auto text = text_at(value, word); !text.empty()) return fmt::format("pod {}: {}", pod, first_line(text));
+    }
+    if (text_at(value, "/phase") == "installing") return fmt::format("pod {}: install.sh goes on", pod);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::busy) throw;  // of who waits
+    log::debug(fmt::format("the agent in pod {} says nothing: {}", pod, error.message()));
+  }
+  return {};
 }
 
 bool PodPool::claim(PodState& pod, const std::string& run_id) {
@@ -210,14 +236,24 @@ PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(
     }
     try {
       return {deploy::outcome_from(json::Cursor{*outcome, "the agent's answer"}, m_wish.watts), pod};
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      const auto trouble = trouble_of(pod);
       give_up(pod);
-      throw;
+      if (trouble.empty()) throw;
+      throw Error{error.kind(), fmt::format("{} ({})", error.message(), trouble)};
     }
   }
   throw Error{ErrorKind::unavailable,
               fmt::format("{} pods of {} took no run, one after the other: see kubectl logs of them", max_pods_tried,
                           deployment_name(m_wish.name))};
+}
+
+/// What the pod's status says of it, as that its container ended for want of memory: all that is known of a run whose
+/// agent had to be started anew.
+std::string PodPool::trouble_of(const PodState& pod) {
+  const auto found = m_client.find({kube::resources::pods, m_wish.ns, pod.name});
+  const auto now = found ? pod_state(*found) : PodState{};
+  return now.uid == pod.uid && now.trouble ? now.trouble->text : std::string{};
 }
 
 /// The run has failed in it: a retry gets a pod that knows nothing of it.

@@ -39,7 +39,7 @@ class PodPool {
   PodPool(kube::Client& client, Wish wish) : m_client(client), m_wish(std::move(wish)) {}
 
   /// Waits, by a watch, until a pod is ready that no run has claimed, or that this run has. Error: why no pod comes up
-  /// (pod_state.hpp); timed_out.
+  /// (pod_state.hpp); timed_out, with what the agent says of it.
   PodState wait_until_ready(const std::string& run_id);
   /// How many pods wait for a run, when they were last looked at.
   [[nodiscard]] unsigned waiting() const noexcept { return m_waiting; }
@@ -62,6 +62,8 @@ class PodPool {
   http::Response claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get);
   std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
   bool is_alive(const PodState& pod);
+  std::string words_of_agent(const std::string& pod);
+  std::string trouble_of(const PodState& pod);
   void give_up(const PodState& pod);
 
   kube::Client& m_client;

@@ -1,8 +1,6 @@
 """lib/kube on a real apiserver: what it may, what it may not, tokens of service accounts, watches over a restart."""
 import base64
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +8,6 @@ import threading
 import unittest
 from pathlib import Path
 
-import control_plane
 from cluster_case import THEIRS, ClusterCase
 from kube_driver import words_of
 from steps import environment
@@ -205,17 +202,6 @@ class Leases(Driving):
 
 class Watches(Driving):
     on_node = True
-
-    def restart_apiserver(self):
-        """As after a crash: it has no chance to end its watches in good order."""
-        os.kill(self.cluster.processes.pid("kube-apiserver"), signal.SIGKILL)
-        self.wait_for("its end", lambda: not self.cluster.processes.alive("kube-apiserver"), 30)
-        self.addCleanup(self.wait_for_apiserver)  # other tests come after this one, whatever becomes of it
-        self.cluster._start("kube-apiserver", control_plane.apiserver(self.cluster.authority, self.cluster.image_volumes))
-
-    def wait_for_apiserver(self):
-        """It is as slow to start as the machine is busy."""
-        self.wait_for("the API server", lambda: self.kubectl("get", "--raw", "/readyz").code == 0, 180)
 
     def start(self, **options):
         """The driver's lines as they come."""

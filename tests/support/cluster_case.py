@@ -12,6 +12,7 @@ that is there.
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 from steps import BIN, SOURCE, Outcome, environment
 
 sys.path.insert(0, str(SOURCE / "tests/cluster"))
+import control_plane  # noqa: E402
 from cluster import Cluster  # noqa: E402
 
 STATE = Path(os.environ.get("CAPSULE_CLUSTER", SOURCE / "build/cluster/state"))
@@ -95,6 +97,17 @@ class ClusterCase(unittest.TestCase):
     def wait_until_ended(self, pod, seconds=180):
         """The phase in which a pod ended."""
         return self.wait_for(f"the end of pod {pod}", lambda: (phase := self.get("pod", pod)["status"].get("phase")) in ("Succeeded", "Failed") and phase, seconds)
+
+    def restart_apiserver(self):
+        """As after a crash: it has no chance to end its watches in good order."""
+        os.kill(self.cluster.processes.pid("kube-apiserver"), signal.SIGKILL)
+        self.wait_for("its end", lambda: not self.cluster.processes.alive("kube-apiserver"), 30)
+        self.addCleanup(self.wait_for_apiserver)  # other tests come after this one, whatever becomes of it
+        self.cluster._start("kube-apiserver", control_plane.apiserver(self.cluster.authority, self.cluster.image_volumes))
+
+    def wait_for_apiserver(self):
+        """It is as slow to start as the machine is busy."""
+        self.wait_for("the API server", lambda: self.kubectl("get", "--raw", "/readyz").code == 0, 180)
 
     @classmethod
     def _run(cls, words, env, text, timeout):

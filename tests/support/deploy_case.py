@@ -44,7 +44,8 @@ class DeployCase(ClusterCase):
 
     @classmethod
     def arguments(cls, reference, *more):
-        return ("--key", cls.maker.public_key, *REACHED, "--target", cls.target, "--state", cls.folder / "state", "--timeout", "60s", *more, "--", reference)
+        return ("--key", cls.maker.public_key, *REACHED, "--target", cls.target, "--state", cls.folder / "state",
+                *(() if "--timeout" in more else ("--timeout", "60s")), *more, "--", reference)
 
     @classmethod
     def deploy(cls, reference, *more, **how):

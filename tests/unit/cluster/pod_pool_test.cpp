@@ -21,6 +21,8 @@ struct PodServer final : http::Client {
   struct Pod {
     std::string run{};
     std::string phase = "Running";
+    std::string ready = "True";
+    std::string containers{};  ///< of its status
     int posts = 0;
     int gets = 0;
   };
@@ -42,8 +44,8 @@ struct PodServer final : http::Client {
     const auto& pod = pods.at(name);
     return fmt::format(
         R"({{"metadata":{{"name":"{0}","uid":"u-{0}","resourceVersion":"1","annotations":{{"{1}":"{2}"}}}},)"
-        R"("status":{{"phase":"{3}","conditions":[{{"type":"Ready","status":"True"}}]}}}})",
-        name, annotation::run, pod.run, pod.phase);
+        R"("status":{{"phase":"{3}","conditions":[{{"type":"Ready","status":"{4}"}}],"containerStatuses":[{5}]}}}})",
+        name, annotation::run, pod.run, pod.phase, pod.ready, pod.containers);
   }
   [[nodiscard]] std::string list() const {
     std::string items;
@@ -161,6 +163,23 @@ TEST_CASE("a claim whose answer is lost is asked after before another pod is tak
     CHECK_FALSE(pool.pods.has_failed_run());
   }
   CHECK(pool.server.pods["a"].posts == 0);
+}
+
+TEST_CASE("of a run whose container ended, the pod's status says why") {
+  Pool pool;
+  pool.server.on_post = [](PodServer& server, const std::string& name) {
+    server.pods[name].ready = "False";
+    server.pods[name].containers =
+        R"({"name":"runner","state":{"running":{}},"lastState":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}})";
+    return PodServer::answer(200, R"({"outcome":{"failure":{"kind":"capsule_failed","message":"started anew"}}})");
+  };
+  std::string message;
+  try {
+    pool.pods.run(pool.request, [](const PodState&) {});
+  } catch (const Error& error) {
+    message = error.message();
+  }
+  CHECK(message.find("started anew (pod b: container runner was ended for want of memory") != std::string::npos);
 }
 
 TEST_CASE("an agent that says for ever that a run goes on is not waited for longer than limit and grace") {
