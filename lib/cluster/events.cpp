@@ -20,7 +20,7 @@ std::string whole_seconds() {
 }  // namespace
 
 void tell(kube::Client& client, const json::Value& object, EventType type, const std::string& reason,
-          const std::string& note) {
+          const std::string& note, const std::string& component) {
   const auto ns = text_at(object, "/metadata/namespace");
   const auto name = text_at(object, "/metadata/name");
   const auto time = whole_seconds();
@@ -30,7 +30,7 @@ void tell(kube::Client& client, const json::Value& object, EventType type, const
                            {"type", type == EventType::normal ? "Normal" : "Warning"},
                            {"reason", reason},
                            {"message", note.size() > max_note ? note.substr(0, max_note - 3) + "…" : note},
-                           {"source", json::Object{{"component", "capsule-deploy"}}},
+                           {"source", json::Object{{"component", component}}},
                            {"firstTimestamp", time},
                            {"lastTimestamp", time},
                            {"count", 1},

@@ -29,6 +29,7 @@ constexpr std::array passed_on{"PATH",
                                "KUBECONFIG",
                                "KUBERNETES_SERVICE_HOST",  // where a pod's own cluster is
                                "KUBERNETES_SERVICE_PORT",
+                               "ARGO_WORKFLOW_NAME",
                                "XDG_RUNTIME_DIR",
                                "CAPSULE_INSECURE_REGISTRY",
                                "CAPSULE_AUTH_HOST",
@@ -60,10 +61,25 @@ std::map<std::string, std::string> environment_of(const StepCommand& command) {
   return out;
 }
 
+/// A line as steps write it in a pod: a JSON object, whose message is meant. Empty: it is none.
+std::string message_of_record(std::string_view line) {
+  if (!line.starts_with('{')) return "";
+  try {
+    const auto record = json::parse(line, "a line");
+    const auto* const fields = record.if_object();
+    const auto* const message = fields == nullptr ? nullptr : fields->find("message");
+    const auto* const text = message == nullptr ? nullptr : message->if_string();
+    return text == nullptr ? "" : printable(*text, 1000);
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 /// A step's own error line, without "capsule-x: error: " in front.
 std::string message_in(std::string_view error_output) {
   while (error_output.ends_with('\n')) error_output.remove_suffix(1);
   auto line = error_output.substr(error_output.rfind('\n') + 1);
+  if (auto message = message_of_record(line); !message.empty()) return message;
   constexpr std::string_view mark = ": error: ";
   if (const auto at = line.find(mark); at != std::string_view::npos) line.remove_prefix(at + mark.size());
   return printable(line, 1000);

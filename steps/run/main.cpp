@@ -8,6 +8,8 @@ int main(int argc, char** argv) {
   run_step::Options options;
   run_step::define_options(cli, options);
   capsule::step::on_termination(capsule::process::kill_all);
-  return capsule::step::run(cli, run_step::manual(), argc, argv,
-                            [&](capsule::step::Context& step) { run_step::run(options, step); });
+  return capsule::step::run(cli, run_step::manual(), argc, argv, [&](capsule::step::Context& step) {
+    if (cli.got_subcommand("explain")) return run_step::explain(options.explanation, step);
+    run_step::run(options, step);
+  });
 }

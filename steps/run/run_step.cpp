@@ -117,7 +117,7 @@ std::string failure_text(const Options& options, const workflow::RunResult& resu
 }  // namespace
 
 void define_options(CLI::App& app, Options& options) {
-  app.add_option("file", options.file, "Workflow or WorkflowTemplate to run (YAML)")->required()->type_name("FILE");
+  app.add_option("file", options.file, "Workflow or WorkflowTemplate to run (YAML)")->type_name("FILE");
   app.add_option("-p,--parameter", options.parameters,
                  "One argument of the workflow; repeatable; name=@FILE reads the value from a file")
       ->type_name("NAME=VALUE")
@@ -138,19 +138,26 @@ void define_options(CLI::App& app, Options& options) {
                "A run of its own, although files, arguments and working folder are those of an earlier one")
       ->excludes(resume);
   step::add_state_option(app, options.state);
+  define_explain(app, options.explanation);
+  app.require_subcommand(0, 1);
 }
 
 const step::Manual& manual() {
   static const step::Manual instance{
       {{"run-id",
         "identity of the run: digest of the files, the arguments and the working folder, 16 hexadecimal digits"},
-       {"phase", "Succeeded, or Failed"}},
+       {"phase", "Succeeded, or Failed"},
+       {"step", "explain: the step that failed; empty: none did"},
+       {"step-exit-code", "explain: its exit code; empty where no container ended"},
+       {"reason", "explain: its last words"}},
       "capsule-run workflows/loops/capsule-build.yaml -p source=tests/capsules/m2n2-metal -p publish=false",
-      {10, 11, 12, 13, 14, 15, 16, 40, 41, 42}};
+      {10, 11, 12, 13, 14, 15, 16, 40, 41, 42},
+      {{"explain", "capsule-run explain --status Failed --failures @failures.json"}}};
   return instance;
 }
 
 void run(const Options& options, step::Context& step) {
+  if (options.file.empty()) throw Error{ErrorKind::usage, "file is required: a Workflow or WorkflowTemplate to run"};
   const auto library = workflow::load_library(options.file, templates_for(options).lexically_normal());
   const auto request = request_of(options);
   workflow::ProcessExecutor executor{own_folder()};

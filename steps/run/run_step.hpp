@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "explain.hpp"
 #include "step/run.hpp"
 
 namespace run_step {
@@ -16,6 +17,7 @@ struct Options {
   capsule::fs::Path state;
   bool resume = false;
   bool fresh = false;
+  Explanation explanation;
 };
 
 void define_options(CLI::App& app, Options& options);

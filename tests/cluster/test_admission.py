@@ -48,7 +48,7 @@ class Admission(ClusterCase):
             made = json.loads(self.tried(spec, "-o", "json").stdout)
             if any("serviceAccountToken" in source for volume in made["spec"]["volumes"] for source in volume.get("projected", {}).get("sources", [])):
                 with_token.add(spec["serviceAccountName"])
-        self.assertEqual({"capsule-deploy", "capsule-generate-proof", "capsule-loop-fused", "capsule-register"}, with_token)
+        self.assertEqual({"capsule-deploy", "capsule-explain", "capsule-generate-proof", "capsule-loop-fused", "capsule-register"}, with_token)
 
     def test_what_is_left_out_is_refused(self):
         """The test above can fail: each part of a pod's security, taken away, is what the API server names."""

@@ -30,6 +30,7 @@ MAY = {
         "nodes": "get list",
         "customresourcedefinitions.apiextensions.k8s.io[proofeddeployments.infra.industriverse.ai]": "get",
     },
+    "capsule-explain": {**RESULTS, "events": "create", "workflows.argoproj.io": "get"},
     "capsule-generate-proof": RESULTS,
     "capsule-register": {
         **RESULTS,

@@ -63,6 +63,8 @@ class Strict(ClusterCase):
         self.assertGreater(len(templates), 11)
         called = [call["templateRef"] for document in templates for template in document["spec"]["templates"]
                   for group in template.get("steps", []) for call in group if "templateRef" in call]
+        called += [holder["hooks"]["exit"]["templateRef"] for document in templates for holder in
+                   (document["spec"], *(call for template in document["spec"]["templates"] for group in template.get("steps", []) for call in group)) if "hooks" in holder]
         self.assertGreater(len(called), 10)
         self.assertEqual([], [call for call in called if call.get("clusterScope") is not True])
 

@@ -17,7 +17,7 @@ def faults(fused, loop, library):
                        {n: {"path": f"/work/outputs/{n}"} for n in (*OF_CAPSULE_RUN, *workflow_files.outputs(entrypoint))})
     yield from _differ("args", container["args"],
                        [*(f"--parameter={n}={{{{inputs.parameters.{n}}}}}" for n in workflow_files.inputs(entrypoint)),
-                        "--outputs=/work/outputs", "--", f"{INSTALLED}/{loop}.yaml"])
+                        "--new=true", "--outputs=/work/outputs", "--", f"{INSTALLED}/{loop}.yaml"])
     yield from _differ("images of pods", images(fused), {pair for leaf in leaves for pair in images(leaf)})
     yield from _differ("what is mounted", mounted(fused), {place for leaf in leaves for place in _where_capsule_run_looks(leaf)})
 

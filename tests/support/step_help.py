@@ -15,11 +15,17 @@ def read(binary, mode=""):
     done = subprocess.run([binary, "--help"], capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise OSError(f"{binary} --help ended with {done.returncode}: {done.stderr.strip()}")
-    return parse(done.stdout, mode)
+    options, outputs = parse(done.stdout, mode)
+    if mode and f"--{mode}" not in options:  # a subcommand has options of its own
+        done = subprocess.run([binary, mode, "--help"], capture_output=True, text=True, timeout=60, check=True)
+        options = _options(done.stdout) | {"--outputs"}
+    return options, outputs
 
 
 def mode_of(template, binary):
-    """The mode that TEMPLATE's command line chooses; empty: none."""
+    """The mode, or the subcommand, that TEMPLATE's command line chooses; empty: none."""
+    if not template["container"]["args"][0].startswith("-"):
+        return template["container"]["args"][0]
     return next((mode for mode in sorted(modes(subprocess.run([binary, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout))
                  if f"--{mode}" in template["container"]["args"] or f"--{mode}=true" in template["container"]["args"]), "")
 
@@ -56,6 +62,8 @@ def template_faults(template, options, outputs):
     for arg in template["container"]["args"]:
         if arg == "--":
             break
+        if not arg.startswith("-"):
+            continue  # a subcommand
         flag = arg.split("=", 1)[0]
         if flag not in options:
             yield f"{flag} is not in --help"

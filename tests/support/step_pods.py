@@ -6,6 +6,7 @@ shipped template as a pod, with its own container, account and volumes, and hand
 """
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -80,6 +81,11 @@ def _template_of(argv):
                 given.startswith(wanted.partition("{{")[0]) for given, wanted in zip(argv[1:], container["args"]) if "{{" in wanted):
             return template
     raise SystemExit(f"no template has the command line {argv}")
+
+
+def filled(text, values):
+    """An argument of a template with the values of its inputs."""
+    return re.sub(r"\{\{inputs\.parameters\.([\w-]+)\}\}", lambda tag: values[tag[1]], text)
 
 
 def _arguments(template, given):

@@ -26,9 +26,13 @@ CONTAINER_SECURITY = {
 FUSED_RETRY_EXPRESSION = 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [-1, 137, 143]'
 # The leaf that is a whole loop in one pod.
 FUSED = "deploy-capsule"
-TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register", FUSED)
+TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register", "explain", FUSED)
 # Templates that are a mode of another step, or run several.
-STEP_OF = {"plan": "deploy", FUSED: "run"}
+STEP_OF = {"plan": "deploy", FUSED: "run", "explain": "run"}
+# Templates that are a subcommand, which is their first argument.
+SUBCOMMANDS = ("explain",)
+# What a hook may be told of its workflow; that of a step is told neither status nor failures.
+OF_WORKFLOWS = ("workflow.name", "workflow.uid", "workflow.status", "workflow.failures")
 VOLUME_KINDS = ("emptyDir", "secret", "configMap")
 _LABELS = ("app.kubernetes.io/part-of", "app.kubernetes.io/version")
 _ANNOTATIONS = tuple(f"workflows.argoproj.io/{name}" for name in ("title", "description", "version"))
@@ -100,6 +104,9 @@ def _command_faults(template):
         yield "--outputs=/work/outputs is missing"
     positional = args[args.index("--") + 1 :] if "--" in args else []
     options = args[: args.index("--")] if "--" in args else args
+    if template["name"] in SUBCOMMANDS:
+        if options.pop(0) != template["name"]:
+            yield f"the first argument is not {template['name']}"
     for arg in options:
         if not re.match(r"--[a-z]", arg):
             yield f"{arg!r} stands before `--`: a value that begins with `-` would become an option"
@@ -215,6 +222,8 @@ def workflow_faults(documents):
     """What a Workflow inherits from the WorkflowTemplate that it refers to."""
     submitted = {(d["spec"].get("workflowSpec") or d["spec"]).get("workflowTemplateRef", {}).get("name")
                  for d in documents.values() if d.get("kind") in ("Workflow", "CronWorkflow")}
+    ticks = {path for path, d in documents.items() if d["metadata"].get("name") in
+             {c["spec"]["workflowSpec"]["workflowTemplateRef"]["name"] for c in documents.values() if c.get("kind") == "CronWorkflow"}}
     for path, document in documents.items():
         spec = document.get("spec") or {}
         if document.get("kind") != "WorkflowTemplate" or document["metadata"].get("name") not in submitted:
@@ -230,6 +239,11 @@ def workflow_faults(documents):
                     yield f"{path}: the output {name} of the entrypoint would hide that of capsule-run"
         if spec.get("securityContext") != POD_SECURITY:
             yield f"{path}: spec.securityContext is not the restricted one"
+        called = [call for template in spec["templates"] for call, _ in workflow_files.calls(template)]
+        is_gated = any("when" in call for call in called) and path in ticks
+        hooks = [call["hooks"] for call in called if "when" in call and "hooks" in call] if is_gated else [spec.get("hooks")]
+        if called and (is_gated and "hooks" in spec or [None] == hooks or not hooks):
+            yield f"{path}: an exit hook says why a loop failed; of a cron workflow at the gated step alone"
 
 
 def reference_faults(documents):
@@ -245,6 +259,7 @@ def reference_faults(documents):
         for template in local.values():
             for fault in _template_faults(template, local, library):
                 yield f"{path}: {template['name']}: {fault}"
+        yield from (f"{path}: hooks: {fault}" for fault in _hook_faults(spec.get("hooks"), local, library, OF_WORKFLOWS))
         if "workflowTemplateRef" in spec:
             yield from (f"{path}: {fault}" for fault in _submission_faults(spec, documents))
 
@@ -269,7 +284,8 @@ def _template_faults(template, local, library):
         yield from (where + fault for fault in _argument_faults(call, target, conditional))
         allowed = {name: called[name] for name in before}
         loops = "withItems" in call or "withParam" in call
-        for tag in workflow_files.tags(call):
+        yield from (f"{where}hooks: {fault}" for fault in _hook_faults(call.get("hooks"), local, library, OF_WORKFLOWS[:2]))
+        for tag in workflow_files.tags({key: value for key, value in call.items() if key != "hooks"}):
             yield from (where + fault for fault in _tag_faults(tag, declared, allowed, loops))
     own = {key: value for key, value in template.items() if key not in ("steps", "dag")}
     for tag in workflow_files.tags({key: value for key, value in own.items() if key != "outputs"}):
@@ -280,6 +296,17 @@ def _template_faults(template, local, library):
         reference = _PURE_REFERENCE.fullmatch(output.get("valueFrom", {}).get("parameter", ""))
         if reference and reference[1] in conditional and "default" not in output["valueFrom"]:
             yield f"output {name}: {reference[1]} has a `when`, so this needs valueFrom.default"
+
+
+def _hook_faults(hooks, local, library, may_be_told):
+    """A hook calls a template that is there with what it needs, and tells it of the workflow what Argo fills in there."""
+    for name, hook in (hooks or {}).items():
+        target = _called(hook, local, library)
+        if name != "exit" or target is None:
+            yield f"{name}: only exit, with a template that exists"
+            continue
+        yield from _argument_faults(hook, target, set())
+        yield from (f"{{{{{tag}}}}} is not filled in here" for tag in workflow_files.tags(hook) if tag.strip() not in may_be_told)
 
 
 def _argument_faults(call, target, conditional):

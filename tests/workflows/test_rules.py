@@ -108,6 +108,30 @@ class Rules(unittest.TestCase):
         change = lambda d: d["spec"]["templates"][0]["outputs"]["parameters"].append(added)  # noqa: E731
         self.assert_refused(workflow_rules.workflow_faults, LOOP, change, "hide that of capsule-run")
 
+    def test_hooks(self):
+        tick = "workflows/templates/capsule-deploy-loop-tick.yaml"
+
+        def gated(change):
+            return lambda d: change(d["spec"]["templates"][0]["steps"][1][0])
+
+        says_why = "an exit hook says why"
+        hook = self.documents[LOOP]["spec"]["hooks"]
+        for path, change in ((LOOP, lambda d: d["spec"].pop("hooks")), (BUILD, lambda d: d["spec"].pop("hooks")), (tick, gated(lambda c: c.pop("hooks"))),
+                             (tick, lambda d: d["spec"].update(hooks=hook))):
+            self.assert_refused(workflow_rules.workflow_faults, path, change, says_why)
+
+        def told(value):
+            return lambda c: c["hooks"]["exit"]["arguments"]["parameters"].append({"name": "failures", "value": value})
+
+        for path, change, message in (
+                (tick, gated(told("{{workflow.failures}}")), "is not filled in here"),
+                (LOOP, lambda d: told("{{workflow.parameters.source}}")(d["spec"]), "is not filled in here"),
+                (LOOP, lambda d: d["spec"]["hooks"]["exit"]["templateRef"].update(name="x"), "a template that exists"),
+                (LOOP, lambda d: d["spec"]["hooks"].update(failed=d["spec"]["hooks"].pop("exit")), "only exit"),
+                (LOOP, lambda d: d["spec"]["hooks"]["exit"]["arguments"]["parameters"].append({"name": "x", "value": ""}), "has no input x")):
+            with self.subTest(message):
+                self.assert_refused(workflow_rules.reference_faults, path, change, message)
+
     def test_references(self):
         self.assertEqual([], list(workflow_rules.reference_faults(self.documents)))
 

@@ -1,0 +1,61 @@
+"""What the exit hook of a loop leaves, as its own pod under its own account: an Event that kubectl describe shows with the Workflow."""
+import json
+import unittest
+
+import shipped_objects
+import side_load
+import step_pods
+import workflow_files
+from cluster_case import ClusterCase
+
+FAILED = "main: Error (exit code 11): no trusted key has signed it"
+RETRY_THAT_WENT_WELL = {"a": {"displayName": "download", "type": "Retry", "phase": "Succeeded", "children": ["a-0", "a-1"]},
+                        "a-0": {"displayName": "download(0)", "type": "Pod", "phase": "Failed", "message": "main: Error (exit code 40): later", "finishedAt": "2026-01-01T00:09:00Z"},
+                        "a-1": {"displayName": "download(1)", "type": "Pod", "phase": "Succeeded"}}
+
+
+class Explain(ClusterCase):
+    on_node = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        shipped_objects.install(cls)
+        side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, ("run", "runtime-python"))
+
+    def explained(self, workflow, **values):
+        """Messages of the Events of a workflow, after the hook's pod has ended well."""
+        [template] = [template for path, template in workflow_files.leaf_templates(workflow_files.shipped()) if path.endswith("/explain.yaml")]
+        values = {"workflow": workflow["metadata"]["name"], "uid": workflow["metadata"]["uid"], "failures": "", "status": "", **values}
+        args = [step_pods.filled(arg, values) for arg in template["container"]["args"]]
+        pod = step_pods.pod_of(template, [arg for arg in args if arg])
+        self.create(pod)
+        self.assertEqual("Succeeded", self.wait_until_ended(pod["metadata"]["name"]), self.kubectl("describe", "pod", pod["metadata"]["name"]).stdout)
+        events = [event for event in self.get("events")["items"] if event["involvedObject"].get("uid") == workflow["metadata"]["uid"]]
+        return [(event["type"], event["reason"], event["message"]) for event in events]
+
+    def workflow(self, name, nodes):
+        """One that no controller looks at."""
+        document = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name, "labels": {"workflows.argoproj.io/controller-instanceid": "nobody"}},
+                    "spec": {"workflowTemplateRef": {"name": "capsule-deploy-loop"}, "suspend": True}, "status": {"nodes": {key: {"id": key, "name": key, **node} for key, node in nodes.items()}}}
+        return json.loads(self.must("create", "-f", "-", "-o", "json", input=json.dumps(document)))
+
+    def test_failures_that_are_told(self):
+        failures = json.dumps(json.dumps([{"displayName": "verify(0)", "message": FAILED}]))
+        workflow = self.workflow("told", {})
+        self.assertEqual([("Warning", "LoopFailed", "verify failed with exit code 11: no trusted key has signed it")], self.explained(workflow, failures=failures))
+        self.assertIn("LoopFailed", self.must("describe", "workflow", "told"))
+
+    def test_after_a_success_there_is_no_event(self):
+        self.assertEqual([], self.explained(self.workflow("good", {}), failures='"null"', status="Succeeded"))
+
+    def test_failures_that_are_read_from_the_workflow(self):
+        """As the hook of a step does it, which is told none."""
+        failed = {"b": {"displayName": "verify(0)", "type": "Pod", "phase": "Failed", "message": FAILED, "finishedAt": "2026-01-01T00:00:00Z"}}
+        workflow = self.workflow("read", {**RETRY_THAT_WENT_WELL, **failed})
+        self.assertEqual([("Warning", "LoopFailed", "verify failed with exit code 11: no trusted key has signed it")], self.explained(workflow))
+        self.assertEqual([], self.explained(self.workflow("overcome", RETRY_THAT_WENT_WELL)))
+
+
+if __name__ == "__main__":
+    unittest.main()
