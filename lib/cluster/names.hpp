@@ -25,6 +25,8 @@ inline constexpr std::string_view run = "capsule.industriverse.ai/run";
 namespace label {
 /// On a pod: which pod template it is of, so that a watch sees those alone.
 inline constexpr std::string_view pod_template = "capsule.industriverse.ai/template";
+/// On a pod that is there for a proof: the first 16 digits of the run record's digest.
+inline constexpr std::string_view run_record = "capsule.industriverse.ai/run-record";
 }  // namespace label
 
 /// The port of capsule-agent in a pod.

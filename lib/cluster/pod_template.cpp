@@ -6,6 +6,7 @@
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/pod_parts.hpp"
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
 
@@ -13,33 +14,8 @@ namespace capsule::cluster {
 
 namespace {
 
-constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20U;
 constexpr std::uint64_t default_memory = 512 * mebibyte;
 constexpr std::uint64_t agent_memory = 64 * mebibyte;
-constexpr int user = 65532;
-
-json::Object mount(std::string_view name, std::string_view path, bool read_only) {
-  json::Object out{{"name", name}, {"mountPath", path}};
-  if (read_only) out.set("readOnly", true);
-  return out;
-}
-
-json::Object empty_dir(std::string_view name, std::uint64_t bytes) {
-  return {{"name", name},
-          {"emptyDir", json::Object{{"sizeLimit", fmt::format("{}Mi", (bytes + mebibyte - 1) / mebibyte)}}}};
-}
-
-json::Object container_security() {
-  return {{"allowPrivilegeEscalation", false},
-          {"readOnlyRootFilesystem", true},
-          {"capabilities", json::Object{{"drop", json::Array{"ALL"}}}}};
-}
-
-/// Of a small container that is done in a moment.
-json::Object small_resources() {
-  return {{"requests", json::Object{{"cpu", "50m"}, {"memory", "64Mi"}}},
-          {"limits", json::Object{{"cpu", "1"}, {"memory", "256Mi"}}}};
-}
 
 json::Object init_container(std::string_view name, const std::string& image, json::Array command, json::Array mounts) {
   return {{"name", name},
@@ -61,9 +37,6 @@ json::Object download_container(const PodWish& wish) {
       init_container("capsule", wish.images.verify, std::move(command),
                      {mount("capsule", "/capsule", false), mount("tmp", "/tmp", false), mount("trust", "/trust", true),
                       mount("registry-login", "/registry/login", true), mount("registry-ca", "/registry/ca", true)});
-  const auto variable = [](std::string_view name, std::string_view value) {
-    return json::Object{{"name", name}, {"value", value}};
-  };
   out.set("env", json::Array{variable("CAPSULE_STATE", "/tmp/state"), variable("TMPDIR", "/tmp"),
                              variable("REGISTRY_AUTH_FILE", "/registry/login/.dockerconfigjson"),
                              variable("CAPSULE_REGISTRY_CA", "/registry/ca")});
@@ -76,13 +49,6 @@ json::Array init_containers(const PodWish& wish) {
                                  {mount("agent", "/agent", false)})};
   if (wish.source.volume == CapsuleVolume::download) out.emplace_back(download_container(wish));
   return out;
-}
-
-json::Object probe(std::string_view path, int period, int failures) {
-  return {{"httpGet", json::Object{{"path", path}, {"port", "agent"}}},
-          {"periodSeconds", period},
-          {"timeoutSeconds", 5},
-          {"failureThreshold", failures}};
 }
 
 json::Object runner_resources(const PodWish& wish) {
@@ -110,19 +76,21 @@ std::string root_of(const PodWish& wish) {
 }
 
 json::Object runner(const PodWish& wish) {
+  json::Array command{"/agent/capsule-agent", "--root=" + root_of(wish), "--data=/data/capsule",
+                      fmt::format("--listen=0.0.0.0:{}", agent_port)};
+  for (const auto& argument : wish.agent_arguments) command.emplace_back(argument);
   return {{"name", "runner"},
           {"image", wish.images.runtime},
           {"imagePullPolicy", "IfNotPresent"},
-          {"command", json::Array{"/agent/capsule-agent", "--root=" + root_of(wish), "--data=/data/capsule",
-                                  fmt::format("--listen=0.0.0.0:{}", agent_port), "--replicas=1", "--runs=1"}},
-          {"env", json::Array{json::Object{{"name", "TMPDIR"}, {"value", "/tmp"}}}},
-          {"ports", json::Array{json::Object{{"name", "agent"}, {"containerPort", agent_port}, {"protocol", "TCP"}}}},
+          {"command", std::move(command)},
+          {"env", json::Array{variable("TMPDIR", "/tmp")}},
+          {"ports", json::Array{container_port("agent", agent_port)}},
           {"resources", runner_resources(wish)},
           {"securityContext", container_security()},
           // install.sh may take its time; afterwards the health check has 30 s to come right again.
-          {"startupProbe", probe("/healthz", 1, 600)},
-          {"livenessProbe", probe("/healthz", 10, 6)},
-          {"readinessProbe", probe("/readyz", 1, 3)},
+          {"startupProbe", probe("/healthz", "agent", 1, 600)},
+          {"livenessProbe", probe("/healthz", "agent", 10, 6)},
+          {"readinessProbe", probe("/readyz", "agent", 1, 3)},
           {"terminationMessagePolicy", "FallbackToLogsOnError"},
           {"volumeMounts", json::Array{mount("agent", "/agent", true), mount("capsule", "/capsule", true),
                                        mount("data", "/data", false), mount("tmp", "/tmp", false)}}};
@@ -186,13 +154,15 @@ void keep_to(const std::vector<std::string>& nodes, json::Object& spec) {
   required.set("nodeSelectorTerms", std::move(terms));
 }
 
+}  // namespace
+
 json::Object pod_spec(const PodWish& wish) {
   json::Object spec{{"automountServiceAccountToken", false},
                     {"enableServiceLinks", false},
                     {"securityContext", json::Object{{"runAsNonRoot", true},
-                                                     {"runAsUser", user},
-                                                     {"runAsGroup", user},
-                                                     {"fsGroup", user},
+                                                     {"runAsUser", pod_user},
+                                                     {"runAsGroup", pod_user},
+                                                     {"fsGroup", pod_user},
                                                      {"seccompProfile", json::Object{{"type", "RuntimeDefault"}}}}},
                     {"terminationGracePeriodSeconds", 5},
                     {"initContainers", init_containers(wish)},
@@ -206,8 +176,6 @@ json::Object pod_spec(const PodWish& wish) {
   if (!wish.nodes.empty()) keep_to(wish.nodes, spec);
   return spec;
 }
-
-}  // namespace
 
 std::string trust_config_name(const Manifest& manifest) {
   return "capsule-loop-trust-" + manifest.name;

@@ -42,6 +42,8 @@ struct PodWish {
   std::string gpu_resource{};              ///< empty: no GPU
   std::vector<std::string> nodes{};        ///< the only ones that it may go to; empty: any
   std::optional<json::Value> passed_on{};  ///< spec.template of the ProofedDeployment object
+  /// What capsule-agent is there for.
+  std::vector<std::string> agent_arguments{"--replicas=1", "--runs=1"};
 };
 
 /// The pod template of `<name>-deploy` (README.md, "The pods"): restricted, root read-only, requests and limits set, an
@@ -49,6 +51,8 @@ struct PodWish {
 /// tolerations, nodeSelector, affinity, priorityClassName, runtimeClassName, serviceAccountName and imagePullSecrets.
 /// The label label::pod_template is a digest of all the rest. Pure.
 json::Object pod_template(const PodWish& wish);
+/// Its spec alone. Pure.
+json::Object pod_spec(const PodWish& wish);
 
 /// The ConfigMap with the keys that have signed the capsule, as a trust policy: what the pods' own check is held
 /// against.

@@ -11,10 +11,10 @@ namespace {
 
 constexpr auto failed = ErrorKind::verification_failed;
 
-RunRequest request_of(const json::Cursor& record, const VerifiedCapsule& capsule, const Target& target) {
+RunRequest request_of(const json::Cursor& record, const VerifiedCapsule& capsule) {
   static_cast<void>(record.at("parameters").object());
   return {.capsule_digest = capsule.capsule_digest(),
-          .target = target.id(),
+          .target = "replay",
           .parameters = record.at("parameters").value(),
           .seed = record.at("seed").uint64(),
           .budget = record.at("budget").uint64(),
@@ -28,7 +28,7 @@ bool is_deterministic(const Manifest& manifest) {
   return found == manifest.annotations.end() || found->second != "false";
 }
 
-Replayed replay(Target& target, const VerifiedCapsule& capsule, const fs::Path& root, const json::Value& record) {
+Replayed replay(const FreshRun& run, const VerifiedCapsule& capsule, const json::Value& record) {
   if (!is_deterministic(capsule.manifest())) {
     throw Error{ErrorKind::unmet_requirement,
                 fmt::format("{} cannot be run again to compare: its manifest says {}: false", capsule.manifest().name,
@@ -38,7 +38,7 @@ Replayed replay(Target& target, const VerifiedCapsule& capsule, const fs::Path& 
   auto recorded = output_digest(top.at("result").value());
   if (const auto stated = top.optional("output_digest"); stated && stated->string() != recorded.text())
     stated->fail("not the digest of the record's own result");
-  auto result = target.run(capsule, root, request_of(top, capsule, target)).result;
+  auto result = run(request_of(top, capsule));
   auto output = output_digest(result);
   return {std::move(result), std::move(output), std::move(recorded)};
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <string_view>
 
-#include "deploy/target.hpp"
+#include "capsule/verified_capsule.hpp"
+#include "deploy/run_record.hpp"
 
 namespace capsule::deploy {
 
@@ -18,10 +20,13 @@ struct Replayed {
   [[nodiscard]] bool is_same() const noexcept { return output == recorded; }
 };
 
+/// Makes one run of the capsule, where no run was before, so that none can be remembered, and gives its result: the
+/// runner's JSON object. Error capsule_failed when it fails or gives no result; timed_out.
+using FreshRun = std::function<json::Value(const RunRequest&)>;
+
 /// Runs the capsule again with the parameters, seed and budget of a run record. Errors: unmet_requirement for a capsule
 /// that says it is not deterministic; verification_failed where the record contradicts itself or lacks what a run
-/// needs; those of Target::run. `capsule` is unpacked at `root` and prepared; a target without the data of the first
-/// run shows more, because nothing can be remembered.
-Replayed replay(Target& target, const VerifiedCapsule& capsule, const fs::Path& root, const json::Value& record);
+/// needs; those of `run`.
+Replayed replay(const FreshRun& run, const VerifiedCapsule& capsule, const json::Value& record);
 
 }  // namespace capsule::deploy

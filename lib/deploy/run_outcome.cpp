@@ -63,11 +63,15 @@ json::Value to_json(const Error& failure) {
   return json::Object{{"failure", json::Object{{"kind", name_of(failure.kind())}, {"message", failure.message()}}}};
 }
 
+void throw_failure(const json::Cursor& value) {
+  const auto failure = value.optional("failure");
+  if (!failure) return;
+  const bool timed_out = failure->at("kind").string() == name_of(ErrorKind::timed_out);
+  throw Error{timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed, failure->at("message").string()};
+}
+
 RunOutcome outcome_from(const json::Cursor& value, double watts) {
-  if (const auto failure = value.optional("failure")) {
-    const bool timed_out = failure->at("kind").string() == name_of(ErrorKind::timed_out);
-    throw Error{timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed, failure->at("message").string()};
-  }
+  throw_failure(value);
   static_cast<void>(value.at("result").object());
   const auto cpu_ms = value.at("cpu_ms").uint64();
   const auto energy = value.optional("energy_joules");

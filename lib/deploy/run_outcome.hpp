@@ -20,7 +20,11 @@ json::Value to_json(const RunOutcome& outcome);
 /// {failure: {kind, message}}.
 json::Value to_json(const Error& failure);
 
-/// Reads either; a failure is thrown as the Error that it was: capsule_failed or timed_out. `watts`: of one busy core,
+/// A failure is thrown as the Error that it was: capsule_failed or timed_out. Error invalid_input for what has another
+/// form.
+void throw_failure(const json::Cursor& value);
+
+/// Reads either; a failure is thrown as throw_failure() does. `watts`: of one busy core,
 /// for the energy where it was not measured. Error invalid_input for what has another form.
 RunOutcome outcome_from(const json::Cursor& value, double watts);
 

@@ -8,7 +8,6 @@
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
-#include "deploy/replay.hpp"
 #include "deploy/this_machine.hpp"
 #include "fs/temporary.hpp"
 #include "json/write.hpp"
@@ -26,11 +25,16 @@ bool same(const json::Value* left, const json::Value* right) {
   return left != nullptr && right != nullptr && json::canonical(*left) == json::canonical(*right);
 }
 
-/// The run of `record` in a data folder of its own, whose name tells the runner nothing of which run this is.
-deploy::Replayed run_of(const json::Value& record, const SecondRun& run) {
+/// A run in a data folder of its own, whose name tells the runner nothing of which run this is.
+json::Value run_here(const SecondRun& run, const deploy::RunRequest& request) {
   deploy::ThisMachine machine{{.state_folder = run.capsule.folder() / fs::random_name(), .time_limit = run.time_limit}};
   machine.prepare(run.capsule.capsule, run.capsule.root());
-  return deploy::replay(machine, run.capsule.capsule, run.capsule.root(), record);
+  return machine.run(run.capsule.capsule, run.capsule.root(), request).result;
+}
+
+deploy::Replayed run_of(const json::Value& record, const SecondRun& run) {
+  const deploy::FreshRun here = [&run](const deploy::RunRequest& request) { return run_here(run, request); };
+  return deploy::replay(run.run ? run.run : here, run.capsule.capsule, record);
 }
 
 enum class Samples { same, other };

@@ -16,6 +16,8 @@
 #include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "fs/lock.hpp"
+#include "fs/safe_path.hpp"
+#include "hook_service.hpp"
 #include "install_self.hpp"
 #include "json/write.hpp"
 #include "process/process.hpp"
@@ -53,6 +55,9 @@ void check(const Options& options) {
     throw Error{ErrorKind::usage, "give --root DIR, --data DIR, and one of --socket FILE and --listen ADDRESS:PORT"};
   if (options.socket.empty() == options.listen.empty())
     throw Error{ErrorKind::usage, "give one of --socket FILE and --listen ADDRESS:PORT"};
+  if (!options.hook.empty() && (options.way_out == 0 || options.listen.empty()))
+    throw Error{ErrorKind::usage, "--hook FILE needs --listen ADDRESS:PORT and --way-out PORT"};
+  if (options.hook.empty() && options.way_out != 0) throw Error{ErrorKind::usage, "--way-out goes with --hook"};
 }
 
 serve::Limits server_limits() {
@@ -95,6 +100,18 @@ void serve_on_port(Service& service, const serve::Listen& listen, const Digest& 
   if (failure) std::rethrow_exception(failure);
 }
 
+/// One call of the capsule's proof hook, for which nothing is installed: as on one machine.
+void serve_hook(const Options& options, const Manifest& manifest, const Digest& capsule) {
+  HookService service{{options.root, as_usage("--hook", [&] { return fs::SafePath::parse(options.hook).text(); }),
+                       options.data, options.way_out, manifest.memory_bytes()}};
+  auto limits = server_limits();
+  limits.body_bytes = deploy::max_run_record_bytes;
+  serve::Server server{serve::Listen::parse(options.listen), limits,
+                       [&](const auto& request) { return service.answer(request); }};
+  say_where(server, capsule);
+  server.run();
+}
+
 PoolSize pool_size(const Options& options, const Manifest& manifest) {
   PoolSize size{options.replicas.value_or(std::max(manifest.prewarm_replicas, 1U)), options.runs, {}};
   if (size.runs) size.claims = options.data.string() + ".runs";
@@ -135,6 +152,13 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("DURATION")
       ->check(step::duration());
 
+  app.add_option("--hook", options.hook,
+                 "The capsule's proof hook, a file in ROOT: with this the agent serves one call of it, and no runs")
+      ->type_name("FILE");
+  app.add_option("--way-out", options.way_out, "Port of our loopback, the only one that the hook may reach")
+      ->type_name("PORT")
+      ->check(step::whole_number(1, 65535));
+
   auto* install = app.add_subcommand("install", "Copy this program to a file, for a container whose image has none");
   install->add_option_function<std::string>("file", path_into(options.target), "Where to, or a folder")
       ->required()
@@ -162,6 +186,7 @@ void run(const Options& options) {
   process::keep_others_out();
   std::optional<Repeat> reaping;
   if (::getpid() == 1) reaping.emplace(1s, [] { process::reap_adopted(); });
+  if (!options.hook.empty()) return serve_hook(options, manifest, capsule);
   Service service{workload, capsule, pool_size(options, manifest), time_limit};
   if (options.socket.empty()) return serve_on_port(service, serve::Listen::parse(options.listen), capsule);
   // A path may be longer than the address of a socket, a name is not.

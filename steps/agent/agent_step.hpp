@@ -16,6 +16,8 @@ struct Options {
   std::optional<unsigned> replicas;
   std::optional<unsigned> runs;
   std::string timeout = "10m";
+  std::string hook;
+  std::uint16_t way_out = 0;
   capsule::fs::Path target;  ///< of `install`
 };
 
@@ -23,8 +25,8 @@ void define_options(CLI::App& app, Options& options);
 const capsule::step::Manual& manual();
 
 /// Installs the capsule at `root` unless it is, keeps its waiting processes, and serves runs (service.hpp) until a
-/// signal comes or its UNIX socket is taken away; on a port it answers while install.sh goes on. Errors: those of
-/// install.sh; busy where another agent has the socket.
+/// signal comes or its UNIX socket is taken away; on a port it answers while install.sh goes on. With `hook` it serves
+/// one call of that instead (hook_service.hpp). Errors: those of install.sh; busy where another agent has the socket.
 void run(const Options& options);
 
 /// `install FILE`: install_self.hpp.

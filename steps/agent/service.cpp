@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/error.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
+#include "wait_of.hpp"
 
 namespace agent {
 
@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::string_view installing = "install.sh goes on";
 constexpr std::string_view used = "Used: this agent has given away every run that it may";
-constexpr std::int64_t longest_wait_ms = 20'000;
 constexpr std::int64_t longest_run_ms = std::int64_t{30} * 24 * 3600 * 1000;
 constexpr std::string_view runs_path = "/v1/runs/";
 
@@ -30,15 +29,6 @@ bool is_run_id(std::string_view text) {
 
 serve::Response reply(int status, const json::Value& value) {
   return {status, json::compact(value)};
-}
-
-/// How long the caller waits for the end of a run.
-std::chrono::milliseconds wait_of(const serve::Request& request) {
-  const auto found = request.target.query.find("wait_ms");
-  if (found == request.target.query.end()) return 0ms;
-  std::int64_t wait = 0;
-  std::from_chars(found->second.data(), found->second.data() + found->second.size(), wait);
-  return std::chrono::milliseconds{std::clamp<std::int64_t>(wait, 0, longest_wait_ms)};
 }
 
 Claim claim_in(const std::string& run_id, const std::string& body) {

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "api_key.hpp"
 #include "attest/own_key.hpp"
 #include "attest/trust_policy.hpp"
+#include "cluster/target_name.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "crypto/pkcs11_uri.hpp"
@@ -18,18 +20,6 @@ namespace generate_proof {
 using namespace capsule;
 
 namespace {
-
-constexpr std::size_t max_api_key_bytes = 4096;
-
-/// A file that is not there means no key: the templates name one that a user need not have.
-std::optional<Secret> read_api_key(const Options& options) {
-  if (options.api_key_file.empty() || options.proof_service.empty()) return std::nullopt;
-  if (!std::filesystem::exists(options.api_key_file)) return std::nullopt;
-  auto text = as_usage("", [&] { return fs::read_file(options.api_key_file, max_api_key_bytes); });
-  text.erase(text.find_last_not_of(" \t\r\n") + 1);
-  if (text.empty()) throw Error{ErrorKind::usage, "the file of --proof-api-key-file is empty"};
-  return Secret{std::move(text)};
-}
 
 json::Array claims_of(const proof::CheckedProof& proof) {
   json::Array out;
@@ -61,6 +51,48 @@ void report_nothing(step::Context& step) {
   step.summary("nothing to prove: the capsule makes no claims, and its proof policy requires none\n");
 }
 
+std::optional<ClusterChoice> cluster_of(const Options& options) {
+  const auto ns = cluster::namespace_of_target(options.target);
+  if (!ns) return std::nullopt;
+  auto out = options.cluster;
+  out.ns = *ns;
+  out.volume = options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
+  out.insecure_registries = options.registries.insecure_registries;
+  return out;
+}
+
+void define_cluster_options(CLI::App& app, Options& options) {
+  app.add_option("--target", options.target,
+                 "Where the capsule's code runs for the proof: this machine, or pods in a namespace of a Kubernetes "
+                 "cluster [without NAMESPACE that of the context, or of our own pod]")
+      ->capture_default_str()
+      ->type_name("this-machine|kubernetes[:NAMESPACE]");
+  app.add_option("--kubeconfig", options.cluster.kubeconfig,
+                 "How to reach the cluster [as kubectl finds it, or our own pod's]")
+      ->type_name("FILE");
+  app.add_option("--context", options.cluster.context, "Context of the kubeconfig [its current one]")
+      ->type_name("NAME");
+  app.add_option("--capsule-volume", options.capsule_volume,
+                 "On a cluster: how a pod gets the capsule; image needs nodes with image volumes")
+      ->capture_default_str()
+      ->type_name("download|image")
+      ->check(CLI::IsMember({"download", "image"}));
+  app.add_option("--agent-image", options.cluster.images.agent, "On a cluster: the image with capsule-agent")
+      ->capture_default_str()
+      ->type_name("IMAGE");
+  app.add_option("--verify-image", options.cluster.images.verify, "On a cluster: the image with capsule-verify")
+      ->capture_default_str()
+      ->type_name("IMAGE");
+  app.add_option("--runtime-image", options.cluster.images.runtime,
+                 "On a cluster: the image that the capsule's scripts, entrypoint and hook run in")
+      ->capture_default_str()
+      ->type_name("IMAGE");
+  app.add_option("--relay-image", options.cluster.relay_image,
+                 "On a cluster: the image with capsule-generate-proof, for the hook's relay")
+      ->capture_default_str()
+      ->type_name("IMAGE");
+}
+
 Task task_of(const Options& options, const attest::TrustPolicy& trust, const crypto::Signer& signer,
              log::Progress& progress) {
   Task task{.reference = oci::Reference::parse(options.reference, options.registries.access()),
@@ -68,13 +100,17 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
             .trust = trust,
             .signer = signer,
             .service = {},
-            .api_key = read_api_key(options),
+            .api_key = {},
             .utid = options.utid,
             .state = options.state,
             .hook_time = parse_duration(options.hook_time),
             .service_time = parse_duration(options.service_time),
+            .cluster = cluster_of(options),
             .progress = progress};
-  if (!options.proof_service.empty()) task.service = Url::parse(options.proof_service);
+  if (!options.proof_service.empty()) {
+    task.service = Url::parse(options.proof_service);
+    task.api_key = read_api_key(options.api_key_file);
+  }
   if (!task.utid.empty() && !proof::is_utid(task.utid))
     throw Error{ErrorKind::usage, fmt::format("--utid: '{}' is no UTID", printable(task.utid, 64))};
   return task;
@@ -84,11 +120,8 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference, "The published capsule, REGISTRY/<name>@sha256:<version index>")
-      ->required()
       ->type_name("REFERENCE");
-  app.add_option("--run-record", options.run_record, "Digest of the run record that deploy left")
-      ->type_name("DIGEST")
-      ->required();
+  app.add_option("--run-record", options.run_record, "Digest of the run record that deploy left")->type_name("DIGEST");
   app.add_option("--key", options.key,
                  "Private key (PEM, or pkcs11: on a token) that signs the proof bundle ["
                  "STATE/secrets/capsule-key-proof/key.pem]")
@@ -109,6 +142,11 @@ void define_options(CLI::App& app, Options& options) {
       ->check(step::duration());
   step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
+  define_cluster_options(app, options);
+
+  define_relay(*app.add_subcommand("relay", "Pass on what a proof hook asks of the proof service, in the hook's pod"),
+               options.relay);
+  app.require_subcommand(0, 1);
 }
 
 const step::Manual& manual() {
@@ -120,11 +158,16 @@ const step::Manual& manual() {
       .example =
           "capsule-generate-proof oci-layout:registry/m2n2-metal@sha256:… --run-record sha256:… --key proof.pem "
           "--trust trust.yaml",
-      .exit_codes = {10, 11, 12, 13, 16, 40, 41, 42}};
+      .exit_codes = {10, 11, 12, 13, 15, 16, 40, 41, 42},
+      .subcommands = {{"relay",
+                       "capsule-generate-proof relay --listen 127.0.0.1:8702 --status 0.0.0.0:8701 --proof-service "
+                       "https://proofs.example --proof-hash sha256:… --utid UTID"}}};
   return text;
 }
 
 void run(const Options& given, step::Context& step) {
+  if (given.reference.empty() || given.run_record.empty())
+    throw Error{ErrorKind::usage, "give the REFERENCE of a capsule and --run-record DIGEST"};
   step::on_termination([] { process::kill_all(); });
   auto options = given;
   if (options.state.empty()) options.state = step::default_state_folder();

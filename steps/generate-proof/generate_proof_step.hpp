@@ -5,6 +5,8 @@
 #include <string>
 
 #include "fs/fd.hpp"
+#include "pod_place.hpp"
+#include "relay_step.hpp"
 #include "step/registry_options.hpp"
 #include "step/run.hpp"
 
@@ -25,6 +27,10 @@ struct Options {
   std::string service_time = "60s";
   capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
+  std::string target = "this-machine";
+  std::string capsule_volume = "download";
+  ClusterChoice cluster;
+  RelayOptions relay;  ///< of the subcommand `relay`
 };
 
 void define_options(CLI::App& app, Options& options);

@@ -5,6 +5,10 @@ int main(int argc, char** argv) {
                "capsule-generate-proof"};
   generate_proof::Options options;
   generate_proof::define_options(app, options);
-  return capsule::step::run(app, generate_proof::manual(), argc, argv,
-                            [&](capsule::step::Context& step) { generate_proof::run(options, step); });
+  return capsule::step::run(app, generate_proof::manual(), argc, argv, [&](capsule::step::Context& step) {
+    if (app.got_subcommand("relay"))
+      generate_proof::run_relay(options.relay);
+    else
+      generate_proof::run(options, step);
+  });
 }

@@ -7,16 +7,16 @@
 #include "core/error.hpp"
 #include "deploy/replay.hpp"
 #include "fs/temporary.hpp"
-#include "hook.hpp"
 #include "http/curl_client.hpp"
 #include "http/retry.hpp"
 #include "image/published_package.hpp"
 #include "log/log.hpp"
 #include "own_service.hpp"
+#include "place.hpp"
+#include "pod_place.hpp"
 #include "proof/proof_service.hpp"
 #include "proof/refute.hpp"
 #include "proof_memory.hpp"
-#include "relay.hpp"
 #include "replay/second_run.hpp"
 #include "replay/unpacked.hpp"
 
@@ -64,30 +64,12 @@ void require_ours(const std::optional<proof::ServiceProof>& found, const std::st
     refuse(fmt::format("at the proof service it is of the UTID {}", printable(found->utid, 200)));
 }
 
-/// The published capsule, unpacked.
-struct Subject {
-  oci::Descriptor index;
-  replay::Unpacked unpacked;
-  std::string hook;  ///< path of generate_proof.py in the capsule; empty: it has none
-};
-
 Subject unpack(oci::Store& store, const Digest& version_index, const Task& task) {
-  const auto published = image::read_published(store, version_index);
+  auto published = image::read_published(store, version_index);
   const auto input = image::published_package(store, published);
   auto unpacked = replay::unpack(*input, task.trust, task.state / "proofs", task.progress);
   auto hook = proof::hook_file(unpacked.capsule, "generate_proof.py").value_or("");
-  return {published.index, std::move(unpacked), std::move(hook)};
-}
-
-/// A hook that failed because it was not served is no fault of the capsule: then a retry may help.
-HookAnswer served(const Relay& relay, const HookCall& call) {
-  try {
-    return run_hook(call);
-  } catch (const Error& error) {
-    const auto failure = relay.failure();
-    if (error.kind() != ErrorKind::capsule_failed || !failure) throw;
-    throw Error{failure->kind(), fmt::format("the proof hook got no proof from the service: {}", failure->message())};
-  }
+  return {std::move(published), std::move(unpacked), std::move(hook)};
 }
 
 static_assert(deploy::max_run_record_bytes <= proof::max_run_record_bytes, "what deploy writes can be proven");
@@ -95,10 +77,11 @@ static_assert(deploy::max_run_record_bytes <= proof::max_run_record_bytes, "what
 /// One proof from hook to bundle; each method is one stage.
 class Proof {
  public:
-  Proof(const Task& task, oci::Store& store, const ProofMemory& memory, const Subject& capsule)
+  Proof(const Task& task, oci::Store& store, const ProofMemory& memory, const Subject& capsule, Place& place)
       : m_task(task),
         m_store(store),
         m_capsule(capsule),
+        m_place(place),
         m_record_text(oci::read_text(store, task.run_record, proof::max_run_record_bytes)),
         m_record(proof::read_run_record(m_record_text, capsule.unpacked.facts)),
         m_hash(proof::proof_hash(capsule.unpacked.facts.capsule_digest, capsule.unpacked.facts.require_claims(),
@@ -147,22 +130,13 @@ class Proof {
     if (!replay::needs_second_run(m_capsule.unpacked.facts)) return not_done("no claim is about samples");
     if (!deploy::is_deterministic(m_capsule.unpacked.capsule.manifest()))
       return not_done("the capsule says that it is not deterministic");
-    const auto output = replay::run_again({m_capsule.unpacked, m_record, m_task.hook_time});
+    const auto output = replay::run_again({m_capsule.unpacked, m_record, m_task.hook_time, m_place.fresh_run()});
     return json::Object{{"done", true}, {"output_digest", output.text()}};
   }
 
   void ask_hook() {
-    const Relay relay{*m_service, m_hash, m_state.utid};
-    const auto answer = served(relay, {.root = m_capsule.unpacked.root(),
-                                       .file = m_capsule.hook,
-                                       .folder = m_capsule.unpacked.folder(),
-                                       .run_record = m_record_text,
-                                       .service = relay.url(),
-                                       .utid = m_state.utid,
-                                       .proof_hash = m_hash,
-                                       .claims_digest = m_capsule.unpacked.facts.require_claims(),
-                                       .time_limit = m_task.hook_time,
-                                       .memory = m_capsule.unpacked.capsule.manifest().memory_bytes()});
+    const auto answer =
+        m_place.ask_hook({m_record_text, m_state.utid, m_hash, m_capsule.unpacked.facts.require_claims()}, *m_service);
     if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
     require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
     m_state.proof_id = answer.proof_id;
@@ -188,7 +162,7 @@ class Proof {
   Proven publish(const std::string& status) {
     proof::Bundle bundle{
         .capsule = m_capsule.unpacked.facts.capsule_digest,
-        .version_index = m_capsule.index.digest,
+        .version_index = m_capsule.published.index.digest,
         .run_record = m_task.run_record,
         .proof_id = m_state.proof_id,
         .proof_hash = m_hash,
@@ -198,9 +172,10 @@ class Proof {
         .service = json::Object{{"name", m_state.service}, {"status", status}},
         .replay = m_state.replay.value_or(json::Object{{"done", false}, {"reason", "not known any more"}})};
     // The same check that everybody else will make.
-    const auto results = proof::check_bundle(bundle, m_capsule.unpacked.facts, m_capsule.index.digest, m_record_text);
+    const auto results =
+        proof::check_bundle(bundle, m_capsule.unpacked.facts, m_capsule.published.index.digest, m_record_text);
     const auto text = proof::sign_bundle(bundle, m_task.signer);
-    const auto digest = proof::publish_proof(m_store, m_capsule.index, m_record_text, text, bundle.proof_id);
+    const auto digest = proof::publish_proof(m_store, m_capsule.published.index, m_record_text, text, bundle.proof_id);
     m_memory.forget();
     return {{digest, std::move(bundle), results, m_record_text, 1}, false};
   }
@@ -208,6 +183,7 @@ class Proof {
   const Task& m_task;
   oci::Store& m_store;
   const Subject& m_capsule;
+  Place& m_place;
   std::string m_record_text;
   json::Value m_record;
   Digest m_hash;
@@ -226,6 +202,12 @@ bool is_provable(const Subject& capsule) {
       ErrorKind::verification_failed,
       fmt::format("{} {} requires a proof, but has {}", capsule.unpacked.facts.name, capsule.unpacked.facts.version,
                   claims ? "no proof-hooks/generate_proof.py" : "no claims in proof-hooks/claims.json")};
+}
+
+std::unique_ptr<Place> open_place(const Task& task, const Subject& capsule) {
+  if (!task.cluster) return std::make_unique<ThisMachinePlace>(capsule, task.hook_time);
+  return std::make_unique<PodPlace>(*task.cluster,
+                                    PodTask{capsule, task.reference, task.run_record, task.service, task.hook_time});
 }
 
 /// Before the hook searches for what nobody would believe.
@@ -266,7 +248,8 @@ std::optional<Proven> prove(const Task& task) {
   const auto capsule = unpack(*store, index.digest, task);
   if (!is_provable(capsule)) return std::nullopt;
   require_trusted_key(task, capsule.unpacked.facts);
-  return Proof{task, *store, memory, capsule}.run();
+  const auto place = open_place(task, capsule);
+  return Proof{task, *store, memory, capsule, *place}.run();
 }
 
 }  // namespace generate_proof

@@ -12,6 +12,7 @@
 #include "fs/fd.hpp"
 #include "log/progress.hpp"
 #include "oci/reference.hpp"
+#include "pod_place.hpp"
 #include "proof/published.hpp"
 
 namespace generate_proof {
@@ -28,6 +29,7 @@ struct Task {
   capsule::fs::Path state;
   std::chrono::milliseconds hook_time;     ///< for the hook
   std::chrono::milliseconds service_time;  ///< for the service to come to an end
+  std::optional<ClusterChoice> cluster;    ///< where the capsule's code runs; nothing: this machine
   capsule::log::Progress& progress;
 };
 

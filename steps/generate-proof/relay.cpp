@@ -47,11 +47,11 @@ serve::Response known(const proof::ServiceProof& proof) {
 
 }  // namespace
 
-Relay::Relay(proof::ProofService& service, Digest proof_hash, std::string utid)
-    : m_service(service),
+Relay::Relay(Behind behind, Digest proof_hash, std::string utid, const serve::Listen& listen)
+    : m_behind(std::move(behind)),
       m_proof_hash(std::move(proof_hash)),
       m_utid(std::move(utid)),
-      m_server({}, relay_limits(), [this](const serve::Request& request) { return answer(request); }),
+      m_server(listen, relay_limits(), [this](const serve::Request& request) { return answer(request); }),
       m_thread([this] { m_server.run(); }) {}
 
 Relay::~Relay() {
@@ -85,7 +85,8 @@ serve::Response Relay::answer(const serve::Request& request) {
   if (request.method != "POST") return serve::refusal(403, "a proof hook may ask for a proof, and nothing else");
   try {
     if (request.target.path == generate_path) return generate(request.body);
-    if (request.target.path == utid_path) return passed_on(m_service.forward(std::string{utid_path}, request.body));
+    if (request.target.path == utid_path && m_behind.service != nullptr)
+      return passed_on(m_behind.service->forward(std::string{utid_path}, request.body));
   } catch (const Error& error) {
     remember(error);  // the step's error says it, should the hook not get over it
     return serve::refusal(503, "the proof service cannot be reached");
@@ -106,8 +107,9 @@ serve::Response Relay::generate(const std::string& body) {
   if (const auto* utid = asked.at_pointer("/anchor/utid");
       utid != nullptr && !utid->is_null() && (utid->if_string() == nullptr || *utid->if_string() != m_utid))
     return serve::refusal(403, "anchor.utid must be that of this run: CAPSULE_UTID");
-  if (const auto earlier = m_service.find_by_hash(m_proof_hash)) return known(*earlier);
-  return passed_on(m_service.forward(std::string{generate_path}, body));
+  if (m_behind.known) return known(*m_behind.known);
+  if (const auto earlier = m_behind.service->find_by_hash(m_proof_hash)) return known(*earlier);
+  return passed_on(m_behind.service->forward(std::string{generate_path}, body));
 }
 
 }  // namespace generate_proof

@@ -14,13 +14,19 @@
 
 namespace generate_proof {
 
+/// Who is behind a relay: the proof service or, where the relay cannot reach it, the proof that it gave already.
+struct Behind {
+  capsule::proof::ProofService* service = nullptr;  ///< nobody else may use it meanwhile
+  std::optional<capsule::proof::ServiceProof> known{};
+};
+
 /// The hook's way out: a small server on loopback that passes on `POST /v1/proofs/generate` for our proof hash and the
 /// UTID calls, and answers everything else by 403. It holds the API key and the UTID, so that the hook needs neither;
 /// a proof that an earlier, killed try was given is given again instead of a second one.
 class Relay {
  public:
-  /// Listens when it returns. Nobody else may use `service` while this lives.
-  Relay(capsule::proof::ProofService& service, capsule::Digest proof_hash, std::string utid);
+  /// Listens when it returns.
+  Relay(Behind behind, capsule::Digest proof_hash, std::string utid, const capsule::serve::Listen& listen = {});
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();
@@ -36,7 +42,7 @@ class Relay {
   capsule::serve::Response answer(const capsule::serve::Request& request);
   capsule::serve::Response generate(const std::string& body);
 
-  capsule::proof::ProofService& m_service;
+  const Behind m_behind;
   capsule::Digest m_proof_hash;
   std::string m_utid;
   mutable std::mutex m_mutex;

@@ -31,7 +31,7 @@ MAY = {
         "customresourcedefinitions.apiextensions.k8s.io[proofeddeployments.infra.industriverse.ai]": "get",
     },
     "capsule-explain": {**RESULTS, "events": "create", "workflows.argoproj.io": "get"},
-    "capsule-generate-proof": RESULTS,
+    "capsule-generate-proof": {**RESULTS, "pods": "create delete get", "pods/proxy": "create get"},
     "capsule-register": {
         **RESULTS,
         "proofeddeployments.infra.industriverse.ai": "get",

@@ -25,7 +25,7 @@ struct Fixture {
     out.use_utid(utid);
     return out;
   }();
-  Relay relay{service, run_hash, utid};
+  Relay relay{{.service = &service}, run_hash, utid};
   http::CurlClient client;
 
   http::Response ask(http::Method method, const std::string& path, const std::string& body) {

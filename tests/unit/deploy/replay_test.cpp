@@ -11,16 +11,12 @@ using namespace capsule::deploy;
 namespace {
 
 /// Gives a result of its own, and remembers what it was asked.
-class FakeTarget final : public Target {
+class FakeTarget {
  public:
-  [[nodiscard]] std::string id() const override { return "fake"; }
-  [[nodiscard]] CapabilityReport check(const Manifest&, const std::vector<std::string>&) const override { return {}; }
-  void prepare(const VerifiedCapsule&, const fs::Path&) override {}
-  RunFacts run(const VerifiedCapsule&, const fs::Path&, const RunRequest& request) override {
+  json::Value run(const RunRequest& request) {
     asked.push_back(request);
-    return {now(), now(), 0, 0, result, 0, 0, 0, true, crypto::sha256("")};
+    return result;
   }
-  [[nodiscard]] RunPlace place() const override { return {}; }
 
   json::Value result;
   std::vector<RunRequest> asked;
@@ -28,8 +24,9 @@ class FakeTarget final : public Target {
 
 Replayed replay_with(FakeTarget& target, const std::string& record, const sample::Files& files = sample::files()) {
   const sample::Package package{files};
-  return replay(target, sample::verify(package.signed_package(), package.key()), package.folder(),
-                json::parse(record, "record"));
+  const auto capsule = sample::verify(package.signed_package(), package.key());
+  const auto run = [&](const RunRequest& request) { return target.run(request); };
+  return replay(run, capsule, json::parse(record, "record"));
 }
 
 const std::string record = R"({"parameters":{"a":1},"seed":7,"budget":9,"result":{"score":0.5,"measured":{"ms":3}}})";

@@ -1,0 +1,86 @@
+"""The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
+import subprocess
+import unittest
+
+from deploy_case import REACHED, REGISTRY, DeployCase
+from proof_maker import ProofMaker, hook, seeded
+from steps import BIN, environment
+
+# Looks for what it must not have; each find is a line of its stderr.
+CURIOUS = '''
+import glob, socket
+def told(*words): print(*words, file=sys.stderr, flush=True)
+told("uid", os.getuid())
+told("found", sorted(glob.glob("/var/run/secrets/*/*") + glob.glob("/run/secrets/*/*") + glob.glob("/keys/*") + glob.glob("/agent/*")))
+seen = ""
+for name in glob.glob("/proc/[0-9]*/environ"):
+    try: seen += open(name).read()
+    except OSError: pass
+told("key in an environment", "the-api-key" in seen, "of", len(glob.glob("/proc/[0-9]*")) > 0)
+def reaches(host, port):
+    try: socket.create_connection((host, port), 3).close()
+    except OSError as error: return type(error).__name__
+    return "reached"
+relay = os.environ["PROOF_SERVICE_URL"].rpartition(":")[2]
+told("relay", reaches("127.0.0.1", relay))
+for host, port in (("127.0.0.1", 8700), ("127.0.0.1", 8701), ("10.99.0.1", 6443), ("10.99.0.1", 5000)):
+    told("socket", host, port, reaches(host, port))
+'''
+
+
+class ProofPods(DeployCase):
+    images = (*DeployCase.images, "generate-proof")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.maker = cls.proofs = ProofMaker(cls.folder)
+        cls.trusted = ("--trust", cls.proofs.trust, *REACHED)
+
+    def proven_run(self, name, text, **manifest):
+        """The reference of a capsule that is deployed here, and the digest of its one run."""
+        self.proofs.publish(text, name=name, runner=seeded(), **manifest)
+        package = self.proofs.folder / f"{name}-1.0.0.tar.gz"
+        done = self.inside("publish", package, "--registry", f"oci://{REGISTRY}/{self.namespace}", *self.trusted, "--state", self.proofs.state)
+        self.assertEqual(0, done.code, done)
+        reference = done.result["reference"]
+        return reference, self.deployed(reference, "--seed", "7")["run_record"]
+
+    def to_prove(self, reference, record, *more):
+        return ("--run-record", record, "--key", self.proofs.proof_key, *self.trusted, "--state", self.proofs.state, "--target", self.target, *more,
+                "--", reference)
+
+    def prove(self, *words, **how):
+        return self.inside("generate-proof", *self.to_prove(*words), **how)
+
+    def start_proving(self, *words):
+        words = [str(word) for word in (*self.cluster.network.enter, BIN / "capsule-generate-proof", *self.to_prove(*words))]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                                   env=self.cluster.environment(environment()))
+        self.addCleanup(process.kill)
+        return process
+
+    def proof_pods(self):
+        return self.get("pods", "-l", "app.kubernetes.io/component=proof")["items"]
+
+    def assert_no_pod_is_left(self):
+        self.wait_for("the end of the proof's pods", lambda: not self.proof_pods(), 60)
+
+    def test_a_proof_whose_hook_and_replays_run_in_pods(self):
+        reference, record = self.proven_run("inpods", hook(CURIOUS))
+        done = self.prove(reference, record)
+        self.assertEqual(0, done.code, done)
+        self.assertIs(False, done.result["already_proven"])
+        self.assertEqual({"score-is-objective", "near-optimal", "like-the-reference"}, {claim["claim"] for claim in done.result["claims"]})
+        said = [line.partition("hook: ")[2] for line in done.stderr.splitlines() if "hook: " in line]
+        self.assertEqual(["uid 65532", "found []", "key in an environment False of True", "relay reached",
+                          "socket 127.0.0.1 8700 PermissionError", "socket 127.0.0.1 8701 PermissionError",
+                          "socket 10.99.0.1 6443 PermissionError", "socket 10.99.0.1 5000 PermissionError"], said)
+        self.assertEqual(2, done.stderr.count("-run-"), done.stderr)
+        self.assertNotIn("warning", done.stderr)
+        self.assert_no_pod_is_left()
+        self.assertIs(True, self.prove(reference, record).result["already_proven"])
+
+
+if __name__ == "__main__":
+    unittest.main()
