@@ -7,6 +7,8 @@ from steps import run
 
 
 class ShippedLoop(DeployCase):
+    images = (*DeployCase.images, "generate-proof")
+
     def run_loop(self):
         return self.inside("run", LOOPS / "capsule-deploy-loop.yaml", "-p", f"source={self.reference}", "-p", f"registry=oci://{REGISTRY}/{self.namespace}",
                            "-p", f"insecure-registry={REGISTRY}", "-p", "hand-over=registry", "-p", f"target={self.target}", "-p", f"allow-unmet={WAIVED}",
