@@ -13,7 +13,7 @@ TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl sk
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0
 
-.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint tools bench bench-registry fuzz clean capsule \
+.PHONY: all build deps test-deps run install deb images programs-arm64 test release sanitized lint tools bench bench-registry bench-cluster fuzz clean capsule \
   cluster cluster-programs cluster-down e2e
 
 # Where state lives: keys, registry, log, what was seen. The same default as that of the steps.
@@ -149,9 +149,12 @@ cluster-down:
 e2e: release capsule $(if $(KUBECONFIG),,cluster-programs)
 	CAPSULE_E2E_KUBECONFIG='$(KUBECONFIG)' ctest --preset release -L cluster --output-on-failure
 
-test: release sanitized capsule tools cluster-programs
-	ctest --preset debug -L 'unit|steps' --output-on-failure
-	ctest --preset release --output-on-failure --parallel 2
+# One stage after the other, so that the minutes of each can be said at the end.
+test:
+	@bash tests/support/stages.sh builds 'make release sanitized capsule' \
+	  'sanitized tests' "ctest --preset debug -L 'unit|steps' --output-on-failure" \
+	  tools 'make tools' 'cluster programs' 'make cluster-programs' \
+	  'release tests' 'ctest --preset release --output-on-failure --parallel 2'
 
 # clang-tidy looks at the files of lib, steps and images; it takes about as long as a build.
 lint: release
@@ -165,7 +168,7 @@ bench: release
 	cmake --preset release -DCAPSULE_BENCH=ON
 	cmake --build --preset release
 	@for bench in build/tests/bench-*; do [ ! -x "$$bench" ] || "$$bench"; done
-	@missed=0; for bench in $(filter-out $(BENCH_REGISTRY),$(wildcard tests/bench/bench_*.py)); do \
+	@missed=0; for bench in $(filter-out $(BENCH_REGISTRY) $(BENCH_CLUSTER),$(wildcard tests/bench/bench_*.py)); do \
 	  CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $$bench || missed=1; done; exit $$missed
 
 # Push and pull beside curl, skopeo and, where Go is there to build them, oras and crane; 40 GB of disk and about eight
@@ -174,6 +177,12 @@ BENCH_REGISTRY := tests/bench/bench_registry.py
 bench-registry: release
 	@$(MAKE) --no-print-directory tools TOOLS='$(PEERS)'
 	CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $(BENCH_REGISTRY) $(BENCH_OPTIONS)
+
+# Runs and deploys on a cluster of `make cluster`, which is left as it is; about five minutes on a quiet machine. BENCH_OPTIONS: those
+# of the script.
+BENCH_CLUSTER := tests/bench/bench_cluster.py
+bench-cluster: release cluster
+	CAPSULE_BIN='$(CURDIR)/build/bin' PYTHONPATH=tests/support $(PYTHON) -B $(BENCH_CLUSTER) $(BENCH_OPTIONS)
 
 # Every fuzz target for FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60

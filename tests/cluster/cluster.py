@@ -40,6 +40,7 @@ class Cluster:
         self.authority = Authority(self.folder / "pki")
         self.node = Node(NODE_NAME, self.folder / "node", self.binaries, self.authority, image_volumes, name)
         self.of_tests = self.folder / "of-tests"
+        self.audit_log = self.authority.path("audit.log")
         self.kubeconfig = self.authority.path("admin.kubeconfig")
 
     def up(self):

@@ -1,4 +1,6 @@
 """etcd, kube-apiserver, kube-controller-manager and kube-scheduler of one cluster."""
+import json
+
 from network import FIRST_SERVICE, NODE, PODS, SERVICES
 
 SERVER = f"https://{NODE}:6443"
@@ -26,11 +28,20 @@ def etcd(folder):
             "--listen-peer-urls=http://127.0.0.1:2380", "--log-level=warn"]
 
 
+# Whoever is no part of the cluster itself: what a test or a bench asked for, with the moments.
+AUDIT = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [
+    {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system", "system:unauthenticated"]},
+    {"level": "None", "users": ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy", "apiserver"]},
+    {"level": "Metadata"}]}
+
+
 def apiserver(authority, image_volumes):
     path = authority.path
+    path("audit-policy.json").write_text(json.dumps(AUDIT), encoding="ascii")
     return ["kube-apiserver", f"--etcd-servers={ETCD}", "--bind-address=0.0.0.0", f"--advertise-address={NODE}",
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
             f"--service-cluster-ip-range={SERVICES}", f"--feature-gates=ImageVolume={str(image_volumes).lower()}",
+            f"--audit-policy-file={path('audit-policy.json')}", f"--audit-log-path={path('audit.log')}",
             f"--client-ca-file={path('ca.crt')}", f"--tls-cert-file={path('apiserver.crt')}", f"--tls-private-key-file={path('apiserver.key')}",
             "--kubelet-preferred-address-types=InternalIP", f"--kubelet-certificate-authority={path('ca.crt')}",
             f"--kubelet-client-certificate={path('apiserver-kubelet.crt')}", f"--kubelet-client-key={path('apiserver-kubelet.key')}",

@@ -32,9 +32,9 @@ class DeployCase(ClusterCase):
         cls.target = f"kubernetes:{cls.namespace}"
 
     @classmethod
-    def publish(cls, name, version="1.0.0", before="", at_run="", scripts=None, **manifest):
+    def publish(cls, name, version="1.0.0", before="", at_run="", scripts=None, runner=RUNNER, **manifest):
         """The reference of a capsule in the registry, in a repository of this class."""
-        files = {"expansion/m/runner.py": RUNNER.replace("# before", before).replace("# run", at_run).encode(), "expansion/m/model.pt": b"small"}
+        files = {"expansion/m/runner.py": runner.replace("# before", before).replace("# run", at_run).encode(), "expansion/m/model.pt": b"small"}
         files.update({f"scripts/{name}": f"#!/bin/sh\n{text}\n".encode() for name, text in (scripts or {}).items()})
         package = cls.maker.make(name, version, files=files, **{"prewarm": True, **manifest})
         done = cls.inside("publish", package, "--registry", f"oci://{REGISTRY}/{cls.namespace}", "--key", cls.maker.public_key, *REACHED,
