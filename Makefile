@@ -145,9 +145,10 @@ cluster: cluster-programs
 cluster-down:
 	@$(CLUSTER_PY) down $(CLUSTER)
 
-# The tests on a cluster alone: on one of our own, or with KUBECONFIG=FILE, in namespaces of their own, on that one.
+# The tests on a cluster alone: on one of our own, or with KUBECONFIG=FILE, in namespaces of their own, on that one. REGISTRY=HOST[/BASE] is
+# then a registry that its pods and this machine reach, IMAGES=HOST/BASE where its nodes find our images unless they have them.
 e2e: release capsule $(if $(KUBECONFIG),,cluster-programs)
-	CAPSULE_E2E_KUBECONFIG='$(KUBECONFIG)' ctest --preset release -L cluster --output-on-failure
+	CAPSULE_E2E_KUBECONFIG='$(KUBECONFIG)' CAPSULE_E2E_REGISTRY='$(REGISTRY)' CAPSULE_E2E_IMAGES='$(IMAGES)' ctest --preset release -L cluster --output-on-failure
 
 # One stage after the other, so that the minutes of each can be said at the end.
 test:

@@ -1,5 +1,6 @@
 """Tests on a real Kubernetes: the one of tests/cluster that ctest starts before them, or, through CAPSULE_E2E_KUBECONFIG, one
-that is there.
+that is there. On that one they make namespaces of their own, and nothing else changes; CAPSULE_E2E_REGISTRY=HOST[/BASE] is a registry
+that it and this machine reach, CAPSULE_E2E_IMAGES=HOST/BASE where its nodes find our images (they have them already: by default).
 
     class Something(ClusterCase):
         on_node = True                     # needs the node's containerd or the registry beside it: our own cluster alone
@@ -13,6 +14,7 @@ import json
 import os
 import secrets
 import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -27,7 +29,11 @@ from cluster import Cluster  # noqa: E402
 
 STATE = Path(os.environ.get("CAPSULE_CLUSTER", SOURCE / "build/cluster/state"))
 THEIRS = os.environ.get("CAPSULE_E2E_KUBECONFIG", "")
+THEIR_REGISTRY = os.environ.get("CAPSULE_E2E_REGISTRY", "")
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+
+# Of a test that changes a node, or counts on what ours has and lacks.
+ours_alone = unittest.skipIf(THEIRS, "is about a node of our own, and CAPSULE_E2E_KUBECONFIG names somebody's cluster")
 
 
 class ClusterCase(unittest.TestCase):
@@ -39,6 +45,8 @@ class ClusterCase(unittest.TestCase):
         cls.cluster = Cluster(STATE)
         if THEIRS and cls.on_node:
             raise unittest.SkipTest("needs the node itself, and CAPSULE_E2E_KUBECONFIG names somebody's cluster")
+        if THEIRS and not shutil.which("kubectl"):
+            raise AssertionError("kubectl is not on the PATH")
         if not THEIRS and not cls.cluster.is_up():
             if reason := cls.cluster.obstacle():
                 raise unittest.SkipTest(f"no cluster on this machine: {reason}")
@@ -81,6 +89,13 @@ class ClusterCase(unittest.TestCase):
     def inside(cls, step, *words, env=None, timeout=300):
         """A step's program in the cluster's network."""
         return cls._run((BIN / f"capsule-{step}", *words), environment(**(env or {})), None, timeout)
+
+    @classmethod
+    def started(cls, words, **how):
+        """A process in the cluster's network that goes on meanwhile, in a process group of its own."""
+        enter, env = ((), {**environment(), "KUBECONFIG": THEIRS}) if THEIRS else (cls.cluster.network.enter, cls.cluster.environment(environment()))
+        return subprocess.Popen([str(word) for word in (*enter, *words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                start_new_session=True, env={**env, **how.pop("env", {})}, **how)
 
     @classmethod
     def import_image(cls, archive):

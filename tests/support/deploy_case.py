@@ -1,29 +1,37 @@
 """Capsules in the registry beside the cluster, deployed there."""
 import json
-import subprocess
+import os
 import tempfile
+import unittest
 from pathlib import Path
 
 import shipped_objects
 import side_load
 from capsule_maker import Maker
-from cluster_case import ClusterCase
-from steps import BIN, environment
+from cluster_case import THEIR_REGISTRY, ClusterCase
+from steps import BIN
 from warm_capsule import RUNNER
 
-REGISTRY = "10.99.0.1:5000"
-REACHED = ("--insecure-registry", REGISTRY)
+REGISTRY = THEIR_REGISTRY or "10.99.0.1:5000"
+HOST = REGISTRY.partition("/")[0]
+REACHED = ("--insecure-registry", HOST)
+IMAGES = os.environ.get("CAPSULE_E2E_IMAGES", "")
 
 
 class DeployCase(ClusterCase):
-    on_node = True
     images = ("agent", "verify", "runtime-python")
+    # What the pods are made of; nothing: the images that the programs name.
+    named = {f"CAPSULE_{name}_IMAGE": f"{IMAGES}/{image}:{side_load.VERSION}" for name, image in
+             (("AGENT", "agent"), ("VERIFY", "verify"), ("RUNTIME", "runtime-python")) if IMAGES}
 
     @classmethod
     def setUpClass(cls):
+        if cls.is_theirs and not THEIR_REGISTRY:
+            raise unittest.SkipTest("CAPSULE_E2E_KUBECONFIG names somebody's cluster, and CAPSULE_E2E_REGISTRY no registry that it reaches")
         super().setUpClass()
-        shipped_objects.install_crds(cls)
-        side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, cls.images)
+        shipped_objects.install_crds(cls, shipped_objects.OUR_CRD)
+        if not cls.is_theirs:
+            side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, cls.images)
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = Path(temporary.name)
@@ -43,6 +51,10 @@ class DeployCase(ClusterCase):
         return done.result["reference"]
 
     @classmethod
+    def inside(cls, step, *words, env=None, **how):
+        return super().inside(step, *words, env={**cls.named, **(env or {})}, **how)
+
+    @classmethod
     def arguments(cls, reference, *more):
         return ("--key", cls.maker.public_key, *REACHED, "--target", cls.target, "--state", cls.folder / "state",
                 *(() if "--timeout" in more else ("--timeout", "60s")), *more, "--", reference)
@@ -53,9 +65,7 @@ class DeployCase(ClusterCase):
 
     def start(self, reference, *more):
         """A deploy that goes on meanwhile, in a process group of its own."""
-        words = [str(word) for word in (*self.cluster.network.enter, BIN / "capsule-deploy", *self.arguments(reference, *more))]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                                   env=self.cluster.environment(environment()))
+        process = self.started((BIN / "capsule-deploy", *self.arguments(reference, *more)), env=self.named)
         self.addCleanup(process.kill)
         return process
 
@@ -87,7 +97,10 @@ class DeployCase(ClusterCase):
 
     def record(self, reference, digest):
         """A run record, as the registry has it."""
-        repository = reference.removeprefix(f"oci://{REGISTRY}/").partition("@")[0]
-        done = self._run(("curl", "-sSf", f"http://{REGISTRY}/v2/{repository}/blobs/{digest}"), None, None, 60)
+        repository = reference.removeprefix(f"oci://{HOST}/").partition("@")[0]
+        for scheme in ("https", "http"):
+            done = self._run(("curl", "-sSfL", f"{scheme}://{HOST}/v2/{repository}/blobs/{digest}"), None, None, 60)
+            if done.code == 0:
+                break
         self.assertEqual(0, done.code, done)
         return json.loads(done.stdout)

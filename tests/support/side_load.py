@@ -13,8 +13,10 @@ import tempfile
 from pathlib import Path
 
 from containers import build_images
+from steps import SOURCE
 
 PLACE = "capsule-loop.invalid"
+VERSION = re.search(r"^project\(\S+ VERSION (\S+)", (SOURCE / "CMakeLists.txt").read_text(encoding="utf-8"), re.M)[1]
 
 
 def archive(layout, names=()):
