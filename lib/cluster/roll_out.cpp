@@ -36,6 +36,14 @@ std::vector<std::string> nodes_to_name(const RollOutWish& wish) {
   return needed ? wish.check.accepted : std::vector<std::string>{};
 }
 
+/// An API server without them leaves the field out, and pods would get an empty folder instead.
+bool has_image_volume(const json::Value& deployment) {
+  const auto* volumes = deployment.at_pointer("/spec/template/spec/volumes");
+  if (volumes == nullptr || volumes->if_array() == nullptr) return false;
+  return std::any_of(volumes->if_array()->begin(), volumes->if_array()->end(),
+                     [](const json::Value& volume) { return volume.at_pointer("/image/reference") != nullptr; });
+}
+
 /// How often this digest has failed before.
 std::int64_t failures_of(const json::Value& object, const std::string& digest) {
   const auto* count = object.at_pointer("/status/rollout/count");
@@ -94,6 +102,13 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_label = *deploy::member(deploy::member(m_template, "metadata"), "labels").find(label::pod_template)->if_string();
   if (wish.source.volume == CapsuleVolume::download) apply_trust(wish);
   apply_deployment(replicas, m_former_deployment);
+  if (wish.source.volume == CapsuleVolume::image && !has_image_volume(m_deployment)) {
+    const Error error{ErrorKind::unmet_requirement,
+                      "the cluster takes no image volumes (its feature gate ImageVolume is off): deploy with "
+                      "--capsule-volume download"};
+    put_back(error, "NoImageVolumes");
+    throw error;
+  }
   // Every deploy would write the same: no turn is needed.
   if (replicas > 1)
     m_client.apply({kube::resources::disruption_budgets, m_ns, deployment_there().name},

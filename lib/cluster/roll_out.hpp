@@ -30,7 +30,8 @@ class RollOut {
       : m_client(client), m_ns(std::move(ns)), m_object(object) {}
 
   /// Server-side apply of the ProofedDeployment object, the keys that the pods trust, the Deployment with that many
-  /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field.
+  /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field;
+  /// unmet_requirement where the API server takes no image volume, put back.
   void apply(const RollOutWish& wish, unsigned replicas);
   /// The same Deployment with another number of pods; nothing where an autoscaler sets it.
   void scale(unsigned replicas);

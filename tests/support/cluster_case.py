@@ -13,8 +13,8 @@ that it and this machine reach, CAPSULE_E2E_IMAGES=HOST/BASE where its nodes fin
 import json
 import os
 import secrets
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -42,7 +42,7 @@ class ClusterCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster(STATE)
+        cls.cluster = cls.the_cluster()
         if THEIRS and cls.on_node:
             raise unittest.SkipTest("needs the node itself, and CAPSULE_E2E_KUBECONFIG names somebody's cluster")
         if THEIRS and not shutil.which("kubectl"):
@@ -52,6 +52,10 @@ class ClusterCase(unittest.TestCase):
                 raise unittest.SkipTest(f"no cluster on this machine: {reason}")
             raise AssertionError("the cluster is not up: run `make cluster` (ctest does it by itself)")
         cls.namespace = cls.make_namespace()
+
+    @classmethod
+    def the_cluster(cls):
+        return Cluster(STATE)
 
     @classmethod
     def make_namespace(cls):
