@@ -29,6 +29,8 @@ FAULTS = [
 
 
 class Faults(DeployCase):
+    on_node = True
+
     def run_of(self, name):
         """The only run that the object knows."""
         [run] = json.loads(self.object(name)["metadata"]["annotations"]["capsule.industriverse.ai/runs"]).values()

@@ -1,10 +1,9 @@
 """The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
-import subprocess
 import unittest
 
 from deploy_case import REACHED, REGISTRY, DeployCase
 from proof_maker import ProofMaker, hook, seeded
-from steps import BIN, environment
+from steps import BIN
 
 # Looks for what it must not have; each find is a line of its stderr.
 CURIOUS = '''
@@ -54,9 +53,7 @@ class ProofPods(DeployCase):
         return self.inside("generate-proof", *self.to_prove(*words), **how)
 
     def start_proving(self, *words):
-        words = [str(word) for word in (*self.cluster.network.enter, BIN / "capsule-generate-proof", *self.to_prove(*words))]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                                   env=self.cluster.environment(environment()))
+        process = self.started((BIN / "capsule-generate-proof", *self.to_prove(*words)), env=self.named)
         self.addCleanup(process.kill)
         return process
 

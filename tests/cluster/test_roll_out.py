@@ -124,9 +124,10 @@ class RollOut(DeployCase):
         self.assertEqual([{"operator": "Exists"}], self.get("deploy", "placed-deploy")["spec"]["template"]["spec"]["tolerations"])
 
     def planned(self, reference, *more):
-        before = self.must("get", "pd,deploy,pods,cm,lease", "-o", "name")
+        # Not the pods: one of the deploy before may still be on its way out.
+        before = self.must("get", "pd,deploy,rs,cm,lease", "-o", "name")
         done = self.deployed(reference, "--plan", *more)
-        self.assertEqual(before, self.must("get", "pd,deploy,pods,cm,lease", "-o", "name"))
+        self.assertEqual(before, self.must("get", "pd,deploy,rs,cm,lease", "-o", "name"))
         return done
 
 

@@ -22,7 +22,7 @@ class DeployCase(ClusterCase):
     images = ("agent", "verify", "runtime-python")
     # What the pods are made of; nothing: the images that the programs name.
     named = {f"CAPSULE_{name}_IMAGE": f"{IMAGES}/{image}:{side_load.VERSION}" for name, image in
-             (("AGENT", "agent"), ("VERIFY", "verify"), ("RUNTIME", "runtime-python")) if IMAGES}
+             (("AGENT", "agent"), ("VERIFY", "verify"), ("RUNTIME", "runtime-python"), ("RELAY", "generate-proof")) if IMAGES}
 
     @classmethod
     def setUpClass(cls):
