@@ -70,7 +70,7 @@ SinglePod::~SinglePod() {
 
 PodState SinglePod::look() {
   const auto found = m_client.find(m_name);
-  const auto state = found ? pod_state(*found) : PodState{};
+  auto state = found ? pod_state(*found) : PodState{};
   if (!found || state.uid != m_uid)
     throw Error{ErrorKind::unavailable, fmt::format("pod {} was deleted while it was at work", m_name.name)};
   if (!state.is_going) return state;

@@ -1,4 +1,7 @@
 """The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
+import base64
+import json
+import signal
 import unittest
 
 from deploy_case import REACHED, REGISTRY, DeployCase
@@ -77,6 +80,65 @@ class ProofPods(DeployCase):
         self.assertNotIn("warning", done.stderr)
         self.assert_no_pod_is_left()
         self.assertIs(True, self.prove(reference, record).result["already_proven"])
+
+    def proof_service(self):
+        """One that wants a key, beside the cluster; its URL."""
+        key = self.folder / "api-key"
+        key.write_text("the-api-key")
+        words = [str(word) for word in (*self.cluster.network.enter, BIN / "capsule-proof-service", "--listen", "10.99.0.1:0", "--api-key-file", key,
+                                        "--database", self.folder / "proofs.db")]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.cluster.environment(environment()))
+        for action in (process.stdout.close, process.wait, process.kill):
+            self.addCleanup(action)
+        return json.loads(process.stdout.readline())["url"], key
+
+    def test_the_key_of_a_proof_service_is_the_relays_alone(self):
+        reference, record = self.proven_run("withkey", hook(CURIOUS))
+        url, key = self.proof_service()
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "capsule-proof-service"}}
+        self.create({**secret, "stringData": {"api-key": "another-key"}})
+        self.addCleanup(self.kubectl, "delete", "secret", "capsule-proof-service")
+        words = ("--proof-service", url, "--proof-api-key-file", key)
+        denied = self.prove(reference, record, *words)
+        self.assertEqual(13, denied.code, denied)
+        self.assertIn("the proof hook got no proof from the service", denied.stderr.splitlines()[-1])
+        self.must("patch", "secret", "capsule-proof-service", "-p", json.dumps({"data": {"api-key": base64.b64encode(b"the-api-key").decode()}}))
+        self.assert_no_pod_is_left()
+
+        done = self.prove(reference, record, *words)
+        self.assertEqual(0, done.code, done)
+        self.assertIn("hook: found []", done.stderr)
+        self.assertIn("hook: key in an environment False of True", done.stderr)
+        self.assert_no_pod_is_left()
+
+    def test_one_that_was_killed_goes_on_and_leaves_no_pod(self):
+        reference, record = self.proven_run("killed", hook("import time; time.sleep(5)"))
+
+        def asked(process):
+            """The hook's pod, once it runs."""
+            pods = {pod["metadata"]["name"]: pod for pod in self.wait_for("the hook's pod", lambda: process.poll() is not None or [
+                pod for pod in self.proof_pods() if pod["metadata"]["name"].endswith("-hook") and pod["status"].get("phase") == "Running"])}
+            [pod] = [pod for name, pod in pods.items() if name.endswith("-hook")]
+            return pod
+
+        process = self.start_proving(reference, record)
+        asked(process)
+        process.terminate()
+        self.assertEqual(-signal.SIGTERM, process.wait(60))
+        self.assert_no_pod_is_left()
+
+        process = self.start_proving(reference, record)
+        left = asked(process)
+        process.kill()
+        process.wait(60)
+        [proof_id] = [word.partition("=")[2] for word in left["spec"]["containers"][1]["command"] if word.startswith("--proof-id=")]
+        self.assertEqual([left["metadata"]["uid"]], [pod["metadata"]["uid"] for pod in self.proof_pods() if pod["metadata"]["name"].endswith("-hook")])
+
+        done = self.prove(reference, record)
+        self.assertEqual((0, proof_id, False), (done.code, done.result.get("proof_id"), done.result.get("already_proven")), done)
+        self.assert_no_pod_is_left()
+        again = self.prove(reference, record)
+        self.assertEqual((done.result["proof_bundle"], True), (again.result["proof_bundle"], again.result["already_proven"]))
 
 
 if __name__ == "__main__":

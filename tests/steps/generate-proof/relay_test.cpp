@@ -107,3 +107,15 @@ TEST_CASE("what the service thinks of the hook's request is the hook's to mend")
   REQUIRE(f.relay.failure());
   CHECK(f.relay.failure()->kind() == ErrorKind::denied);
 }
+
+TEST_CASE("a relay without a service tells of the proof that was made, and asks nobody") {
+  const Relay relay{{.known = proof::ServiceProof{"proof_00000009", "queued", run_hash.text(), utid}}, run_hash, utid};
+  http::CurlClient client;
+  const auto ask = [&](const std::string& path, const json::Object& body) {
+    return client.send({.method = http::Method::post, .url = relay.url().with_path(path), .body = json::compact(body)});
+  };
+  const auto answer = json::parse(ask("/v1/proofs/generate", {{"proof_hash", run_hash.text()}}).body, "answer");
+  CHECK(*answer.at_pointer("/proof_id")->if_string() == "proof_00000009");
+  CHECK(ask("/v1/proofs/generate", {{"proof_hash", crypto::sha256("another run").text()}}).status == 403);
+  CHECK(ask("/v1/utid/generate", {}).status == 403);
+}
