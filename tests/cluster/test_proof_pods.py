@@ -1,6 +1,4 @@
 """The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
-import base64
-import json
 import signal
 import unittest
 
@@ -57,7 +55,8 @@ class ProofPods(DeployCase):
 
     def start_proving(self, *words):
         process = self.started((BIN / "capsule-generate-proof", *self.to_prove(*words)), env=self.named)
-        self.addCleanup(process.kill)
+        for action in (process.stdout.close, process.stderr.close, process.kill):
+            self.addCleanup(action)
         return process
 
     def proof_pods(self):
@@ -67,6 +66,7 @@ class ProofPods(DeployCase):
         self.wait_for("the end of the proof's pods", lambda: not self.proof_pods(), 60)
 
     def test_a_proof_whose_hook_and_replays_run_in_pods(self):
+        self.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "capsule-proof-service"}, "stringData": {"api-key": "the-api-key"}})
         reference, record = self.proven_run("inpods", hook(CURIOUS))
         done = self.prove(reference, record)
         self.assertEqual(0, done.code, done)
@@ -80,36 +80,6 @@ class ProofPods(DeployCase):
         self.assertNotIn("warning", done.stderr)
         self.assert_no_pod_is_left()
         self.assertIs(True, self.prove(reference, record).result["already_proven"])
-
-    def proof_service(self):
-        """One that wants a key, beside the cluster; its URL."""
-        key = self.folder / "api-key"
-        key.write_text("the-api-key")
-        words = [str(word) for word in (*self.cluster.network.enter, BIN / "capsule-proof-service", "--listen", "10.99.0.1:0", "--api-key-file", key,
-                                        "--database", self.folder / "proofs.db")]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.cluster.environment(environment()))
-        for action in (process.stdout.close, process.wait, process.kill):
-            self.addCleanup(action)
-        return json.loads(process.stdout.readline())["url"], key
-
-    def test_the_key_of_a_proof_service_is_the_relays_alone(self):
-        reference, record = self.proven_run("withkey", hook(CURIOUS))
-        url, key = self.proof_service()
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "capsule-proof-service"}}
-        self.create({**secret, "stringData": {"api-key": "another-key"}})
-        self.addCleanup(self.kubectl, "delete", "secret", "capsule-proof-service")
-        words = ("--proof-service", url, "--proof-api-key-file", key)
-        denied = self.prove(reference, record, *words)
-        self.assertEqual(13, denied.code, denied)
-        self.assertIn("the proof hook got no proof from the service", denied.stderr.splitlines()[-1])
-        self.must("patch", "secret", "capsule-proof-service", "-p", json.dumps({"data": {"api-key": base64.b64encode(b"the-api-key").decode()}}))
-        self.assert_no_pod_is_left()
-
-        done = self.prove(reference, record, *words)
-        self.assertEqual(0, done.code, done)
-        self.assertIn("hook: found []", done.stderr)
-        self.assertIn("hook: key in an environment False of True", done.stderr)
-        self.assert_no_pod_is_left()
 
     def test_one_that_was_killed_goes_on_and_leaves_no_pod(self):
         reference, record = self.proven_run("killed", hook("import time; time.sleep(5)"))
