@@ -42,6 +42,8 @@ class PodPlace final : public Place {
  public:
   /// Error usage where the capsule is in a folder of this machine.
   PodPlace(const ClusterChoice& choice, PodTask task);
+  PodPlace(const PodPlace&) = delete;
+  PodPlace& operator=(const PodPlace&) = delete;
   ~PodPlace() override;
   HookAnswer ask_hook(const HookWish& wish, capsule::proof::ProofService& service) override;
   capsule::deploy::FreshRun fresh_run() override;
