@@ -5,6 +5,9 @@
 #include "cluster/apply_in_turn.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "deploy/deployment_status.hpp"
+#include "json/write.hpp"
+#include "log/log.hpp"
 
 namespace capsule::cluster {
 
@@ -20,11 +23,24 @@ DeployedObject::DeployedObject(kube::Client& client, std::string ns, std::string
 const json::Value* DeployedObject::read() {
   try {
     m_value = m_client.find(name());
+    if (m_value) m_value = whole(std::move(*m_value));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     throw error.within("the cluster has no ProofedDeployment (install workflows/crds)");
   }
   return m_value ? &*m_value : nullptr;
+}
+
+void DeployedObject::learn_form() {
+  if (m_value && ObjectForm::is_our_own(*m_value)) return;
+  try {
+    const auto crd =
+        m_client.find({kube::resources::custom_resource_definitions, {}, kube::text_of(proofed_deployments)});
+    if (crd) m_form = ObjectForm::of(*crd);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::denied) throw;
+    log::debug("taken for our own: " + error.message());
+  }
 }
 
 const json::Value& DeployedObject::value() const {
@@ -62,7 +78,8 @@ void DeployedObject::require_turn() {
 }
 
 const json::Value& DeployedObject::apply(json::Object wanted, bool force) {
-  m_value = apply_in_turn(m_client, name(), std::move(wanted), fence(), m_value, force);
+  auto applied = m_form.applied(std::move(wanted), m_value ? &*m_value : nullptr);
+  m_value = whole(apply_in_turn(m_client, name(), std::move(applied), fence(), m_value, force));
   return *m_value;
 }
 
@@ -84,7 +101,48 @@ void DeployedObject::change_status(const std::function<void(json::Object& object
     auto next = *value().if_object();
     work(next);
     if (json::Value{next} == value()) return;
-    m_value = m_client.replace(name(), json::Value{std::move(next)}, {.subresource = "status"});
+    write_status(std::move(next));
+  });
+}
+
+void DeployedObject::write_status(json::Object next) {
+  using Status = ObjectForm::Status;
+  if (has_status_in_annotation(*m_value)) m_form.set_status(Status::annotation);
+  if (m_form.status() == Status::annotation) {
+    patch_annotation(annotation::status, json::compact(deploy::member(next, "status")));
+    return;
+  }
+  if (m_form.status() == Status::subresource) {
+    try {
+      m_value = whole(m_client.replace(name(), json::Value{next}, {.subresource = "status"}));
+      return;
+    } catch (const kube::ApiError& error) {
+      // The path itself is not served: of a CRD that we have not asked for.
+      if (error.status().code != 404 || error.status().names_object) throw;
+      m_form.set_status(Status::member);
+    }
+  }
+  m_value = whole(m_client.replace(name(), json::Value{stored(std::move(next))}));
+}
+
+void DeployedObject::patch_annotation(std::string_view name, const std::string& text) {
+  const json::Object patch{{"metadata", json::Object{{"resourceVersion", text_at(value(), "/metadata/resourceVersion")},
+                                                     {"annotations", json::Object{{std::string{name}, text}}}}}};
+  m_value = whole(m_client.patch(this->name(), kube::PatchKind::merge, json::Value{patch}));
+}
+
+void DeployedObject::say_proof(const std::string& utid, const std::string& hash) {
+  again([&] {
+    json::Object said;
+    for (const auto& [member, text] : {std::pair{"utid", utid}, {"proofHash", hash}}) {
+      const auto before = text_at(value(), std::string{"/spec/proofPolicy/"} + member);
+      if (!before.empty() && !text.empty() && before != text) said.set(member, text);
+    }
+    if (said.empty()) return;
+    const json::Object patch{
+        {"metadata", json::Object{{"resourceVersion", text_at(value(), "/metadata/resourceVersion")}}},
+        {"spec", json::Object{{"proofPolicy", std::move(said)}}}};
+    m_value = whole(m_client.patch(name(), kube::PatchKind::merge, json::Value{patch}));
   });
 }
 
@@ -93,11 +151,7 @@ void DeployedObject::change_annotation(std::string_view name,
   again([&] {
     const auto before = annotation(name);
     const auto after = work(before);
-    if (after == before) return;
-    const json::Object patch{
-        {"metadata", json::Object{{"resourceVersion", text_at(value(), "/metadata/resourceVersion")},
-                                  {"annotations", json::Object{{std::string{name}, after}}}}}};
-    m_value = m_client.patch(this->name(), kube::PatchKind::merge, json::Value{patch});
+    if (after != before) patch_annotation(name, after);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "cluster/object_form.hpp"
 #include "cluster/objects.hpp"
 #include "json/value.hpp"
 #include "kube/client.hpp"
@@ -16,13 +17,17 @@ inline const kube::Resource proofed_deployments{"infra.industriverse.ai", "v1", 
 
 /// A ProofedDeployment object of the API server. Each change is made of what is there now, under a precondition of its
 /// resourceVersion, and again where somebody else was faster. A change by a deploy whose lease went to another one is
-/// refused: Error busy. Errors of kube::Client.
+/// refused: Error busy. What the cluster's CRD does not keep of it is kept beside it and seen as if it did
+/// (object_form.hpp). Errors of kube::Client.
 class DeployedObject {
  public:
   DeployedObject(kube::Client& client, std::string ns, std::string name);
 
   /// Reads it; null where there is none. Error not_found, saying what to install, where the cluster knows no such kind.
   const json::Value* read();
+  /// Asks the cluster which CRD it has, where the object does not show that it is of ours; what we may not see is
+  /// taken for ours. To be called before apply().
+  void learn_form();
   /// The last that was read or written; null: none.
   [[nodiscard]] const json::Value* known() const noexcept { return m_value ? &*m_value : nullptr; }
   /// The same; it must be there.
@@ -41,18 +46,24 @@ class DeployedObject {
   const json::Value& apply(json::Object wanted, bool force);
   /// Changes the status; writes nothing where it is the same afterwards.
   void change_status(const std::function<void(json::Object& object)>& work);
+  /// Says in spec.proofPolicy what the platform's operator wants to know of a proof, where the object has those members
+  /// (its own CRD requires them; ours does not, and has them in the status).
+  void say_proof(const std::string& utid, const std::string& hash);
   /// Changes one annotation; nothing is written where it stays.
   void change_annotation(std::string_view name, const std::function<std::string(const std::string& before)>& work);
   [[nodiscard]] std::string annotation(std::string_view name) const;
 
  private:
   void refuse_if_fenced() const;
+  void write_status(json::Object next);
+  void patch_annotation(std::string_view name, const std::string& text);
   void again(const std::function<void()>& attempt);
 
   kube::Client& m_client;
   std::string m_ns;
   std::string m_name;
-  std::optional<json::Value> m_value;
+  ObjectForm m_form;
+  std::optional<json::Value> m_value;  ///< whole
   std::optional<std::uint64_t> m_fence;
 };
 

@@ -15,6 +15,10 @@ inline constexpr std::string_view node_certificate = "utid.industriverse.ai/cert
 inline constexpr std::string_view runs = "capsule.industriverse.ai/runs";
 /// On the ProofedDeployment object: which fields of its Deployment were ours when deploy left it (own_fields()).
 inline constexpr std::string_view fields = "capsule.industriverse.ai/fields";
+/// On the ProofedDeployment object, JSON: what the cluster's CRD does not keep of its spec, and of its status
+/// (object_form.hpp).
+inline constexpr std::string_view spec = "capsule.industriverse.ai/spec";
+inline constexpr std::string_view status = "capsule.industriverse.ai/status";
 /// On the objects that we write: the fencing number of the deploy that wrote last.
 inline constexpr std::string_view fence = "capsule.industriverse.ai/fence";
 /// On a pod: the digest of its capsule, and the run that has claimed it.

@@ -56,6 +56,7 @@ bool note_proof(kube::Client& client, const std::string& ns, const std::string& 
     // Another run may have begun while somebody else's change came in between.
     if (deploy::is_proof_of(changed, proof)) deploy::set_proved(changed, proof);
   });
+  object.say_proof(text_at(object.value(), "/status/proofUtid"), text_at(object.value(), "/status/proofHash"));
   if (before != proof.bundle.text())
     tell(client, object.value(), EventType::normal, "Proved",
          fmt::format("the last run is proved: {}", proof.proof_id));

@@ -95,6 +95,7 @@ class ClusterDeploy {
     deploy::check_parameters(manifest, m_order.parameters);
     m_turn.emplace(m_client, m_ns, manifest.name, fetched.capsule.capsule_digest(), time_limit());
     m_object.read();
+    m_object.learn_form();
     m_object.take_over(m_turn->number());
     check(manifest);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
