@@ -1,37 +1,22 @@
 """The shipped loop, from the package to the proof in the status of its ProofedDeployment, with the capsule in pods of a real cluster."""
 import unittest
 
-from deploy_case import HOST, IMAGES, REACHED, REGISTRY, DeployCase
-from loop import LOOPS, WAIVED, sample_capsule
-from steps import run
+import step_pods
+from deploy_case import HOST, DeployCase
+from loop import LOOPS, WAIVED
+from loop_case import LoopCase
+from steps import environment
 
 
-class ShippedLoop(DeployCase):
+class ShippedLoop(LoopCase):
     images = (*DeployCase.images, "generate-proof")
 
     def run_loop(self):
-        return self.inside("run", LOOPS / "capsule-deploy-loop.yaml", "-p", f"source={self.reference}", "-p", f"registry=oci://{REGISTRY}/{self.namespace}",
-                           "-p", f"insecure-registry={HOST}", "-p", "hand-over=registry", "-p", f"target={self.target}", "-p", f"allow-unmet={WAIVED}",
-                           env={"CAPSULE_STATE": str(self.state), "HOME": str(self.folder)}, timeout=400)
+        return self.inside("run", *self.loop(), env={"CAPSULE_STATE": str(self.state), "HOME": str(self.folder)}, timeout=400)
 
-    @classmethod
-    def setUpClass(cls):
-        if IMAGES:
-            raise unittest.SkipTest("the templates name the images that nodes have, and CAPSULE_E2E_IMAGES names others")
-        super().setUpClass()
-        cls.folder.chmod(0o711)  # capsule code runs as another user
-        cls.state = cls.folder / "loop"
-        cls.trust = cls.state / "configmaps/capsule-trust/trust.yaml"
-        package = cls.folder / "m2n2-metal.tar.gz"
-        for step, *words in (("sign", "keygen", "--state", cls.state),
-                             ("pack", sample_capsule(cls.folder), "--out", package),
-                             ("sign", package, "--key", cls.state / "secrets/capsule-key-capsule/key.pem")):
-            done = run(step, *words)
-            assert done.code == 0, done
-        done = cls.inside("publish", package, "--registry", f"oci://{REGISTRY}/{cls.namespace}", *REACHED,
-                          "--trust", cls.trust, "--state", cls.state)
-        assert done.code == 0, done
-        cls.reference = done.result["reference"]
+    def loop(self):
+        return (LOOPS / "capsule-deploy-loop.yaml", "-p", f"source={self.reference}", "-p", f"registry={self.registry}", "-p", f"insecure-registry={HOST}",
+                "-p", "hand-over=registry", "-p", f"target={self.target}", "-p", f"allow-unmet={WAIVED}")
 
     def test_a_run_in_a_pod_is_proved_and_its_object_says_so(self):
         done = self.run_loop()
@@ -52,6 +37,35 @@ class ShippedLoop(DeployCase):
         self.assertEqual([done.result[name] for name in ("run_record", "proof_bundle")], [again.result[name] for name in ("run_record", "proof_bundle")])
         self.assertEqual(pd["status"]["lastRun"], self.object("m2n2-metal")["status"]["lastRun"])
         self.assertEqual([pod["metadata"]["uid"]], [one["metadata"]["uid"] for one in self.pods("m2n2-metal")])
+
+
+class EveryStepAsAPod(ShippedLoop):
+    """The same, with each step in a pod as its template has it: image, account, volumes, Secrets, the restricted standard."""
+    images = ()
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.install()
+        cls.programs = step_pods.beside_capsule_run(cls.folder / "bin", cls.namespace)
+
+    def run_loop(self):
+        state = self.folder / "steps"  # of capsule-run: it has no keys
+        return self._run((self.programs / "capsule-run", *self.loop()), environment(CAPSULE_STATE=str(state), HOME=str(self.folder)), None, 500)
+
+    def test_a_run_in_a_pod_is_proved_and_its_object_says_so(self):
+        super().test_a_run_in_a_pod_is_proved_and_its_object_says_so()
+        pods = self.get("pods", "-l", "step")["items"]
+        accounts = {pod["metadata"]["labels"]["step"]: pod["spec"]["serviceAccountName"] for pod in pods}
+        self.assertEqual({**dict.fromkeys(("download", "verify", "publish", "anchor"), "capsule-step"),
+                          **{name: f"capsule-{name}" for name in ("deploy", "generate-proof", "register")}}, accounts)
+        self.assertEqual(2, sum(pod["metadata"]["labels"]["step"] == "deploy" for pod in pods))
+
+    def test_a_pod_s_failure_is_the_step_s(self):
+        done = self._run((self.programs / "capsule-run", *self.loop(), "-p", "source=capsule://nothing:9.9.9"),
+                         environment(CAPSULE_STATE=str(self.folder / "failing"), HOME=str(self.folder)), None, 200)
+        self.assertEqual(12, done.code, done)
+        self.assertIn("nothing was registered", done.stderr.splitlines()[-1])
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Strict(ClusterCase):
 
     def test_what_one_submits_where_the_templates_are_for_all_namespaces(self):
         """As the README says it."""
-        for name in ("loops/capsule-deploy-loop.yaml", "loops/capsule-deploy-loop-fused.yaml", "loops/capsule-build.yaml", "cron/capsule-deploy-loop-cron.yaml"):
+        for name in ("loops/capsule-deploy-loop.yaml", "loops/capsule-deploy-loop-fused.yaml", "loops/capsule-build.yaml", "loops/capsule-build-fused.yaml", "cron/capsule-deploy-loop-cron.yaml"):
             text = (shipped_objects.WORKFLOWS / name).read_text(encoding="utf-8")
             changed = text.replace("workflowTemplateRef: {", "workflowTemplateRef: {clusterScope: true, ")
             self.assertNotEqual(text, changed)

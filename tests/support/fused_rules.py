@@ -6,20 +6,22 @@ INSTALLED = "/usr/local/share/capsule-loop/workflows/templates"
 OF_CAPSULE_RUN = ("run-id", "phase")
 
 
-def faults(fused, loop, library):
-    """`fused`: the leaf template; `loop`: the WorkflowTemplate whose file it runs; `library`: workflow_files.templates_by_name."""
+def faults(fused, loop, library, given=None, own=None, volumes=()):
+    """`fused`: the leaf template; `loop`: the WorkflowTemplate whose file it runs; `library`: workflow_files.templates_by_name; `given`: {input of
+    the loop: what it is given} where that is not the input of the same name; `own`: {input: default} and `volumes` that the loop does not have."""
+    given, own = given or {}, own or {}
     entrypoint = library[loop, _entrypoint_of(loop, library)]
     leaves = list(leaves_below(loop, entrypoint, library))
     container = fused["container"]
     yield from _differ("inputs", {n: p.get("default") for n, p in workflow_files.inputs(fused).items()},
-                       {n: p.get("default") for n, p in workflow_files.inputs(entrypoint).items()})
+                       {n: p.get("default") for n, p in workflow_files.inputs(entrypoint).items()} | own)
     yield from _differ("outputs", {n: o["valueFrom"] for n, o in workflow_files.outputs(fused).items()},
                        {n: {"path": f"/work/outputs/{n}"} for n in (*OF_CAPSULE_RUN, *workflow_files.outputs(entrypoint))})
     yield from _differ("args", container["args"],
-                       [*(f"--parameter={n}={{{{inputs.parameters.{n}}}}}" for n in workflow_files.inputs(entrypoint)),
+                       [*(f"--parameter={n}={given.get(n, f'{{{{inputs.parameters.{n}}}}}')}" for n in workflow_files.inputs(entrypoint)),
                         "--new=true", "--outputs=/work/outputs", "--", f"{INSTALLED}/{loop}.yaml"])
     yield from _differ("images of pods", images(fused), {pair for leaf in leaves for pair in images(leaf)})
-    yield from _differ("what is mounted", mounted(fused), {place for leaf in leaves for place in _where_capsule_run_looks(leaf)})
+    yield from _differ("what is mounted", mounted(fused), {place for leaf in leaves for place in _where_capsule_run_looks(leaf)} | set(volumes))
 
 
 def leaves_below(home, template, library):
@@ -53,6 +55,8 @@ def _content(volume):
         return "secret", volume["secret"]["secretName"], volume["secret"].get("defaultMode")
     if "configMap" in volume:
         return "configMap", volume["configMap"]["name"], volume["configMap"].get("defaultMode")
+    if "persistentVolumeClaim" in volume:
+        return "claim", volume["persistentVolumeClaim"]["claimName"]
     return ("emptyDir", volume["name"])
 
 

@@ -9,7 +9,7 @@ import strict_yaml
 SOURCE = os.environ.get("CAPSULE_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.environ.get("CAPSULE_BIN") or os.path.join(SOURCE, "build", "bin")
 
-_NOT_ARGOS = ("workflows/crds/", "workflows/overlays/", "workflows/rbac/", "workflows/services/proof-service/")
+_NOT_ARGOS = ("workflows/crds/", "workflows/overlays/", "workflows/policies/", "workflows/rbac/", "workflows/services/proof-service/")
 _TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 

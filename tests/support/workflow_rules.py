@@ -24,11 +24,11 @@ CONTAINER_SECURITY = {
 }
 # capsule-run has tried again what may pass by itself: what is left is a pod that was lost or killed.
 FUSED_RETRY_EXPRESSION = 'lastRetry.status == "Error" || asInt(lastRetry.exitCode) in [-1, 137, 143]'
-# The leaf that is a whole loop in one pod.
-FUSED = "deploy-capsule"
-TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register", "explain", FUSED)
+# The leaves that are a whole loop in one pod.
+FUSED = ("deploy-capsule", "build-capsule")
+TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register", "explain", "deploy-capsule")
 # Templates that are a mode of another step, or run several.
-STEP_OF = {"plan": "deploy", FUSED: "run", "explain": "run"}
+STEP_OF = {"plan": "deploy", "explain": "run", **dict.fromkeys(FUSED, "run")}
 # Templates that are a subcommand, which is their first argument.
 SUBCOMMANDS = ("explain",)
 # What a hook may be told of its workflow; that of a step is told neither status nor failures.
@@ -138,7 +138,7 @@ def _limit_faults(template):
 
 def _retry_faults(template):
     retry = template.get("retryStrategy", {})
-    if " ".join(retry.get("expression", "").split()) != (FUSED_RETRY_EXPRESSION if template["name"] == FUSED else RETRY_EXPRESSION):
+    if " ".join(retry.get("expression", "").split()) != (FUSED_RETRY_EXPRESSION if template["name"] in FUSED else RETRY_EXPRESSION):
         yield "retryStrategy.expression is another one"
     if retry.get("limit") != "4" or retry.get("retryPolicy") != "Always":
         yield 'retryStrategy is not limit "4", retryPolicy Always'
@@ -160,7 +160,10 @@ def _volume_faults(template):
     for name, volume in volumes.items():
         kind = next((kind for kind in VOLUME_KINDS if kind in volume), None)
         mount = mounts[name]
-        if kind is None:
+        if "persistentVolumeClaim" in volume and template["name"] in FUSED:
+            if not mount.get("readOnly") or not volume["persistentVolumeClaim"].get("readOnly"):
+                yield f"volume {name}: read-only"
+        elif kind is None:
             yield f"volume {name} is none of {VOLUME_KINDS}"
         elif kind == "emptyDir":
             if (name, mount["mountPath"]) != ("work", "/work") or not volume[kind].get("sizeLimit"):

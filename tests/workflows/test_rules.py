@@ -202,6 +202,10 @@ class Rules(unittest.TestCase):
             return fused_rules.faults(documents[FUSED]["spec"]["templates"][0], "capsule-deploy-loop", workflow_files.templates_by_name(documents))
 
         self.assertEqual([], list(faults(self.documents)))
+        self.assertEqual([], list(fused_rules.faults(
+            self.documents[FUSED.replace("deploy-loop", "build")]["spec"]["templates"][0], "capsule-build", workflow_files.templates_by_name(self.documents),
+            given={"source": "/source/{{inputs.parameters.source}}"}, own={"claim": "capsule-source", "source": "."},
+            volumes=[("/source", ("claim", "{{inputs.parameters.claim}}"))])))
         self.assertEqual(self.documents[LOOP]["spec"]["entrypoint"], self.documents[LOOP]["spec"]["templates"][0]["name"])
 
         def fused(change):
