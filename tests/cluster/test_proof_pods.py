@@ -101,6 +101,8 @@ class ProofPods(DeployCase):
         left = asked(process)
         process.kill()
         process.wait(60)
+        mounts = {container["name"]: {mount["name"] for mount in container["volumeMounts"]} for container in left["spec"]["containers"]}
+        self.assertEqual({"runner": {"agent", "capsule", "data", "tmp"}, "relay": {"proof-service"}}, mounts, "no token, and the key in the relay alone")
         [proof_id] = [word.partition("=")[2] for word in left["spec"]["containers"][1]["command"] if word.startswith("--proof-id=")]
         self.assertEqual([left["metadata"]["uid"]], [pod["metadata"]["uid"] for pod in self.proof_pods() if pod["metadata"]["name"].endswith("-hook")])
 
