@@ -136,11 +136,23 @@ unsigned read_threshold(const json::Cursor& rule, Role role, std::size_t keys) {
   return static_cast<unsigned>(value);
 }
 
+std::optional<std::chrono::milliseconds> read_max_age(const json::Cursor& rule, Role role) {
+  const auto max_age = rule.optional("max_age");
+  if (!max_age) return std::nullopt;
+  if (role != Role::proof) max_age->fail("only a proof has one");
+  try {
+    const auto value = parse_duration(max_age->string());
+    if (value > std::chrono::milliseconds{0}) return value;
+  } catch (const Error&) {  // said below, with its place
+  }
+  max_age->fail(fmt::format("a duration such as 2160h is wanted, this is '{}'", printable(max_age->string())));
+}
+
 /// One rule of the file; each vkey among its keys becomes a rule of its own, for the log that it names.
 void read_rule(Role role, const json::Cursor& document, const std::string& folder,
                std::vector<TrustPolicy::Rule>& rules) {
-  document.allow_only({"names", "keys", "threshold"});
-  TrustPolicy::Rule rule{role, read_names(document), {}, 1};
+  document.allow_only({"names", "keys", "threshold", "max_age"});
+  TrustPolicy::Rule rule{role, read_names(document), {}, 1, read_max_age(document, role)};
   std::size_t logs = 0;
   for (const auto& element : document.at("keys").elements()) {
     const auto entry = read_entry(role, element);
@@ -150,7 +162,7 @@ void read_rule(Role role, const json::Cursor& document, const std::string& folde
       if (document.optional("names") || document.optional("threshold")) {
         element.fail("a vkey names its log: it stands in a rule without names and threshold");
       }
-      rules.push_back({role, {std::move(log.name)}, {{std::move(log.key), entry.not_after}}, 1});
+      rules.push_back({role, {std::move(log.name)}, {{std::move(log.key), entry.not_after}}, 1, {}});
       ++logs;
     } else {
       auto key = as_usage(where, [&] {
@@ -211,15 +223,19 @@ TrustPolicy TrustPolicy::from_file(const std::string& path) {
 
 TrustPolicy TrustPolicy::from_key(crypto::PublicKey key) {
   TrustPolicy policy;
-  for (const auto role : all_roles) policy.m_rules.push_back({role, {}, {{key, {}}}, 1});
+  for (const auto role : all_roles) policy.m_rules.push_back({role, {}, {{key, {}}}, 1, {}});
   return policy;
 }
 
-const TrustPolicy::Rule& TrustPolicy::rule_for(Role role, std::string_view name) const {
+const TrustPolicy::Rule* TrustPolicy::find_rule(Role role, std::string_view name) const noexcept {
   const auto rule = std::find_if(m_rules.begin(), m_rules.end(), [&](const Rule& candidate) {
     return candidate.role == role && fits(candidate, name);
   });
-  if (rule != m_rules.end()) return *rule;
+  return rule == m_rules.end() ? nullptr : &*rule;
+}
+
+const TrustPolicy::Rule& TrustPolicy::rule_for(Role role, std::string_view name) const {
+  if (const auto* rule = find_rule(role, name)) return *rule;
   throw Error{ErrorKind::usage, fmt::format("the trust policy has no key of role '{}' for '{}': nothing is accepted "
                                             "unverified; add one to it",
                                             name_of(role), printable(name))};
@@ -247,6 +263,21 @@ std::vector<crypto::PublicKey> TrustPolicy::keys(Role role, std::string_view nam
   throw Error{ErrorKind::verification_failed,
               fmt::format("no key of role '{}' for '{}' in the trust policy counts any more: {}", name_of(role),
                           printable(name), fmt::join(signers.withdrawn, "; "))};
+}
+
+std::optional<std::chrono::milliseconds> TrustPolicy::max_proof_age(std::string_view name) const {
+  const auto* rule = find_rule(Role::proof, name);
+  return rule == nullptr ? std::nullopt : rule->max_age;
+}
+
+void TrustPolicy::check_proof_age(std::string_view what, std::string_view name, Time time) const {
+  const auto max_age = max_proof_age(name);
+  if (!max_age || m_clock() <= time + *max_age + clock_tolerance) return;
+  throw Error{
+      ErrorKind::verification_failed,
+      fmt::format("{} has expired: it is about a run that ended at {}, and the trust policy's max_age is {}; run "
+                  "the capsule again and prove that",
+                  what, format_time(time), human_duration(*max_age))};
 }
 
 bool TrustPolicy::is_revoked(const Digest& digest) const noexcept {

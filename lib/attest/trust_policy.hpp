@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -37,6 +38,7 @@ struct Signers {
 ///               …
 ///             not_after: 2027-06-30     # RFC 3339: a date (until its end, UTC) or a date and time
 ///         threshold: 1                  # how many of the keys must have signed
+///         max_age: 2160h                # role proof alone: how old the run may be that a proof is about
 ///     log:
 ///       - keys: ["<name>+<8 hex>+<base64>"]   # a C2SP vkey (long: vkey:) holds the log's name; PEM is fine too
 ///     revoked: ["sha256:…"]             # capsules, packages, version indexes, run records, bundles, receipts;
@@ -60,6 +62,10 @@ class TrustPolicy {
   [[nodiscard]] Signers signers(Role role, std::string_view name) const;
   /// Their keys. Error verification_failed where every one is revoked or has expired.
   [[nodiscard]] std::vector<crypto::PublicKey> keys(Role role, std::string_view name) const;
+  /// How old a proven run of the capsule `name` may be; nothing where the policy sets no limit, or trusts no proof.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> max_proof_age(std::string_view name) const;
+  /// Error verification_failed if a run that ended at `time` is older. `what` names its proof.
+  void check_proof_age(std::string_view what, std::string_view name, Time time) const;
   /// Error verification_failed if the digest is revoked.
   void check_revoked(const Digest& digest) const;
 
@@ -75,10 +81,12 @@ class TrustPolicy {
     std::vector<std::string> names;  ///< glob patterns with '*'; empty: any
     std::vector<Key> keys;
     unsigned threshold = 1;
+    std::optional<std::chrono::milliseconds> max_age;  ///< of role proof
   };
   [[nodiscard]] const std::vector<Rule>& rules() const noexcept { return m_rules; }
 
  private:
+  [[nodiscard]] const Rule* find_rule(Role role, std::string_view name) const noexcept;
   [[nodiscard]] const Rule& rule_for(Role role, std::string_view name) const;
   [[nodiscard]] bool is_revoked(const Digest& digest) const noexcept;
   std::vector<Rule> m_rules;

@@ -49,9 +49,12 @@ std::optional<std::string> paused_until(const Wanted& wanted, const json::Value&
   return std::nullopt;
 }
 
-bool is_proved(const json::Value& object) {
+bool requires_proof(const json::Value& object) {
   const auto* required = object.at_pointer("/spec/proofPolicy/required");
-  if (required == nullptr || required->if_bool() == nullptr || !*required->if_bool()) return true;
+  return required != nullptr && required->if_bool() != nullptr && *required->if_bool();
+}
+
+bool is_proved(const json::Value& object) {
   const auto* conditions = object.at_pointer("/status/conditions");
   if (conditions == nullptr || conditions->if_array() == nullptr) return false;
   for (const auto& condition : *conditions->if_array())
@@ -69,8 +72,20 @@ std::string_view name_of(Plan::Action action) noexcept {
       return "deploy";
     case Plan::Action::prove:
       return "prove";
+    case Plan::Action::renew:
+      return "renew";
   }
   return "none";
+}
+
+bool is_proof_expired(const json::Value& object, const Digest& record,
+                      const std::optional<std::chrono::milliseconds>& max_age, Time now) {
+  if (!max_age || text_at(object, "/status/lastRun/record") != record.text() || !is_proved(object)) return false;
+  try {
+    return parse_time(text_at(object, "/status/lastRun/time")) + *max_age < now;
+  } catch (const Error&) {
+    return false;  // whoever wrote that
+  }
 }
 
 Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment) {
@@ -89,7 +104,13 @@ Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* de
   const auto run = RunBook::parse(annotation_of(*object, annotation::runs)).find(wanted.run);
   if (!run || !run->record) return {Action::deploy, "its run is not done"};
   const bool is_last = text_at(*object, "/status/lastRun/record") == run->record->text();
-  if (is_last && !is_proved(*object)) return {Action::prove, "its run is not proved"};
+  if (is_last && requires_proof(*object) && !is_proved(*object)) return {Action::prove, "its run is not proved"};
+  if (is_proof_expired(*object, *run->record, wanted.max_proof_age, wanted.now)) {
+    const auto reason =
+        fmt::format("its proof has expired: its run ended at {}, and the trust policy's max_age is {}",
+                    printable(text_at(*object, "/status/lastRun/time")), human_duration(*wanted.max_proof_age));
+    return wanted.renew_proofs ? Plan{Action::renew, reason} : Plan{Action::none, reason + "; renew-proofs is not set"};
+  }
   return {Action::none, "it is as it should be"};
 }
 

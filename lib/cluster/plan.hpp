@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "cluster/pod_template.hpp"
@@ -14,7 +16,9 @@ struct Wanted {
   Images images;
   CapsuleVolume volume = CapsuleVolume::download;
   Time now;
-  bool retry_failed = false;  ///< also what failed to roll out a while ago
+  bool retry_failed = false;                               ///< also what failed to roll out a while ago
+  std::optional<std::chrono::milliseconds> max_proof_age;  ///< of the trust policy
+  bool renew_proofs = false;                               ///< whether an expired proof is worth another run
 };
 
 /// What is to be done so that it is.
@@ -22,16 +26,22 @@ struct Plan {
   enum class Action {
     none,    ///< it is as it should be, or it has to wait
     deploy,  ///< what capsule-deploy does is missing
-    prove    ///< the run is done, and its proof is not there
+    prove,   ///< the run is done, and its proof is not there
+    renew    ///< its proof has expired: another run, which is billed, and its proof
   };
   Action action = Action::none;
   std::string reason;  ///< one line
 };
-std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", "prove"
+std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", "prove", "renew"
 
 /// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and its Deployment. A
 /// field that we set and somebody else changed is no longer ours (own_fields()), which deploy has noted; what we never
 /// set is others' to change, as the number of pods is where an autoscaler sets it. Pure.
 Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment);
+
+/// Whether the object's last run is the one on record as `record`, is proved, and ended longer ago than `max_age`.
+/// Pure.
+bool is_proof_expired(const json::Value& object, const Digest& record,
+                      const std::optional<std::chrono::milliseconds>& max_age, Time now);
 
 }  // namespace capsule::cluster

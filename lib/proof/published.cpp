@@ -11,6 +11,8 @@
 #include "crypto/hash.hpp"
 #include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
 
@@ -41,6 +43,14 @@ CheckedProof check(const RecordReader& read_record, const Digest& version_index,
   auto record = with_trace("the run record that the proof is about", [&] { return read_record(bundle.run_record); });
   auto results = check_bundle(bundle, capsule, version_index, record);
   return {digest, std::move(bundle), std::move(results), std::move(record), 1};
+}
+
+/// By the time of the run record, which whoever signed the proof vouches for. One that is about to expire is good.
+void require_age(const CheckedProof& proof, const CapsuleFacts& capsule, const attest::TrustPolicy& trust) {
+  if (!trust.max_proof_age(capsule.name)) return;
+  const auto record = json::parse(proof.run_record, "the run record");
+  const auto& ended = json::Cursor{record, "the run record"}.at("finished_at").string();
+  trust.check_proof_age(fmt::format("the proof {}", proof.digest.text()), capsule.name, parse_time(ended));
 }
 
 /// A policy that asks for k keys: as many must have signed a bundle about this version and this run. Returns how many
@@ -86,6 +96,7 @@ CheckedProof check_published_proof(oci::Store& store, const Digest& version_inde
   const auto text = oci::read_text(store, bundle, attest::max_bundle_bytes);
   const auto keys = trust.keys(attest::Role::proof, capsule.name);
   auto proof = check(record_reader(store), version_index, text, capsule, keys, trust);
+  require_age(proof, capsule, trust);
   proof.signers = require_threshold(store, version_index, proof, capsule, trust);
   return proof;
 }
@@ -93,6 +104,7 @@ CheckedProof check_published_proof(oci::Store& store, const Digest& version_inde
 CheckedProof check_given_proof(std::string_view bundle, const Digest& version_index, const CapsuleFacts& capsule,
                                const attest::TrustPolicy& trust, const RecordReader& read_record) {
   auto proof = check(read_record, version_index, bundle, capsule, trust.keys(attest::Role::proof, capsule.name), trust);
+  require_age(proof, capsule, trust);
   if (const auto wanted = trust.signers(attest::Role::proof, capsule.name).threshold; wanted > 1) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the trust policy wants {} keys for a proof of {}, a bundle has one: name a bundle of the "

@@ -42,7 +42,8 @@ struct CheckedProof {
 
 /// Checks the bundle with that digest as a stranger would: signed by the trust policy's role proof (by as many keys as
 /// it asks for, over this and the other bundles about the same run), about this capsule and version index, every claim
-/// proven by its evidence; neither it nor the run record or the version index is revoked. Errors not_found,
+/// proven by its evidence, its run no older than the policy allows; neither it nor the run record or the version index
+/// is revoked. Errors not_found,
 /// verification_failed, invalid_input.
 CheckedProof check_published_proof(oci::Store& store, const Digest& version_index, const Digest& bundle,
                                    const CapsuleFacts& capsule, const attest::TrustPolicy& trust);

@@ -5,6 +5,7 @@
 #include "cluster/deployed_object.hpp"
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
+#include "cluster/plan.hpp"
 #include "cluster/pod_pool.hpp"
 #include "cluster/proof_note.hpp"
 #include "cluster/removal.hpp"
@@ -167,7 +168,15 @@ class ClusterDeploy {
   bool is_done(const deploy::RunWish& wish) {
     if (m_object.known() == nullptr || m_order.options.new_run) return false;
     const auto entry = cluster::RunBook::parse(m_object.annotation(cluster::annotation::runs)).find(wish);
-    return entry && entry->record && m_store->has_blob(*entry->record);
+    return entry && entry->record && m_store->has_blob(*entry->record) && !wants_renewal(*entry);
+  }
+
+  /// Whether the proof of that run, which is on record, has expired, and another run is wanted for it. Once that has
+  /// begun it is none that is on record, so that a retry goes on with it.
+  [[nodiscard]] bool wants_renewal(const deploy::LedgerEntry& entry) const {
+    return m_order.options.renew_proofs &&
+           cluster::is_proof_expired(m_object.value(), *entry.record,
+                                     m_order.trust.max_proof_age(m_order.reference.name), now());
   }
 
   /// The run that was begun for this wish or, where there is none or another is wanted, a new one: it is in the object
@@ -178,7 +187,7 @@ class ClusterDeploy {
       auto book = cluster::RunBook::parse(before);
       entry = m_order.options.new_run ? std::nullopt : book.find(wish);
       // A run has one record, ever: where that is lost, what follows is another run.
-      if (entry && entry->record && !m_store->has_blob(*entry->record)) entry.reset();
+      if (entry && entry->record && (!m_store->has_blob(*entry->record) || wants_renewal(*entry))) entry.reset();
       if (entry) return before;
       entry = book.begin(wish);
       return book.text();

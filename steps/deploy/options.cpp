@@ -24,6 +24,8 @@ void define_cluster_options(CLI::App& app, Options& options) {
       "On a cluster: only say what is to be done (output action: none, deploy or prove) and why; change nothing");
   app.add_flag("--retry-failed", options.retry_failed,
                "With --plan: also what failed to roll out and would else be left alone for a while");
+  app.add_flag("--renew-proofs", options.renew_proofs,
+               "On a cluster: run again where the proof of the last run is older than max_age of the trust policy");
   app.add_flag("--force-conflicts", options.force_conflicts,
                "On a cluster: take over fields that another manager has set, which is else refused");
   app.add_option("--capsule-volume", options.capsule_volume,

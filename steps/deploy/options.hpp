@@ -31,6 +31,7 @@ struct Options {
   std::string registry;  ///< that looks up a capsule:// URI
   bool plan = false;
   bool retry_failed = false;
+  bool renew_proofs = false;
   bool force_conflicts = false;
   std::string capsule_volume = "download";
   capsule::cluster::Images images{"capsule-loop.invalid/agent:" CAPSULE_VERSION,

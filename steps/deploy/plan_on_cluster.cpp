@@ -24,8 +24,9 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
                             options.budget, options.seed};
   const auto volume =
       options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
-  const auto found = cluster::plan({run, options.images, volume, now(), options.retry_failed}, there,
-                                   deployment ? &*deployment : nullptr);
+  const auto found = cluster::plan({run, options.images, volume, now(), options.retry_failed,
+                                    order.trust.max_proof_age(order.reference.name), options.renew_proofs},
+                                   there, deployment ? &*deployment : nullptr);
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

@@ -239,8 +239,8 @@ class Rules(unittest.TestCase):
         used = {
             parameter["valueFrom"]["configMapKeyRef"]["key"]
             for document in self.documents.values()
-            if document["kind"] == "Workflow"
-            for parameter in document["spec"]["arguments"]["parameters"]
+            if document["kind"] in ("Workflow", "CronWorkflow")
+            for parameter in document["spec"].get("workflowSpec", document["spec"])["arguments"]["parameters"]
         }
         data = self.documents[CONFIG]["data"]
         self.assertEqual(used, set(data))

@@ -150,6 +150,26 @@ TEST_CASE("a log's key expires too, in every form") {
   }
 }
 
+TEST_CASE("a proof expires where the rule of its capsule says so") {
+  auto policy = parse(
+      "version: 1\nproof: [{names: [old-*], keys: [{file: rsa-2048.pub.pem}]}, "
+      "{keys: [{file: ecdsa-p256.pub.pem}], max_age: 2h}]\n");
+  policy.set_clock([] { return parse_time("2026-11-30T12:00:00Z"); });
+  CHECK_FALSE(policy.max_proof_age("old-one"));
+  CHECK(policy.max_proof_age("x") == std::chrono::hours{2});
+  CHECK_FALSE(TrustPolicy::from_key(test_key("ecdsa-p256")).max_proof_age("x"));
+  CHECK_FALSE(parse("version: 1\ncapsule: [{keys: [{file: rsa-2048.pub.pem}]}]\n").max_proof_age("x"));
+  CHECK_NOTHROW(policy.check_proof_age("the proof", "old-one", parse_time("2020-01-01T00:00:00Z")));
+  CHECK_NOTHROW(policy.check_proof_age("the proof", "x", parse_time("2026-11-30T09:56:00Z")));  // clocks differ
+  const auto error = error_of([&] { policy.check_proof_age("the proof", "x", parse_time("2026-11-30T09:54:00Z")); });
+  CHECK(error.kind() == ErrorKind::verification_failed);
+  CHECK(error.message().find("the proof has expired: it is about a run that ended at 2026-11-30T09:54:00") == 0);
+  for (const auto* bad : {"capsule: [{keys: [{file: rsa-2048.pub.pem}], max_age: 2h}]",
+                          "proof: [{keys: [{file: rsa-2048.pub.pem}], max_age: soon}]",
+                          "proof: [{keys: [{file: rsa-2048.pub.pem}], max_age: 0s}]"})
+    CHECK(error_of([&] { parse(fmt::format("version: 1\n{}\n", bad)); }).kind() == ErrorKind::usage);
+}
+
 TEST_CASE("a policy with anything unknown or empty in it is refused, with the place") {
   const std::string key = "{file: ecdsa-p256.pub.pem}";
   const std::vector<std::pair<std::string, std::string>> cases{

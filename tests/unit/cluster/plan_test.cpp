@@ -22,7 +22,10 @@ struct There {
   Wanted wanted{{capsule_digest, "kubernetes:u", json::Object{}, 0, {}},
                 {"agent:1", "verify:1", "runtime:1"},
                 CapsuleVolume::download,
-                parse_time("2026-11-29T12:00:00Z")};
+                parse_time("2026-11-29T12:00:00Z"),
+                false,
+                {},
+                false};
   json::Object object{{"metadata", json::Object{}},
                       {"spec", json::Object{{"capsule", json::Object{{"digest", capsule_digest.text()}}},
                                             {"proofPolicy", json::Object{{"required", true}}}}}};
@@ -94,6 +97,27 @@ TEST_CASE("a run that is not done is deployed, one that is not proved is proved"
   CHECK(unproved.plan().action == Action::prove);
   deploy::member(deploy::member(unproved.object, "spec"), "proofPolicy").set("required", false);
   CHECK(unproved.plan().action == Action::none);
+}
+
+TEST_CASE("an expired proof is renewed where that is wanted, and is named where it is not") {
+  There there;
+  deploy::member(there.status(), "lastRun").set("time", "2026-11-01T12:00:00Z");
+  CHECK(there.plan().reason == "it is as it should be");  // no proof expires by itself
+  there.wanted.max_proof_age = std::chrono::hours{24 * 29};
+  CHECK(there.plan().reason == "it is as it should be");
+  there.wanted.max_proof_age = std::chrono::hours{24 * 27};
+  CHECK(there.plan().action == Action::none);
+  CHECK(there.plan().reason ==
+        "its proof has expired: its run ended at 2026-11-01T12:00:00Z, and the trust policy's max_age is 648 h 0 min; "
+        "renew-proofs is not set");
+  there.wanted.renew_proofs = true;
+  CHECK(there.plan().action == Action::renew);
+  CHECK(name_of(Action::renew) == "renew");
+  auto other = there;  // another run is under way, or its time is not to be read
+  deploy::member(other.status(), "lastRun").set("record", crypto::sha256("other").text());
+  CHECK(other.plan().action == Action::none);
+  deploy::member(there.status(), "lastRun").set("time", "long ago");
+  CHECK(there.plan().action == Action::none);
 }
 
 TEST_CASE("what failed to roll out is left alone for a while, unless it is wanted") {
