@@ -1,6 +1,7 @@
 #include "cluster/events.hpp"
 
 #include "cluster/node.hpp"
+#include "core/error.hpp"
 #include "core/time.hpp"
 #include "log/log.hpp"
 
@@ -8,7 +9,7 @@ namespace capsule::cluster {
 
 namespace {
 
-constexpr std::size_t max_note = 1024;
+constexpr std::size_t max_note = 1000;  // bytes; the API server takes 1024
 
 /// metav1.Time wants whole seconds.
 std::string whole_seconds() {
@@ -29,7 +30,7 @@ void tell(kube::Client& client, const json::Value& object, EventType type, const
                            {"metadata", json::Object{{"generateName", name + "."}, {"namespace", ns}}},
                            {"type", type == EventType::normal ? "Normal" : "Warning"},
                            {"reason", reason},
-                           {"message", note.size() > max_note ? note.substr(0, max_note - 3) + "…" : note},
+                           {"message", printable(note, max_note)},
                            {"source", json::Object{{"component", component}}},
                            {"firstTimestamp", time},
                            {"lastTimestamp", time},

@@ -66,6 +66,13 @@ class PodPool::Look {
       if (!pod.is_going && !pod.run.empty() && pod.run != m_run_id) out.push_back(pod);
     return out;
   }
+  /// Pods that nobody has claimed, and that are not ready all the same.
+  [[nodiscard]] std::vector<PodState> unclaimed() const {
+    std::vector<PodState> out;
+    for (const auto& [name, pod] : m_pods)
+      if (pod.is_running && !pod.is_going && !pod.is_ready && pod.run.empty()) out.push_back(pod);
+    return out;
+  }
   [[nodiscard]] bool is_empty() const { return m_pods.empty(); }
   /// One that is not ready; empty: there is none.
   [[nodiscard]] std::string unready() const {
@@ -94,6 +101,7 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
   std::optional<PodState> found;
   std::optional<Clock::time_point> in_trouble;
   auto next_look = Clock::now() + 2s;
+  auto next_question = Clock::now() + 5s;
   const auto judge = [&] {
     if (look.is_empty() && Clock::now() > next_look) {
       // No pod is made at all: the reason stands at the Deployment, not at a pod.
@@ -113,6 +121,9 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
       .on_wait = [&] {
         if (m_wish.on_wait) m_wish.on_wait();
         judge();
+        if (Clock::now() < next_question) return;
+        for (const auto& pod : look.unclaimed()) discard_used(pod);
+        next_question = Clock::now() + 5s;
       }};
   const auto end = m_client.watch(kube::resources::pods, m_wish.ns, options, [&](const kube::Event& event) {
     look.take(event);
@@ -133,22 +144,35 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
                   human_duration(m_wish.time_limit), words.empty() ? "see kubectl describe" : words)};
 }
 
-/// What the agent in a pod says of why it takes no run; nothing where it says nothing.
-std::string PodPool::words_of_agent(const std::string& pod) {
-  if (pod.empty()) return {};
+/// What the agent in a pod says of itself; null where it says nothing.
+json::Value PodPool::pool_in(const std::string& pod) {
   try {
     const kube::PodRequest get{.path = "/v1/pool", .limit = 5s, .on_wait = m_wish.on_wait};
     const auto reply = m_client.proxy({kube::resources::pods, m_wish.ns, pod}, agent_port, get);
-    const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
-    for (const auto* word : {"/illness", "/cold"}) {
-      if (auto text = text_at(value, word); !text.empty()) return fmt::format("pod {}: {}", pod, first_line(text));
-    }
-    if (text_at(value, "/phase") == "installing") return fmt::format("pod {}: install.sh goes on", pod);
+    return json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::busy) throw;  // of who waits
     log::debug(fmt::format("the agent in pod {} says nothing: {}", pod, error.message()));
   }
   return {};
+}
+
+/// One that has made a run of somebody who claimed no pod: whoever reaches its port can ask for that. It takes no
+/// other.
+void PodPool::discard_used(const PodState& pod) {
+  if (text_at(pool_in(pod.name), "/phase") != "used") return;
+  log::warning(fmt::format("pod {} has made a run that no deploy has claimed it for: it is replaced", pod.name));
+  discard(pod);
+}
+
+/// What the agent in a pod says of why it takes no run; nothing where it says nothing.
+std::string PodPool::words_of_agent(const std::string& pod) {
+  if (pod.empty()) return {};
+  const auto value = pool_in(pod);
+  for (const auto* word : {"/illness", "/cold"}) {
+    if (auto text = text_at(value, word); !text.empty()) return fmt::format("pod {}: {}", pod, first_line(text));
+  }
+  return text_at(value, "/phase") == "installing" ? fmt::format("pod {}: install.sh goes on", pod) : std::string{};
 }
 
 bool PodPool::claim(PodState& pod, const std::string& run_id) {

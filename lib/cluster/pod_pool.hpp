@@ -62,6 +62,8 @@ class PodPool {
   http::Response claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get);
   std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
   bool is_alive(const PodState& pod);
+  json::Value pool_in(const std::string& pod);
+  void discard_used(const PodState& pod);
   std::string words_of_agent(const std::string& pod);
   std::string trouble_of(const PodState& pod);
   void give_up(const PodState& pod);

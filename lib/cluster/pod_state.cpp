@@ -144,6 +144,7 @@ PodState pod_state(const json::Value& pod) {
                text_at(pod, "/spec/nodeName"),
                entry(pod, "/metadata/annotations", annotation::run),
                is_ready(pod),
+               phase == "Running",
                pod.at_pointer("/metadata/deletionTimestamp") != nullptr || phase == "Succeeded" || phase == "Failed",
                {}};
   if (!out.is_ready) out.trouble = trouble_of(pod);

@@ -26,7 +26,8 @@ struct PodState {
   std::string node;
   std::string run;  ///< the run that has claimed it; empty: none
   bool is_ready = false;
-  bool is_going = false;  ///< it is being deleted, or has ended
+  bool is_running = false;  ///< its init containers have ended
+  bool is_going = false;    ///< it is being deleted, or has ended
   std::optional<Trouble> trouble;
 };
 

@@ -15,7 +15,7 @@ json::Object proof_annotations(const json::Value& object) {
   json::Object out;
   for (const auto& [annotation, pointer] :
        {std::pair{"utid", "/status/proofUtid"}, {"proofHash", "/status/proofHash"}, {"proofId", "/status/proofId"}}) {
-    if (auto text = text_at(object, pointer); !text.empty()) out.set(annotation, std::move(text));
+    if (auto text = text_at(object, pointer); !text.empty()) out.set(annotation, printable(text));
   }
   return out;
 }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t max_runs = 64;
 constexpr unsigned seed_bits = 53;
+constexpr auto largest = (std::uint64_t{1} << 53U) - 1;  // RFC 8785: beyond it, a JSON number is no integer
 
 std::uint64_t draw_seed() {
   std::uint64_t seed = 0;
@@ -37,8 +38,9 @@ json::Value to_json(const deploy::LedgerEntry& entry) {
 }
 
 void check(const json::Cursor& run) {
-  static_cast<void>(run.at("ordinal").uint64());
-  static_cast<void>(run.at("seed").uint64());
+  const auto ordinal = run.at("ordinal").uint64();
+  if (ordinal == 0 || ordinal >= largest || run.at("seed").uint64() > largest)
+    throw Error{ErrorKind::invalid_input, "a run's ordinal or seed is out of range"};
   static_cast<void>(run.at("run_id").string());
   if (const auto record = run.optional("record")) static_cast<void>(Digest::parse(record->string()));
 }

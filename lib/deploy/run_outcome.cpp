@@ -9,6 +9,7 @@ namespace capsule::deploy {
 namespace {
 
 constexpr std::size_t max_line = 400;
+constexpr std::size_t max_failure_bytes = 1000;  // of one line; it is passed on in conditions and Events
 
 json::Array array_of(const std::vector<std::string>& texts) {
   json::Array out;
@@ -67,7 +68,8 @@ void throw_failure(const json::Cursor& value) {
   const auto failure = value.optional("failure");
   if (!failure) return;
   const bool timed_out = failure->at("kind").string() == name_of(ErrorKind::timed_out);
-  throw Error{timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed, failure->at("message").string()};
+  throw Error{timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed,
+              printable(failure->at("message").string(), max_failure_bytes)};
 }
 
 RunOutcome outcome_from(const json::Cursor& value, double watts) {

@@ -29,6 +29,11 @@ json::Value billing(const Manifest& manifest) {
   return json::Object{{"unit", manifest.billing->unit}, {"quantity", 1}, {"price", price}, {"amount", price}};
 }
 
+std::string run_id_of(const std::string& record) {
+  const auto document = json::parse(record, "a run record", {.bytes = max_run_record_bytes, .depth = 64});
+  return json::Cursor{document, "a run record"}.at("run_id").string();
+}
+
 }  // namespace
 
 std::string RunRequest::run_id() const {
@@ -98,8 +103,7 @@ std::string run_record(const Manifest& manifest, const RunRequest& request, cons
 
 Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index, const std::string& record) {
   const std::string type{oci::media_type::run_record};
-  const auto document = json::parse(record, "the run record", {.bytes = max_run_record_bytes, .depth = 64});
-  const auto& run_id = json::Cursor{document, "the run record"}.at("run_id").string();
+  const auto run_id = run_id_of(record);
   oci::attach(store, version_index, {type, type, record, {{std::string{run_id_annotation}, run_id}}});
   return crypto::sha256(record);
 }
@@ -109,10 +113,18 @@ std::optional<std::string> find_run_record(oci::Store& store, const Digest& vers
     const auto named = referrer.annotations.find(std::string{run_id_annotation});
     if (named != referrer.annotations.end() && named->second != run_id) continue;
     auto record = oci::read_attached(store, referrer, oci::media_type::run_record, max_run_record_bytes);
-    const auto document = json::parse(record.content, "a run record", {.bytes = max_run_record_bytes, .depth = 64});
-    if (json::Cursor{document, "a run record"}.at("run_id").string() == run_id) return std::move(record.content);
+    if (run_id_of(record.content) == run_id) return std::move(record.content);
   }
   return std::nullopt;
+}
+
+bool is_run_record(oci::Store& store, const Digest& record, const std::string& run_id) {
+  try {
+    return run_id_of(oci::read_text(store, record, max_run_record_bytes)) == run_id;
+  } catch (const Error& error) {
+    if (retry_helps(error.kind())) throw;
+    return false;  // not there, or some other blob
+  }
 }
 
 }  // namespace capsule::deploy

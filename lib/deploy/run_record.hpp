@@ -73,6 +73,9 @@ Digest attach_run_record(oci::Store& store, const oci::Descriptor& version_index
 /// first that the store names.
 std::optional<std::string> find_run_record(oci::Store& store, const Digest& version_index, const std::string& run_id);
 
+/// Whether that blob is there and is the record of that run.
+bool is_run_record(oci::Store& store, const Digest& record, const std::string& run_id);
+
 /// SHA-256 of canonical `result` without its member `measured`.
 Digest output_digest(const json::Value& result);
 

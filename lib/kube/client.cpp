@@ -169,6 +169,7 @@ http::Response Client::proxy(const Name& pod, std::uint16_t port, const PodReque
                   .content_type = request.content_type,
                   .idempotent = request.idempotent,
                   .limit = request.limit,
+                  .answer_limit = request.answer_limit,
                   .is_final = is_final_word_of_a_pod,
                   .on_wait = request.on_wait};
   auto response = m_connection.exchange(call);

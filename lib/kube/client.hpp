@@ -73,7 +73,8 @@ struct PodRequest {
   std::string body{};
   std::string content_type{};
   std::chrono::milliseconds limit{30'000};
-  bool idempotent = false;          ///< of a POST: it may be sent twice
+  bool idempotent = false;                                ///< of a POST: it may be sent twice
+  std::uint64_t answer_limit = std::uint64_t{32} << 20U;  ///< bytes; what runs in a pod may answer without end
   std::function<void()> on_wait{};  ///< called about once a second meanwhile; what it throws ends the request
 };
 

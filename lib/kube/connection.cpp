@@ -11,9 +11,6 @@ namespace capsule::kube {
 
 namespace {
 
-/// A list's page of five hundred objects, each at most 1.5 MiB in etcd, is far below in practice.
-constexpr std::uint64_t answer_limit = std::uint64_t{256} << 20U;
-
 bool same_certificate(const Credentials& left, const Credentials& right) {
   return left.certificate == right.certificate && left.key.reveal() == right.key.reveal();
 }
@@ -80,7 +77,7 @@ http::Request Connection::request_of(const Call& call, const Credentials& creden
     out.credentials = {"Authorization", Secret{fmt::format("Bearer {}", credentials.token.reveal())}};
   out.redirects = http::Redirects::give_back;
   out.time_limit = call.limit.count() == 0 ? m_options.limit : call.limit;
-  out.response_limit = answer_limit;
+  out.response_limit = call.answer_limit;
   out.on_wait = call.on_wait;
   out.idempotent = call.idempotent;
   out.is_final = call.is_final;

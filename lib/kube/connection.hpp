@@ -20,9 +20,11 @@ struct Call {
   std::string query{};
   std::string body{};
   std::string content_type{};
-  bool idempotent = false;                                ///< of a POST or PATCH: it may be sent twice
-  bool once = false;                                      ///< one try alone: whoever calls tries again himself
-  std::chrono::milliseconds limit{0};                     ///< zero: ConnectionOptions::limit
+  bool idempotent = false;             ///< of a POST or PATCH: it may be sent twice
+  bool once = false;                   ///< one try alone: whoever calls tries again himself
+  std::chrono::milliseconds limit{0};  ///< zero: ConnectionOptions::limit
+  std::uint64_t answer_limit =
+      std::uint64_t{256} << 20U;  ///< bytes; a page of 500 objects, each at most 1.5 MiB, is far below in practice
   std::function<bool(const http::Response&)> is_final{};  ///< as http::Request has it
   /// Called about once a second while it goes on and between its tries; what it throws ends the call. It may make
   /// calls itself.

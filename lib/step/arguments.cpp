@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 
 #include "core/error.hpp"
 #include "fs/fd.hpp"
@@ -29,19 +30,36 @@ std::string environment_name(std::string_view option) {
   return name;
 }
 
-const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
+/// An option of the (sub)command that is used, or of the program above it.
+const CLI::Option* find_option(const CLI::App* app, const std::string& name) {
   if (!name.starts_with("--")) return nullptr;
-  const auto options = app.get_options();
-  const auto found =
-      std::find_if(options.begin(), options.end(), [&](const CLI::Option* option) { return option->check_name(name); });
-  return found == options.end() ? nullptr : *found;
+  for (; app != nullptr; app = app->get_parent()) {
+    const auto options = app->get_options();
+    const auto found = std::find_if(options.begin(), options.end(),
+                                    [&](const CLI::Option* option) { return option->check_name(name); });
+    if (found != options.end()) return *found;
+  }
+  return nullptr;
 }
 
 /// Whether an option's value is a document. No other value is ever read from a file: what a workflow puts in could
 /// name a mounted key, and the error about a bad value would print it.
-bool takes_document(const CLI::App& app, const std::string& name) {
+bool takes_document(const CLI::App* app, const std::string& name) {
   const auto* option = find_option(app, name);
   return option != nullptr && option->get_type_name() == document_type;
+}
+
+/// Argo puts an argument of over 128 KiB as a whole into a file, and `@FILE` in its place: what such a file holds where
+/// it is `--option=document`; nothing otherwise.
+std::optional<std::string> document_argument(const CLI::App* app, const std::string& argument) {
+  if (!argument.starts_with("@/")) return std::nullopt;
+  try {
+    auto text = fs::read_file(argument.substr(1), max_value_bytes);
+    if (!takes_document(app, text.substr(0, text.find('=')))) return std::nullopt;
+    return text;
+  } catch (const Error&) {
+    return std::nullopt;  // no file of Argo's
+  }
 }
 
 std::string text_of(const CLI::Option& option) {
@@ -89,8 +107,9 @@ void add_environment_names(CLI::App& app) {
   }
 }
 
-std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** argv) {
+std::vector<std::string> expand_arguments(const CLI::App& program, int argc, char** argv) {
   std::vector<std::string> out;
+  const auto* app = &program;      // or the subcommand that is used
   bool value_of_document = false;  // the argument before was `--option` of a document
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
@@ -109,6 +128,12 @@ std::vector<std::string> expand_arguments(const CLI::App& app, int argc, char** 
         argument = argument.substr(0, equals + 1) + read_value(value.substr(1));
     } else if (value_of_document && argument.starts_with('@')) {
       argument = read_value(argument.substr(1));
+    } else if (auto whole = document_argument(app, argument)) {
+      argument = std::move(*whole);
+    } else if (const auto found =
+                   app->get_subcommands([&](const CLI::App* one) { return one->get_name() == argument; });
+               !found.empty()) {
+      app = found.front();
     }
     value_of_document = equals == std::string::npos && takes_document(app, argument);
     out.push_back(std::move(argument));

@@ -56,7 +56,7 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
 void write_termination_message(std::string_view message) {
   const fs::Fd fd{::open("/dev/termination-log", O_WRONLY | O_TRUNC | O_CLOEXEC)};
   if (!fd) return;
-  const auto line = message.substr(0, 1024);
+  const auto line = printable(message, 1000);
   [[maybe_unused]] const auto written = ::write(fd.get(), line.data(), line.size());
 }
 

@@ -13,7 +13,8 @@ namespace capsule::workflow {
 namespace {
 
 constexpr std::string_view document = "workflow.failures";
-constexpr std::size_t most_text = 1000;
+constexpr std::size_t most_text = 1000;  // bytes
+constexpr std::size_t most_name = 200;
 
 struct Entry {
   std::string node;
@@ -42,7 +43,7 @@ std::string step_of(std::string node) {
       std::all_of(node.begin() + static_cast<std::ptrdiff_t>(open) + 1, node.end() - 1,
                   [](char c) { return c >= '0' && c <= '9'; }))
     node.resize(open);
-  return node;
+  return printable(node, most_name);
 }
 
 /// "main: Error (exit code 11): <last words>", in full or without the words.

@@ -108,17 +108,13 @@ class ClusterDeploy {
                    replicas);
     auto entry = begin(wish);
     m_step.output("run-id", entry.request.run_id());
-    bool done = entry.record && m_store->has_blob(*entry.record);
+    bool done = is_on_record(entry);
     if (!done) {
       // One that was killed between attaching the record and noting it here.
-      const auto record = deploy::find_run_record(*m_store, *m_order.reference.digest, entry.request.run_id());
+      const auto record = find_record(entry);
       done = record.has_value();
-      if (done) {
-        entry.record = crypto::sha256(*record);
-        note_run(wish, entry, start_in(*record));
-      } else {
-        make_run(fetched.capsule, roll_out, wish, entry);
-      }
+      if (done) note_run(wish, entry, start_in(*record));
+      if (!done) make_run(fetched.capsule, roll_out, wish, entry);
     }
     if (replicas > manifest.prewarm_replicas) roll_out.scale(0);  // the pod was for this run alone
     finish(manifest, roll_out, done);
@@ -164,11 +160,26 @@ class ClusterDeploy {
     m_check.report.require_all_met();
   }
 
+  /// Whether what the object says is the run's record is that: the object may be written by hand.
+  bool is_on_record(const deploy::LedgerEntry& entry) {
+    if (!entry.record) return false;
+    if (m_on_record != entry.record && deploy::is_run_record(*m_store, *entry.record, entry.request.run_id()))
+      m_on_record = entry.record;
+    return m_on_record == entry.record;
+  }
+
+  /// The record that is attached under the run's name, though it is not noted in the object.
+  std::optional<std::string> find_record(deploy::LedgerEntry& entry) {
+    auto record = deploy::find_run_record(*m_store, *m_order.reference.digest, entry.request.run_id());
+    if (record) entry.record = m_on_record = crypto::sha256(*record);
+    return record;
+  }
+
   /// Whether the run is on record: then no pod is needed for it.
   bool is_done(const deploy::RunWish& wish) {
     if (m_object.known() == nullptr || m_order.options.new_run) return false;
     const auto entry = cluster::RunBook::parse(m_object.annotation(cluster::annotation::runs)).find(wish);
-    return entry && entry->record && m_store->has_blob(*entry->record) && !wants_renewal(*entry);
+    return entry && is_on_record(*entry) && !wants_renewal(*entry);
   }
 
   /// Whether the proof of that run, which is on record, has expired, and another run is wanted for it. Once that has
@@ -186,9 +197,13 @@ class ClusterDeploy {
     m_object.change_annotation(cluster::annotation::runs, [&](const std::string& before) {
       auto book = cluster::RunBook::parse(before);
       entry = m_order.options.new_run ? std::nullopt : book.find(wish);
+      const auto noted = entry ? entry->record : std::nullopt;
       // A run has one record, ever: where that is lost, what follows is another run.
-      if (entry && entry->record && (!m_store->has_blob(*entry->record) || wants_renewal(*entry))) entry.reset();
-      if (entry) return before;
+      if (noted && !is_on_record(*entry) && !find_record(*entry)) entry.reset();
+      if (entry && entry->record && wants_renewal(*entry)) entry.reset();
+      if (entry && entry->record == noted) return before;
+      if (entry) book.finish(wish, *entry);
+      if (entry) return book.text();
       entry = book.begin(wish);
       return book.text();
     });
@@ -300,6 +315,7 @@ class ClusterDeploy {
   std::unique_ptr<oci::Store> m_store;
   cluster::DeployedObject m_object;
   cluster::ClusterCheck m_check;
+  std::optional<Digest> m_on_record;  ///< the one that was looked at
   std::optional<cluster::Turn> m_turn;
 };
 

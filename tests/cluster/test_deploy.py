@@ -37,6 +37,24 @@ class Deploy(DeployCase):
         self.assertLessEqual(again["api_calls"], 12)
         self.assertEqual([pod["metadata"]["uid"]], [one["metadata"]["uid"] for one in self.pods("probe")])
 
+        # Whoever reaches a pod's port can ask for a run; then it is of no use to a deploy, and another takes its place.
+        run = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}:8700/proxy/v1/runs/0123456789abcdef"
+        self.must("create", "--raw", run, "-f", "-", input='{"parameters":{"n":2},"seed":1,"budget":0,"time_limit_ms":1000}')
+        self.wait_for("the end of its readiness", lambda: not self.is_ready(pod["metadata"]["name"]), 60)
+        self.assertEqual("AlreadyDone", self.deployed(reference, "--parameters", '{"n": 1}', "--seed", "7")["phase"])
+        [other] = self.pods("probe")
+        self.assertNotEqual(pod["metadata"]["uid"], other["metadata"]["uid"])
+        # Nor is any blob a run's record because the object says so.
+        forged = json.loads(self.object("probe")["metadata"]["annotations"]["capsule.industriverse.ai/runs"])
+        for one in forged.values():
+            one["record"] = reference.partition("@")[2]
+        self.must("annotate", "pd/probe", "--overwrite", f"capsule.industriverse.ai/runs={json.dumps(forged)}")
+        told = self.deployed(reference, "--parameters", '{"n": 1}', "--seed", "7")
+        self.assertEqual(("AlreadyDone", found["run_record"]), (told["phase"], told["run_record"]))
+
+    def is_ready(self, pod):
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in self.get("pod", pod)["status"].get("conditions", []))
+
     def test_without_prewarm_a_pod_is_started_for_the_run_and_none_stays(self):
         reference = self.publish("cold", prewarm=False)
         found = self.deployed(reference)

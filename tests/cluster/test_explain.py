@@ -52,7 +52,9 @@ class Explain(ClusterCase):
     def test_failures_that_are_read_from_the_workflow(self):
         """As the hook of a step does it, which is told none."""
         failed = {"b": {"displayName": "verify(0)", "type": "Pod", "phase": "Failed", "message": FAILED, "finishedAt": "2026-01-01T00:00:00Z"}}
-        workflow = self.workflow("read", {**RETRY_THAT_WENT_WELL, **failed})
+        own = {"c": {"displayName": "exit(0)", "type": "Pod", "phase": "Failed", "message": "main: Error (exit code 40): away", "finishedAt": "2026-01-01T00:20:00Z",
+                     "templateRef": {"name": "explain", "template": "explain"}}}  # an attempt of the hook itself
+        workflow = self.workflow("read", {**RETRY_THAT_WENT_WELL, **failed, **own})
         self.assertEqual([("Warning", "LoopFailed", "verify failed with exit code 11: no trusted key has signed it")], self.explained(workflow))
         self.assertEqual([], self.explained(self.workflow("overcome", RETRY_THAT_WENT_WELL)))
 

@@ -112,7 +112,7 @@ def _command_faults(template):
             yield f"{arg!r} stands before `--`: a value that begins with `-` would become an option"
         elif "=" not in arg:
             yield f"{arg!r} has no `=`: an empty value would take the next argument"
-    if not positional:
+    if not positional and template["name"] not in SUBCOMMANDS:
         yield "no argument after `--`"
 
 

@@ -59,8 +59,8 @@ class CommandLines(unittest.TestCase):
         for path, template in self.leaves.items():
             if self.workflow_in(template):
                 continue  # a file of the image; values stand behind --parameter=NAME=
-            positional = template["container"]["args"][-1]
-            name = re.fullmatch(r"\{\{inputs\.parameters\.([\w-]+)\}\}", positional)[1]
+            last = [arg for arg in template["container"]["args"] if "{{" in arg][-1]
+            name = re.search(r"\{\{inputs\.parameters\.([\w-]+)\}\}$", last)[1]
             with self.subTest(path):
                 done = self.run_with(template, {name: "--version"})
                 self.assertNotEqual(0, done.returncode, done.stdout)

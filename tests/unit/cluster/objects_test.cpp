@@ -184,7 +184,10 @@ TEST_CASE("the runs of an object have a bound, and a damaged text is begun anew"
   }
   CHECK(book.find(asked));
   CHECK(book.text().size() < 16'000);
-  for (const std::string damaged : {"{", "[]", R"({"a":1})", R"({"a":{"ordinal":1,"seed":2,"run_id":3}})"})
+  for (const std::string damaged :
+       {"{", "[]", R"({"a":1})", R"({"a":{"ordinal":1,"seed":2,"run_id":3}})",
+        R"({"a":{"ordinal":18446744073709551615,"seed":2,"run_id":"r"}})",
+        R"({"a":{"ordinal":0,"seed":2,"run_id":"r"}})", R"({"a":{"ordinal":1,"seed":9007199254740992,"run_id":"r"}})"})
     CHECK(RunBook::parse(damaged).text() == "{}");
 }
 

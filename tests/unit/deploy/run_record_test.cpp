@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "crypto/hash.hpp"
 #include "fs/temporary.hpp"
 #include "oci/media_types.hpp"
 #include "oci/store.hpp"
@@ -23,4 +24,9 @@ TEST_CASE("the record of a run is found by its run_id, where it is attached") {
   CHECK(deploy::find_run_record(*store, index.digest, "0123456789abcdef") == first);
   CHECK(deploy::find_run_record(*store, index.digest, "fedcba9876543210") == second);
   CHECK_FALSE(deploy::find_run_record(*store, index.digest, "0000000000000000"));
+  // What an object names as a run's record may be any blob.
+  CHECK(deploy::is_run_record(*store, crypto::sha256(first), "0123456789abcdef"));
+  CHECK_FALSE(deploy::is_run_record(*store, crypto::sha256(second), "0123456789abcdef"));
+  CHECK_FALSE(deploy::is_run_record(*store, index.digest, "0123456789abcdef"));
+  CHECK_FALSE(deploy::is_run_record(*store, crypto::sha256("nowhere"), "0123456789abcdef"));
 }

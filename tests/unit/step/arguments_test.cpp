@@ -14,6 +14,7 @@ std::vector<std::string> expanded(std::vector<std::string> arguments) {
   std::string value;
   app.add_option("--parameters", value)->type_name("JSON");
   app.add_option("--key", value)->type_name("FILE");
+  app.add_subcommand("explain")->add_option("--failures", value)->type_name("JSON");
   arguments.insert(arguments.begin(), "program");
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
@@ -38,6 +39,24 @@ TEST_CASE("a document @FILE is read from the file, less one newline; nothing els
   // A key, or what a workflow put in, is a name and never what stands in a file.
   CHECK(expanded({"--key=@" + file, "@" + file}) == std::vector<std::string>{"@" + file, "--key=@" + file});
   CHECK(expanded({"--key", "@" + file}) == std::vector<std::string>{"@" + file, "--key"});
+}
+
+TEST_CASE("a document of a subcommand is read from a file as well, behind the subcommand") {
+  const capsule::fs::TemporaryFolder folder{capsule::fs::temporary_parent()};
+  const auto file = (folder.path() / "value").string();
+  capsule::fs::write_file(file, "[]");
+  CHECK(expanded({"explain", "--failures=@" + file, "--parameters=@" + file}) ==
+        std::vector<std::string>{"--parameters=[]", "--failures=[]", "explain"});
+  CHECK(expanded({"--failures=@" + file}) == std::vector<std::string>{"--failures=@" + file});
+}
+
+TEST_CASE("an argument that Argo put into a file as a whole is read, where it is a document's option") {
+  const capsule::fs::TemporaryFolder folder{capsule::fs::temporary_parent()};
+  const auto file = (folder.path() / "value").string();
+  capsule::fs::write_file(file, "--parameters={}");
+  CHECK(expanded({"@" + file, "a"}) == std::vector<std::string>{"a", "--parameters={}"});
+  capsule::fs::write_file(file, "--key=what is secret");
+  CHECK(expanded({"@" + file}) == std::vector<std::string>{"@" + file});
 }
 
 TEST_CASE("a typed option takes the environment away from those that it excludes") {

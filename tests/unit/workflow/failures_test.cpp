@@ -68,6 +68,7 @@ TEST_CASE("reasons that are no last words") {
 TEST_CASE("a node of capsule-run is named by the end of its path") {
   CHECK(reason_in(quoted({entry("verify/verify", "main: Error (exit code 11): no")}))->step == "verify");
   CHECK(reason_in(quoted({entry("a(b)", "main: Error (exit code 11): no")}))->step == "a(b)");
+  CHECK(reason_in(quoted({entry(std::string(5000, 'a'), "main: Error (exit code 11): no")}))->step.size() < 300);
 }
 
 TEST_CASE("after a success there is none, and what is no list is refused") {
