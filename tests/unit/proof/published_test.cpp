@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "image/published_package.hpp"
 #include "oci/media_types.hpp"
@@ -130,8 +131,10 @@ struct Published {
     return crypto::open_signer(path.string(), std::nullopt);
   }
   static attest::TrustPolicy trust(const std::vector<const crypto::Signer*>& signers, unsigned threshold,
-                                   const std::string& revoked = "") {
-    std::string text = "version: 1\nproof:\n  - threshold: " + std::to_string(threshold) + "\n    keys:\n";
+                                   const std::string& revoked = "", const std::string& max_age = "") {
+    std::string text = "version: 1\nproof:\n  - threshold: " + std::to_string(threshold) + "\n";
+    if (!max_age.empty()) text += "    max_age: " + max_age + "\n";
+    text += "    keys:\n";
     for (const auto* signer : signers) {
       text += "      - |\n";
       std::istringstream pem{signer->public_key().to_pem()};
@@ -158,6 +161,7 @@ struct Published {
     value.if_object()->set(
         "capsule",
         json::Object{{"name", facts.name}, {"version", facts.version}, {"digest", facts.capsule_digest.text()}});
+    value.if_object()->set("finished_at", format_time(now() - std::chrono::hours{1}));
     return json::compact(value);
   }();
   std::optional<oci::Descriptor> index;
@@ -192,6 +196,17 @@ TEST_CASE("a published proof is found by its run, and checked by its digest") {
   CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, empty, p.facts, trust),
                     Catch::Contains("nothing proves"));
   CHECK_THROWS_AS(check_published_proof(*p.store, p.index->digest, crypto::sha256("nothing"), p.facts, trust), Error);
+}
+
+TEST_CASE("a proof of a run that ended longer ago than the policy allows is refused, whatever it proves") {
+  Published p;
+  const auto alice = p.signer("alice");
+  const auto proof = p.attach(*alice, "proof_00000001", p.record, p.evidence());
+  const auto young = Published::trust({alice.get()}, 1, "", "30m");
+  CHECK_THROWS_WITH(check_published_proof(*p.store, p.index->digest, proof, p.facts, young),
+                    Catch::Contains("has expired"));
+  const auto old = Published::trust({alice.get()}, 1, "", "2h");
+  CHECK(check_published_proof(*p.store, p.index->digest, proof, p.facts, old).results.size() == 3);
 }
 
 TEST_CASE("a policy that asks for two keys needs two bundles about the run") {
