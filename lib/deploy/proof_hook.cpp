@@ -28,7 +28,8 @@ process::Command command_for(const HookCall& call, const fs::Path& out) {
                                   .readable = {record.string()},
                                   .writable = {out.string()},
                                   .memory = call.memory,
-                                  .way_out = call.service.port()});
+                                  .way_out = call.service.port(),
+                                  .only_way_out = call.only_way_out});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},
                               {"CAPSULE_OUT", out.string()},
                               {"PROOF_SERVICE_URL", base_of(call.service)},

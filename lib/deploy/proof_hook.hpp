@@ -27,6 +27,7 @@ struct HookCall {
   Digest claims_digest;
   std::chrono::milliseconds time_limit{};
   std::optional<std::uint64_t> memory{};  ///< bytes that the capsule's manifest asks for
+  bool only_way_out = false;              ///< it is not run where it could reach more than the service
 };
 
 /// A hook that ended well.
@@ -38,7 +39,7 @@ struct HookEnd {
 
 /// Runs the capsule's proof hook, confined, in the network of the calling thread, and reads the proof.json that it
 /// leaves. No process of it is left when this returns. Errors capsule_failed (exit code, signal, too much output, no
-/// proof.json or one that is too large; with its last words), timed_out.
+/// proof.json or one that is too large; with its last words), timed_out, unmet_requirement (only_way_out).
 HookEnd run_hook(const HookCall& call);
 
 }  // namespace capsule::deploy

@@ -135,8 +135,10 @@ process::Command capsule_command(const CapsuleCall& call) {
   readable.push_back(call.root.string());
   auto writable = call.writable;
   writable.push_back(call.data.string());
-  command.confinement = process::confine_strangers(std::move(readable), std::move(writable), call.network, call.way_out,
-                                                   process::usual_limits(call.memory));
+  auto confinement = *process::confine_strangers(std::move(readable), std::move(writable), call.network, call.way_out,
+                                                 process::usual_limits(call.memory));
+  confinement.only_way_out = call.only_way_out;
+  command.confinement = std::make_shared<const process::Confinement>(std::move(confinement));
   return command;
 }
 

@@ -29,6 +29,7 @@ struct CapsuleCall {
   std::optional<std::uint64_t> memory{};  ///< bytes that it asks for: process::usual_limits()
   process::Network network = process::Network::none;
   std::optional<std::uint16_t> way_out{};  ///< without network: the one port of our loopback that it may reach
+  bool only_way_out = false;               ///< it is not started where it could reach more
 };
 
 /// The command for that: by the interpreter that its `#!` line names, `python3` for `.py` without one, else itself;

@@ -138,9 +138,8 @@ void ConfinedChild::enter_network(int report) const noexcept {
     return;
   }
   // Without a namespace our loopback is there; Landlock may close the rest.
-  constexpr int with_ports = 4;
   errno = ENOSYS;
-  say(report, m_confinement.landlock && landlock_version() >= with_ports, "way-out");
+  say(report, m_confinement.landlock && landlock_version() >= landlock_with_ports, "way-out");
 }
 
 void ConfinedChild::prepare(int report) const noexcept {
@@ -172,12 +171,28 @@ bool ConfinedChild::become_user(int report) const noexcept {
   return false;
 }
 
-void ConfinedChild::restrict_files(int report, int ruleset) const noexcept {
+/// Whether TCP ports are restricted too.
+bool ConfinedChild::restrict_files(int report, int ruleset) const noexcept {
   const bool held = ruleset >= 0 && landlock_restrict(ruleset);
   say(report, held, "landlock");
   if (ruleset >= 0) ::close(ruleset);
   constexpr int with_scopes = 6;
-  if (held && landlock_version() < with_scopes) send(report, Kind::missing, "landlock-scope", ENOSYS);
+  const int version = landlock_version();
+  if (held && version < with_scopes) send(report, Kind::missing, "landlock-scope", ENOSYS);
+  return held && version >= landlock_with_ports;
+}
+
+/// Other parts may be missing, and the record says so; of namespace and filter, one is there, or nothing runs.
+bool ConfinedChild::keep_network(int report, bool has_port_rules, bool is_filtered, int filter_error) const noexcept {
+  if (m_confinement.network == Network::host || m_own_network) return true;
+  if (m_confinement.only_way_out && !(is_filtered && has_port_rules)) {
+    send(report, Kind::failed, only_way_out_failure, ENOSYS);
+    return false;
+  }
+  if (!m_confinement.network_namespace || is_filtered) return true;
+  errno = filter_error;
+  send(report, Kind::failed, "keep the network from", errno);
+  return false;
 }
 
 bool ConfinedChild::confine(int report) const noexcept {
@@ -190,16 +205,11 @@ bool ConfinedChild::confine(int report) const noexcept {
   if (!become_user(report)) return false;
   say(report, ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no-new-privileges");
   errno = ruleset_error;
-  if (m_confinement.landlock) restrict_files(report, ruleset);
+  const bool has_port_rules = m_confinement.landlock && restrict_files(report, ruleset);
   const bool filtered = m_filter != nullptr && load_seccomp(*m_filter);
   const int filter_error = errno;
   if (m_filter != nullptr) say(report, filtered, "seccomp");
-  // Other parts may be missing, and the record says so; of these two, one is there, or nothing runs.
-  if (m_confinement.network == Network::host || !m_confinement.network_namespace || m_own_network || filtered)
-    return true;
-  errno = filter_error;
-  send(report, Kind::failed, "keep the network from");
-  return false;
+  return keep_network(report, has_port_rules, filtered, filter_error);
 }
 
 }  // namespace capsule::process

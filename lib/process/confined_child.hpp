@@ -8,6 +8,9 @@
 
 namespace capsule::process {
 
+/// What Kind::failed says of a child that could reach more than its way out.
+inline constexpr const char* only_way_out_failure = "close all but the way out of";
+
 /// A Confinement made ready for a fork.
 class ConfinedChild final : public ChildSetup {
  public:
@@ -21,7 +24,8 @@ class ConfinedChild final : public ChildSetup {
  private:
   void enter_network(int report) const noexcept;
   [[nodiscard]] bool become_user(int report) const noexcept;
-  void restrict_files(int report, int ruleset) const noexcept;
+  [[nodiscard]] bool restrict_files(int report, int ruleset) const noexcept;
+  [[nodiscard]] bool keep_network(int report, bool has_port_rules, bool is_filtered, int filter_error) const noexcept;
 
   Confinement m_confinement;
   std::vector<std::string> m_mounted_writable;

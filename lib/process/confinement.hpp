@@ -54,6 +54,8 @@ struct Confinement {
   Network network = Network::none;
   /// With Network::none: the one TCP port of our 127.0.0.1 that it can reach all the same, at the same address.
   std::optional<std::uint16_t> way_out;
+  /// A child that could reach more of the network than its way out is not started: Error unmet_requirement.
+  bool only_way_out = false;
   bool user_namespace = false;     ///< so that an ordinary user has the namespaces below
   bool network_namespace = false;  ///< only with Network::none
   bool mount_namespace = false;

@@ -18,6 +18,8 @@ struct LandlockRules {
 
 /// The version of Landlock that this kernel offers; 0, with errno, for none.
 int landlock_version() noexcept;
+/// From this version on it has rules for TCP ports (Linux 6.7).
+inline constexpr int landlock_with_ports = 4;
 
 /// A descriptor for landlock_restrict(), made with the rights that we have now; -1, with errno. Paths that cannot be
 /// opened are left out.

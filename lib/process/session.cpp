@@ -175,6 +175,13 @@ void Session::shut() noexcept {
 
 void Session::throw_failure() const {
   if (m_failure.empty()) fail_to_start("start", m_command.program, ECHILD);
+  if (m_failure == only_way_out_failure) {
+    throw Error{
+        ErrorKind::unmet_requirement,
+        fmt::format("{} is not started: the kernel cannot keep it from the network beyond its one way out; that "
+                    "needs a network namespace, or seccomp and Linux 6.7 (Landlock 4)",
+                    printable(m_command.program, 400))};
+  }
   fail_to_start(m_failure, m_command.program, m_failure_errno);
 }
 

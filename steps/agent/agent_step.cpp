@@ -103,7 +103,7 @@ void serve_on_port(Service& service, const serve::Listen& listen, const Digest& 
 /// One call of the capsule's proof hook, for which nothing is installed: as on one machine.
 void serve_hook(const Options& options, const Manifest& manifest, const Digest& capsule) {
   HookService service{{options.root, as_usage("--hook", [&] { return fs::SafePath::parse(options.hook).text(); }),
-                       options.data, options.way_out, manifest.memory_bytes()}};
+                       options.data, options.way_out, manifest.memory_bytes(), !options.allow_hook_network}};
   auto limits = server_limits();
   limits.body_bytes = deploy::max_run_record_bytes;
   serve::Server server{serve::Listen::parse(options.listen), limits,
@@ -158,6 +158,8 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--way-out", options.way_out, "Port of our loopback, the only one that the hook may reach")
       ->type_name("PORT")
       ->check(step::whole_number(1, 65535));
+  app.add_flag("--allow-hook-network", options.allow_hook_network,
+               "Run the hook even where the kernel cannot keep it from the rest of the network (before Linux 6.7)");
 
   auto* install = app.add_subcommand("install", "Copy this program to a file, for a container whose image has none");
   install->add_option_function<std::string>("file", path_into(options.target), "Where to, or a folder")

@@ -18,6 +18,7 @@ struct Options {
   std::string timeout = "10m";
   std::string hook;
   std::uint16_t way_out = 0;
+  bool allow_hook_network = false;
   capsule::fs::Path target;  ///< of `install`
 };
 

@@ -53,7 +53,8 @@ deploy::HookCall call_in(const HookPlace& place, const serve::Request& request) 
           .proof_hash = Digest::parse(query_of(request, "proof_hash")),
           .claims_digest = Digest::parse(query_of(request, "claims_digest")),
           .time_limit = time_limit_of(request),
-          .memory = place.memory};
+          .memory = place.memory,
+          .only_way_out = place.only_way_out};
 }
 
 std::string digest_of(const deploy::HookCall& call) {

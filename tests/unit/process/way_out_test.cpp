@@ -12,6 +12,7 @@
 
 #include "process/confinement.hpp"
 #include "programs.hpp"
+#include "support/error_kind.hpp"
 
 using namespace capsule;
 
@@ -84,6 +85,23 @@ TEST_CASE("a stranger with a way out reaches that port of ours", "[as-user]") {
   INFO(result.error_output);
   CHECK(result.output == "HELLO\n");
   CHECK(had(result, "way-out"));
+}
+
+TEST_CASE("who must have no more than a way out is not started where the kernel cannot see to it") {
+  const Echo echo;
+  auto confinement = *process::confine_strangers({}, {}, process::Network::none, echo.port());
+  confinement.only_way_out = true;
+  auto command = python("print('ran')");
+  command.confinement = std::make_shared<const process::Confinement>(confinement);
+  CHECK(process::run(command).output == "ran\n");
+  // As in a pod on an older kernel: no namespace, and no rules for ports.
+  confinement.network_namespace = false;
+  confinement.landlock = false;
+  command.confinement = std::make_shared<const process::Confinement>(confinement);
+  CHECK(kind_of([&] { process::run(command); }) == ErrorKind::unmet_requirement);
+  confinement.only_way_out = false;
+  command.confinement = std::make_shared<const process::Confinement>(confinement);
+  CHECK(process::run(command).output == "ran\n");
 }
 
 TEST_CASE("the way out leads nowhere else", "[as-user]") {
