@@ -46,20 +46,22 @@ class Shipped(ClusterCase):
         """By the API server's own reading of the selectors."""
         for name, labels in (("capsule", {"app": "m2n2-metal", "app.kubernetes.io/part-of": "capsule-loop"}),
                              ("service", {"app.kubernetes.io/name": "capsule-proof-service", "app.kubernetes.io/part-of": "capsule-loop"}),
+                             ("proof", {"app.kubernetes.io/component": "proof", "app.kubernetes.io/part-of": "capsule-loop"}),
                              ("step", {"workflows.argoproj.io/workflow": "x"}), ("stranger", {"app": "x"})):
             document = pod(name, IMAGE)
             document["metadata"]["labels"] = labels
             document["spec"]["schedulingGates"] = [{"name": "test.invalid/never"}]  # it is only looked at
             self.create(document)
         self.must("apply", "--server-side", "--validate=strict", "-k", shipped_objects.WORKFLOWS / "policies")
-        wanted = {"capsule-pods": ["capsule"], "capsule-proof-service": ["service"]}
+        wanted = {"capsule-pods": ["capsule"], "capsule-proof-pods": ["proof"], "capsule-proof-service": ["service"]}
         for path in sorted((shipped_objects.WORKFLOWS / "policies").glob("capsule-*.yaml")):
             spec = workflow_files.strict_yaml.load_file(path)["spec"]
             words = [f"{key}={value}" for key, value in spec["podSelector"].get("matchLabels", {}).items()]
             words += [one["key"] for one in spec["podSelector"].get("matchExpressions", [])]  # Exists
             found = [one["metadata"]["name"] for one in self.get("pods", "-l", ",".join(words))["items"]]
             self.assertEqual(wanted.pop(path.stem), found)
-            self.assertEqual([], spec["egress"])
+            asked = [port["port"] for rule in spec["egress"] for port in rule["ports"] if rule["to"]]
+            self.assertEqual([53, 53, 8600] if path.stem == "capsule-proof-pods" else [], asked, "names and the proof service")
         self.assertEqual({}, wanted)
 
 
