@@ -41,9 +41,10 @@ bool is_redirect(int status) noexcept {
 
 void check_scheme(const Url& url, const HostList& plain_http) {
   if (url.scheme() == "https" || may_be_plain(url, plain_http)) return;
-  throw Error{ErrorKind::usage, fmt::format("{}: plain http is for loopback (with a registry, also for hosts that "
-                                            "--insecure-registry names): use https",
-                                            url.loggable())};
+  throw Error{ErrorKind::usage,
+              fmt::format("{}: plain http is for loopback (with a registry or a proof service, also for hosts that "
+                          "--insecure-registry or --insecure-proof-service names): use https",
+                          url.loggable())};
 }
 
 Request redirected(const Request& request, const Response& response, int followed, const HostList& plain_http) {

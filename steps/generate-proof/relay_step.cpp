@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "http/curl_client.hpp"
 #include "http/retry.hpp"
+#include "insecure_service.hpp"
 #include "json/write.hpp"
 #include "proof/bundle.hpp"
 #include "relay.hpp"
@@ -47,6 +48,7 @@ void define_relay(CLI::App& app, RelayOptions& options) {
   app.add_option("--proof-service", options.proof_service, "The proof service behind it")->type_name("URL");
   app.add_option("--proof-api-key-file", options.api_key_file, "File with the X-API-Key of that service")
       ->type_name("FILE");
+  add_insecure_services_option(app, options.insecure_services);
   app.add_option("--proof-hash", options.proof_hash, "The only hash for which a proof may be asked")
       ->required()
       ->type_name("DIGEST");
@@ -66,9 +68,10 @@ void run_relay(const RelayOptions& options) {
     return serve_both(options,
                       {.known = proof::ServiceProof{options.proof_id, "queued", options.proof_hash, options.utid}});
   }
-  http::CurlClient curl;
+  const auto url = Url::parse(options.proof_service);
+  http::CurlClient curl{{.plain_http = insecure_services(options.insecure_services, url)}};
   http::RetryingClient client{curl};
-  proof::ProofService service{client, Url::parse(options.proof_service), read_api_key(options.api_key_file)};
+  proof::ProofService service{client, url, read_api_key(options.api_key_file)};
   service.use_utid(options.utid);
   serve_both(options, {.service = &service});
 }

@@ -13,6 +13,7 @@ struct RelayOptions {
   std::string listen;
   std::string status;
   std::string proof_service;
+  std::vector<std::string> insecure_services;
   std::string api_key_file;
   std::string proof_hash;
   std::string utid;

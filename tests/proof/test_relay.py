@@ -63,6 +63,22 @@ class Relays(unittest.TestCase):
         self.assertNotIn("another-key", json.dumps(failure))
         self.assertEqual((200, 404), tuple(self.ask(self.ports[1], path)[0] for path in ("/readyz", "/v1/proofs/generate")))
 
+    def test_a_service_over_plain_http_only_where_it_is_named(self):
+        service = self.started("proof-service", "--listen", "127.0.0.1:0", "--database", self.folder / "db")
+        host = "0.0.0.0:" + json.loads(service.stdout.readline())["url"].rstrip("/").rpartition(":")[2]  # leads here, yet is no loopback address
+        refused = self.started(*self.arguments("--proof-service", f"http://{host}"))
+        self.assertEqual(503, self.ask(self.ports[0], "/v1/proofs/generate", ASKED)[0])
+        self.assertIn("plain http", self.ask(self.ports[1], "/failure")[1]["failure"]["message"])
+        refused.terminate()
+        refused.wait(20)
+        named = self.started(*self.arguments("--proof-service", f"http://{host}", "--insecure-proof-service", f"other.invalid,{host}"))
+        self.ask(self.ports[1], "/readyz")
+        self.ask(self.ports[0], "/v1/proofs/generate", ASKED)
+        self.assertIn("Invalid UTID", self.ask(self.ports[1], "/failure")[1]["failure"]["message"], "the service itself has answered")
+        named.terminate()
+        named.wait(20)
+        self.assertIn("plain http", named.stderr.read())
+
     def test_without_a_service_it_tells_of_the_proof_that_was_made(self):
         self.started(*self.arguments("--proof-id", "proof_0123abcd"))
         self.assertEqual("proof_0123abcd", self.ask(self.ports[0], "/v1/proofs/generate", ASKED)[1]["proof_id"])
