@@ -49,21 +49,28 @@ json::Object spec_of(const ProofPodWish& wish) {
 
 }  // namespace
 
+std::string proof_lease_name(const Digest& run_record) {
+  return "capsule-proof-" + short_name(run_record);
+}
+
 std::string proof_pod_name(const Digest& run_record, std::string_view purpose) {
-  return fmt::format("capsule-proof-{}-{}", short_name(run_record), purpose);
+  return fmt::format("{}-{}", proof_lease_name(run_record), purpose);
 }
 
 json::Object proof_pod(const ProofPodWish& wish) {
   const json::Object labels{{"app.kubernetes.io/part-of", "capsule-loop"},
                             {"app.kubernetes.io/component", "proof"},
                             {std::string{label::run_record}, short_name(wish.run_record)}};
-  return {{"apiVersion", "v1"},
-          {"kind", "Pod"},
-          {"metadata",
-           json::Object{{"name", proof_pod_name(wish.run_record, wish.purpose)},
+  json::Object metadata{{"name", proof_pod_name(wish.run_record, wish.purpose)},
                         {"labels", labels},
-                        {"annotations", json::Object{{std::string{annotation::digest}, wish.pod.capsule.text()}}}}},
-          {"spec", spec_of(wish)}};
+                        {"annotations", json::Object{{std::string{annotation::digest}, wish.pod.capsule.text()}}}};
+  if (wish.owner) {
+    metadata.set("ownerReferences", json::Array{json::Object{{"apiVersion", "infra.industriverse.ai/v1"},
+                                                             {"kind", "ProofedDeployment"},
+                                                             {"name", wish.owner->name},
+                                                             {"uid", wish.owner->uid}}});
+  }
+  return {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", std::move(metadata)}, {"spec", spec_of(wish)}};
 }
 
 }  // namespace capsule::cluster

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/objects.hpp"
 #include "cluster/pod_template.hpp"
 
 namespace capsule::cluster {
@@ -31,9 +32,12 @@ struct ProofPodWish {
   std::string purpose;  ///< what it is there for, a word of its name
   std::chrono::seconds lifetime{};
   std::optional<RelayWish> relay{};
+  std::optional<Owner> owner{};  ///< with whom it goes, should nobody remove it
 };
 
-/// `capsule-proof-<16 digits of the run record's digest>-<purpose>`: a later try finds what an earlier one left.
+/// `capsule-proof-<16 digits of the run record's digest>`: the lease of whoever makes its proof.
+std::string proof_lease_name(const Digest& run_record);
+/// The same with `-<purpose>`: a later try finds what an earlier one left.
 std::string proof_pod_name(const Digest& run_record, std::string_view purpose);
 
 /// The pod, of the same making as those of a deployment: restricted, without a token, without a key but in its relay,

@@ -18,15 +18,6 @@ namespace {
 /// A lease that is not renewed for this long is its holder's no more; a little more than its duration.
 constexpr std::chrono::seconds until_run_out{35};
 
-/// Another one for each process: in a pod the host name is the pod's.
-std::string holder_name() {
-  std::array<char, 64> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host.front() = '\0';
-  std::uint32_t drawn = 0;
-  for (const auto byte : crypto::random_bytes(sizeof drawn)) drawn = drawn << 8U | std::to_integer<std::uint32_t>(byte);
-  return fmt::format("{}_{:08x}", host.data(), drawn);
-}
-
 std::string digest_of(const kube::LeaseRecord& record) {
   const auto found = record.annotations.find(std::string{annotation::digest});
   return found == record.annotations.end() ? std::string{} : found->second;
@@ -42,6 +33,14 @@ Error busy(const std::string& ns, const std::string& name, const kube::LeaseReco
 }
 
 }  // namespace
+
+std::string holder_name() {
+  std::array<char, 64> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host.front() = '\0';
+  std::uint32_t drawn = 0;
+  for (const auto byte : crypto::random_bytes(sizeof drawn)) drawn = drawn << 8U | std::to_integer<std::uint32_t>(byte);
+  return fmt::format("{}_{:08x}", host.data(), drawn);
+}
 
 kube::Name Turn::lease_name(const std::string& ns, const std::string& name) {
   return {kube::resources::leases, ns, "capsule-" + name};

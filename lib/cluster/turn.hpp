@@ -9,6 +9,9 @@
 
 namespace capsule::cluster {
 
+/// A name for who takes a lease, another one for each process: in a pod it has the pod's.
+std::string holder_name();
+
 /// Our turn to change a deployment: holds Lease `capsule-<name>`, given back at the end, also after an error. One that
 /// was killed is taken over once its lease has run out.
 class Turn {

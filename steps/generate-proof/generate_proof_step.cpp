@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "crypto/pkcs11_uri.hpp"
+#include "insecure_service.hpp"
 #include "process/process.hpp"
 #include "proof/proof_service.hpp"
 #include "prove.hpp"
@@ -58,6 +59,7 @@ std::optional<ClusterChoice> cluster_of(const Options& options) {
   out.ns = *ns;
   out.volume = options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
   out.insecure_registries = options.registries.insecure_registries;
+  out.insecure_services = options.insecure_services;
   return out;
 }
 
@@ -91,6 +93,9 @@ void define_cluster_options(CLI::App& app, Options& options) {
                  "On a cluster: the image with capsule-generate-proof, for the hook's relay")
       ->capture_default_str()
       ->type_name("IMAGE");
+  app.add_flag("--allow-hook-network", options.cluster.allow_hook_network,
+               "On a cluster: run the hook even on a node whose kernel cannot keep it from the network (before Linux "
+               "6.7)");
 }
 
 Task task_of(const Options& options, const attest::TrustPolicy& trust, const crypto::Signer& signer,
@@ -100,6 +105,7 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
             .trust = trust,
             .signer = signer,
             .service = {},
+            .insecure_services = {},
             .api_key = {},
             .utid = options.utid,
             .state = options.state,
@@ -109,6 +115,7 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
             .progress = progress};
   if (!options.proof_service.empty()) {
     task.service = Url::parse(options.proof_service);
+    task.insecure_services = insecure_services(options.insecure_services, *task.service);
     task.api_key = read_api_key(options.api_key_file);
   }
   if (!task.utid.empty() && !proof::is_utid(task.utid))
@@ -133,6 +140,7 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("URL");
   app.add_option("--proof-api-key-file", options.api_key_file, "File with the X-API-Key of that service")
       ->type_name("FILE");
+  add_insecure_services_option(app, options.insecure_services);
   app.add_option("--utid", options.utid, "UTID under which to prove [a fresh one from the service]")->type_name("UTID");
   app.add_option("--hook-time", options.hook_time, "Limit for the capsule's proof hook [30m]")
       ->type_name("DURATION")

@@ -22,6 +22,7 @@ struct Options {
   std::string trust;
   std::string utid;
   std::string proof_service;
+  std::vector<std::string> insecure_services;
   std::string api_key_file;
   std::string hook_time = "30m";
   std::string service_time = "60s";

@@ -6,6 +6,8 @@
 #include <mutex>
 
 #include "cluster/names.hpp"
+#include "cluster/proof_setting.hpp"
+#include "cluster/proof_turn.hpp"
 #include "cluster/single_pod.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -70,6 +72,13 @@ std::optional<Error> failure_of_relay(cluster::SinglePod& pod) {
 /// The log, and what was missing of the confinement beside namespaces: the pod's own are there. A failure is thrown.
 void note(const json::Value& outcome) {
   const json::Cursor said{outcome, "the agent's answer"};
+  if (const auto failure = said.optional("failure");
+      failure && failure->at("kind").string() == name_of(ErrorKind::unmet_requirement)) {
+    throw Error{ErrorKind::unmet_requirement,
+                fmt::format("the proof hook's pod is on a node that cannot hold it: {}; newer nodes mend that, and "
+                            "--allow-hook-network runs it all the same",
+                            printable(failure->at("message").string(), 600))};
+  }
   deploy::throw_failure(said);
   for (const auto& line : said.at("log").elements()) log::info("hook: " + printable(line.string(), 400));
   for (const auto& part : said.at("missing").elements())
@@ -84,6 +93,7 @@ struct PodPlace::Cluster {
   Cluster(const ClusterChoice& given, const Digest& record)
       : choice(given),
         client(kube::load({given.kubeconfig, given.context})),
+        lease_client(kube::load({given.kubeconfig, given.context})),
         ns(given.ns.empty() ? client.config().ns : given.ns),
         run_record(record) {}
 
@@ -100,6 +110,7 @@ struct PodPlace::Cluster {
     try {
       kube::Client other{kube::load({choice.kubeconfig, choice.context})};
       for (const auto& name : names()) other.remove({kube::resources::pods, ns, name});
+      if (turn) turn->give_back();
     } catch (const std::exception& error) {
       log::warning(fmt::format("pods of this proof may be left over: {}", error.what()));
     }
@@ -107,21 +118,34 @@ struct PodPlace::Cluster {
 
   ClusterChoice choice;
   kube::Client client;
+  kube::Client lease_client;
   std::string ns;
   Digest run_record;
+  cluster::ProofSetting setting;
+  std::optional<cluster::ProofTurn> turn;
   std::mutex creating;
   bool is_over = false;
 };
 
 PodPlace::PodPlace(const ClusterChoice& choice, PodTask task)
     : m_task(std::move(task)), m_cluster(std::make_shared<Cluster>(choice, m_task.run_record)) {
+  auto& [choice_, client, lease_client, ns, run_record, setting, turn, creating, is_over] = *m_cluster;
+  setting = cluster::find_proof_setting(client, ns, m_task.capsule.unpacked.capsule.manifest(), choice.volume);
+  // Nothing is ended before it is certain that nobody else is at work with it.
+  turn.emplace(lease_client, ns, run_record);
   step::on_termination([cluster = m_cluster] { cluster->end_all(); });
-  for (const auto& name : m_cluster->names()) cluster::end_pod(m_cluster->client, m_cluster->ns, name);
+  try {
+    for (const auto& name : m_cluster->names()) cluster::end_pod(client, ns, name);
+  } catch (...) {
+    turn.reset();  // what is to be called on termination keeps the rest alive
+    throw;
+  }
 }
 
 PodPlace::~PodPlace() {
   const std::lock_guard lock{m_cluster->creating};
   m_cluster->is_over = true;
+  m_cluster->turn.reset();
 }
 
 /// One pod, ready.
@@ -129,12 +153,14 @@ class PodPlace::Pod {
  public:
   Pod(const PodPlace& place, const std::string& purpose, std::vector<std::string> agent_arguments,
       std::optional<cluster::RelayWish> relay = {}) {
-    auto& [choice, client, ns, run_record, creating, is_over] = *place.m_cluster;
+    auto& [choice, client, lease_client, ns, run_record, setting, turn, creating, is_over] = *place.m_cluster;
     const auto& capsule = place.m_task.capsule.unpacked.capsule;
     const auto lifetime = std::chrono::ceil<std::chrono::seconds>(start_limit + place.m_task.time_limit + grace);
     cluster::PodWish wish{capsule.manifest(), capsule.capsule_digest(), source_of(choice, place.m_task), choice.images};
     wish.agent_arguments = std::move(agent_arguments);
-    auto pod = cluster::proof_pod({std::move(wish), run_record, purpose, lifetime, std::move(relay)});
+    wish.passed_on = setting.passed_on;
+    auto pod = cluster::proof_pod({std::move(wish), run_record, purpose, lifetime, std::move(relay), setting.owner});
+    turn->require();
     {
       const std::lock_guard lock{creating};
       m_pod.emplace(client, cluster::SinglePod::Wish{.ns = ns, .pod = std::move(pod), .start_limit = start_limit});
@@ -159,6 +185,7 @@ std::vector<std::string> PodPlace::relay_command(const HookWish& wish, proof::Pr
   if (m_task.service) {
     out.push_back("--proof-service=" + m_task.service->text());
     out.push_back(fmt::format("--proof-api-key-file={}", cluster::api_key_file));
+    for (const auto& host : m_cluster->choice.insecure_services) out.push_back("--insecure-proof-service=" + host);
   } else {
     out.push_back("--proof-id=" + made_proof(service, wish.proof_hash, m_task.capsule.unpacked.facts.policy.types));
   }
@@ -166,9 +193,9 @@ std::vector<std::string> PodPlace::relay_command(const HookWish& wish, proof::Pr
 }
 
 HookAnswer PodPlace::ask_hook(const HookWish& wish, proof::ProofService& service) {
-  Pod pod{*this,
-          std::string{hook_purpose},
-          {"--hook=" + m_task.capsule.hook, fmt::format("--way-out={}", cluster::relay_port)},
+  std::vector<std::string> arguments{"--hook=" + m_task.capsule.hook, fmt::format("--way-out={}", cluster::relay_port)};
+  if (m_cluster->choice.allow_hook_network) arguments.emplace_back("--allow-hook-network");
+  Pod pod{*this, std::string{hook_purpose}, std::move(arguments),
           cluster::RelayWish{m_cluster->choice.relay_image, relay_command(wish, service)}};
   const kube::PodRequest post{
       .method = http::Method::post,

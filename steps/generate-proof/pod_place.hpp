@@ -24,6 +24,8 @@ struct ClusterChoice {
                                   "capsule-loop.invalid/runtime-python:" CAPSULE_VERSION};
   std::string relay_image = "capsule-loop.invalid/generate-proof:" CAPSULE_VERSION;
   std::vector<std::string> insecure_registries;
+  std::vector<std::string> insecure_services;
+  bool allow_hook_network = false;  ///< where a node's kernel cannot keep the hook from it
 };
 
 /// What the pods are for.
@@ -37,10 +39,12 @@ struct PodTask {
 
 /// A cluster (shared/design/kubernetes.md, "Proof on the cluster"): hook and replays run in pods of their own, one
 /// each, which have neither a key nor a token; the API key of the proof service is in the hook's relay alone, a second
-/// container. The pods go with their work, whether it ends well or not, and on SIGTERM; those of a killed try go first.
+/// container. One proof of a run at a time, by a Lease. The pods go with their work, whether it ends well or not, and
+/// on SIGTERM; those of a killed try go first.
 class PodPlace final : public Place {
  public:
-  /// Error usage where the capsule is in a folder of this machine.
+  /// Errors usage where the capsule is in a folder of this machine; busy where another one proves the run; not_found
+  /// where the namespace has nothing to check the capsule against.
   PodPlace(const ClusterChoice& choice, PodTask task);
   PodPlace(const PodPlace&) = delete;
   PodPlace& operator=(const PodPlace&) = delete;

@@ -33,6 +33,7 @@ class Service {
  public:
   explicit Service(const Task& task)
       : m_own(task.service ? nullptr : std::make_unique<OwnService>(task.state)),
+        m_curl({.plain_http = task.insecure_services}),
         m_client(m_curl),
         m_service(m_client, task.service ? *task.service : m_own->url(), task.api_key) {}
   proof::ProofService& operator*() noexcept { return m_service; }

@@ -10,6 +10,7 @@
 #include "core/url.hpp"
 #include "crypto/key.hpp"
 #include "fs/fd.hpp"
+#include "http/host_list.hpp"
 #include "log/progress.hpp"
 #include "oci/reference.hpp"
 #include "pod_place.hpp"
@@ -24,6 +25,7 @@ struct Task {
   const capsule::attest::TrustPolicy& trust;  ///< whose capsules may run here, and whose proofs are believed
   const capsule::crypto::Signer& signer;      ///< signs the bundle
   std::optional<capsule::Url> service;        ///< nothing: our own, for as long as it takes
+  capsule::http::HostList insecure_services;  ///< may be spoken to over plain http, beside loopback
   std::optional<capsule::Secret> api_key;
   std::string utid;  ///< empty: had from the service
   capsule::fs::Path state;

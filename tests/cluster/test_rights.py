@@ -31,7 +31,14 @@ MAY = {
         "customresourcedefinitions.apiextensions.k8s.io[proofeddeployments.infra.industriverse.ai]": "get",
     },
     "capsule-explain": {**RESULTS, "events": "create", "workflows.argoproj.io": "get"},
-    "capsule-generate-proof": {**RESULTS, "pods": "create delete get", "pods/proxy": "create get"},
+    "capsule-generate-proof": {
+        **RESULTS,
+        "pods": "create delete get",
+        "pods/proxy": "create get",
+        "leases.coordination.k8s.io": "create delete get update",
+        "proofeddeployments.infra.industriverse.ai": "get",
+        "configmaps": "get",
+    },
     "capsule-register": {
         **RESULTS,
         "proofeddeployments.infra.industriverse.ai": "get",

@@ -5,6 +5,7 @@
 #include "cluster/names.hpp"
 #include "cluster/single_pod.hpp"
 #include "crypto/hash.hpp"
+#include "json/parse.hpp"
 #include "json/write.hpp"
 #include "support/error_kind.hpp"
 #include "unit/kube/fake_cluster.hpp"
@@ -91,6 +92,25 @@ TEST_CASE("a deployment adopts no pod of a proof") {
   const auto labels = text(pod(false, wanted), "/metadata/labels");
   CHECK(labels.find("\"app\"") == std::string::npos);
   CHECK(labels.find(label::pod_template) == std::string::npos);
+}
+
+TEST_CASE("a proof's pod is placed and pulled as its deployment's, and goes with its object") {
+  const auto wanted = manifest();
+  ProofPodWish wish{{wanted, crypto::sha256("capsule"), {}, {"agent-image", "verify-image", "runtime-image"}},
+                    record,
+                    "run-1",
+                    std::chrono::seconds{90}};
+  CHECK(text(json::Value{proof_pod(wish)}, "/metadata/ownerReferences") == "absent");
+  wish.pod.passed_on = json::parse(
+      R"({"spec": {"tolerations": [{"key": "gpu"}], "imagePullSecrets": [{"name": "login"}], "runtimeClassName": "kata"}})",
+      "spec.template");
+  wish.owner = Owner{"x", "u-1"};
+  const auto made = json::Value{proof_pod(wish)};
+  CHECK(text(made, "/spec/tolerations/0/key") == "\"gpu\"");
+  CHECK(text(made, "/spec/imagePullSecrets/0/name") == "\"login\"");
+  CHECK(text(made, "/spec/runtimeClassName") == "\"kata\"");
+  CHECK(text(made, "/metadata/ownerReferences/0/uid") == "\"u-1\"");
+  CHECK(text(made, "/metadata/ownerReferences/0/controller") == "absent");
 }
 
 TEST_CASE("why a proof's pod is not made says its exit code") {

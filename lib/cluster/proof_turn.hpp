@@ -1,0 +1,44 @@
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "core/digest.hpp"
+#include "kube/lease.hpp"
+
+namespace capsule::cluster {
+
+/// Our turn to prove a run: holds Lease `capsule-proof-<16 digits of the run record's digest>`, and renews it on a
+/// thread of its own. A lease is removed at the end: there is one for each run that is proven.
+class ProofTurn {
+ public:
+  /// `client` is for this alone. Error busy where somebody else holds it who lives; one that was killed is taken over
+  /// once its lease has run out, half a minute later.
+  ProofTurn(kube::Client& client, const std::string& ns, const Digest& run_record);
+  ProofTurn(const ProofTurn&) = delete;
+  ProofTurn& operator=(const ProofTurn&) = delete;
+  /// As give_back().
+  ~ProofTurn();
+
+  /// Error busy: it is lost.
+  void require();
+  /// Removes the lease, if it is still ours. From any thread.
+  void give_back();
+
+ private:
+  void keep();
+
+  kube::Client& m_client;
+  const kube::Name m_name;
+  const std::string m_holder;
+  std::mutex m_mutex;
+  std::condition_variable m_changed;
+  kube::Lease m_lease;
+  std::string m_loss;  ///< why it is lost; empty: it is not
+  bool m_is_over = false;
+  std::thread m_keeper;
+};
+
+}  // namespace capsule::cluster

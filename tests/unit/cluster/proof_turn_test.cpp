@@ -1,0 +1,101 @@
+#include "cluster/proof_turn.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "cluster/proof_pod.hpp"
+#include "cluster/proof_setting.hpp"
+#include "crypto/hash.hpp"
+#include "support/error_kind.hpp"
+#include "unit/cluster/object_server.hpp"
+
+using namespace capsule;
+using namespace capsule::cluster;
+using namespace std::chrono_literals;
+using test::LeaseWorld;
+
+namespace {
+
+const Digest record = crypto::sha256("record");
+const std::string lease = "/apis/coordination.k8s.io/v1/namespaces/team/leases/" + proof_lease_name(record);
+constexpr const char* object = "/apis/infra.industriverse.ai/v1/namespaces/team/proofeddeployments/x";
+constexpr const char* trust = "/api/v1/namespaces/team/configmaps/capsule-loop-trust-x";
+
+void hold(LeaseWorld& world, const std::string& holder) {
+  world.server.put(lease,
+                   json::Object{{"metadata", json::Object{}},
+                                {"spec", json::Object{{"holderIdentity", holder}, {"leaseDurationSeconds", 30}}}});
+}
+
+ErrorKind refused(LeaseWorld& world) {
+  return kind_of([&] { const ProofTurn turn{world.client, "team", record}; });
+}
+
+ProofSetting setting(LeaseWorld& world, CapsuleVolume volume) {
+  const auto manifest = parse_manifest(
+      R"({"name":"x","version":"1.0.0","entrypoint":"run.py","proof_policy":{"required":true,"types":["sim_alignment"]}})");
+  return find_proof_setting(world.client, "team", manifest, volume);
+}
+
+}  // namespace
+
+TEST_CASE("one proof of a run at a time, and its lease is gone with it") {
+  LeaseWorld world;
+  {
+    ProofTurn turn{world.client, "team", record};
+    turn.require();
+    CHECK(world.server.objects.contains(lease));
+    turn.give_back();
+    CHECK_FALSE(world.server.objects.contains(lease));
+  }
+  ProofTurn again{world.client, "team", record};
+  CHECK(world.server.objects.contains(lease));
+}
+
+TEST_CASE("another proof that lives is busy as soon as it renews its lease; it keeps the lease") {
+  LeaseWorld world;
+  hold(world, "other");
+  world.server.before = [&](const http::Request&) {
+    if (world.passed() == 10s) hold(world, "other");
+  };
+  CHECK(refused(world) == ErrorKind::busy);
+  CHECK(world.passed() < 20s);
+  CHECK(world.server.objects.contains(lease));
+}
+
+TEST_CASE("the proof of who was killed is taken over once its lease has run out") {
+  LeaseWorld world;
+  hold(world, "killed");
+  const ProofTurn turn{world.client, "team", record};
+  CHECK(world.passed() >= 30s);
+  CHECK(test::ObjectServer::text(world.server.objects.at(lease), "/spec/holderIdentity") != "killed");
+}
+
+TEST_CASE("a lease that another has taken over is left to it") {
+  LeaseWorld world;
+  {
+    const ProofTurn turn{world.client, "team", record};
+    hold(world, "other");
+  }
+  CHECK(world.server.objects.contains(lease));
+}
+
+TEST_CASE("pods of a proof are held against a ConfigMap: where it is not there, that is said at once") {
+  LeaseWorld world;
+  CHECK(kind_of([&] { setting(world, CapsuleVolume::download); }) == ErrorKind::not_found);
+  CHECK_FALSE(setting(world, CapsuleVolume::image).owner);
+  world.server.put(trust, json::Object{{"metadata", json::Object{}}});
+  CHECK_FALSE(setting(world, CapsuleVolume::download).owner);
+}
+
+TEST_CASE("pods of a proof are placed as those of the deployment are, and belong to its object") {
+  LeaseWorld world;
+  const auto wanted =
+      json::parse(R"({"spec": {"nodeSelector": {"disk": "fast"}, "imagePullSecrets": [{"name": "login"}]}})", "t");
+  world.server.put(object, json::Object{{"metadata", json::Object{{"name", "x"}, {"uid", "u-1"}}},
+                                        {"spec", json::Object{{"template", wanted}}}});
+  const auto found = setting(world, CapsuleVolume::image);
+  REQUIRE(found.owner);
+  CHECK(found.owner->uid == "u-1");
+  REQUIRE(found.passed_on);
+  CHECK(*found.passed_on == wanted);
+}
