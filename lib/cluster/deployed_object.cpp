@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/apply_in_turn.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
@@ -58,8 +60,8 @@ std::string DeployedObject::annotation(std::string_view name) const {
   return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
 }
 
-void DeployedObject::take_over(std::uint64_t transitions) {
-  const auto there = m_value ? fence_of(*m_value) : 0;
+void DeployedObject::take_over(std::uint64_t transitions, std::uint64_t beside) {
+  const auto there = std::max(beside, m_value ? fence_of(*m_value) : 0);
   m_fence = transitions >= there ? transitions : there + 1;
 }
 

@@ -36,8 +36,9 @@ class DeployedObject {
   [[nodiscard]] kube::Name name() const { return {proofed_deployments, m_ns, m_name}; }
 
   /// We hold the lease, with that number: what is written from now on carries it, or one more than what stands there,
-  /// where the lease was begun anew. What has a higher one then was written by who took the lease over.
-  void take_over(std::uint64_t transitions);
+  /// in the object or (`beside`) in another of the deployment, where the lease was begun anew. What has a higher one
+  /// then was written by who took the lease over.
+  void take_over(std::uint64_t transitions, std::uint64_t beside = 0);
   /// Reads it again. Error busy: another deploy has taken it over; not_found: it is gone.
   void require_turn();
   /// The number that our writes carry.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 namespace capsule::cluster {
@@ -7,13 +8,17 @@ namespace capsule::cluster {
 /// Under which name our fields are ours (server-side apply).
 inline constexpr std::string_view field_manager = "capsule-loop";
 
+/// A roll-out that has failed is left alone no longer than that.
+inline constexpr std::chrono::hours longest_pause{24};
+
 namespace annotation {
 /// On a node: its UTID, and the certificate (PEM) that binds it to the node.
 inline constexpr std::string_view node_utid = "utid.industriverse.ai/utid";
 inline constexpr std::string_view node_certificate = "utid.industriverse.ai/certificate";
 /// On the ProofedDeployment object: the runs that were begun, by what was asked for (run_book.hpp).
 inline constexpr std::string_view runs = "capsule.industriverse.ai/runs";
-/// On the ProofedDeployment object: which fields of its Deployment were ours when deploy left it (own_fields()).
+/// On the ProofedDeployment object: which fields of its Deployment, ConfigMap and PodDisruptionBudget were
+/// ours when deploy left them (noted_fields()).
 inline constexpr std::string_view fields = "capsule.industriverse.ai/fields";
 /// On the ProofedDeployment object, JSON: what the cluster's CRD does not keep of its spec, and of its status
 /// (object_form.hpp).

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
@@ -84,7 +83,7 @@ json::Object trust_config(const Owner& owner, const std::string& ns, const Manif
   policy += fmt::format("    threshold: {}\n", signers.size());
   return {{"apiVersion", "v1"},
           {"kind", "ConfigMap"},
-          {"metadata", owned_by(owner, ns, trust_config_name(manifest))},
+          {"metadata", owned_by(owner, ns, trust_config_name(manifest.name))},
           {"data", json::Object{{"trust.yaml", policy}}}};
 }
 
@@ -104,16 +103,19 @@ json::Object made_again(const json::Value& from, const json::Object& kind, std::
   return out;
 }
 
-std::string own_fields(const json::Value& object) {
-  json::Value fields{json::Object{}};
+const json::Value* applied_fields(const json::Value& object, std::string_view manager) {
   const auto* managers = object.at_pointer("/metadata/managedFields");
-  if (managers != nullptr && managers->if_array() != nullptr) {
-    for (const auto& one : *managers->if_array()) {
-      const auto* of = one.at_pointer("/fieldsV1");
-      if (of != nullptr && text_at(one, "/manager") == field_manager && text_at(one, "/operation") == "Apply")
-        fields = *of;
-    }
+  if (managers == nullptr || managers->if_array() == nullptr) return nullptr;
+  for (const auto& one : *managers->if_array()) {
+    const auto* of = one.at_pointer("/fieldsV1");
+    if (of != nullptr && text_at(one, "/manager") == manager && text_at(one, "/operation") == "Apply") return of;
   }
+  return nullptr;
+}
+
+std::string own_fields(const json::Value& object) {
+  const auto* found = applied_fields(object);
+  const json::Value fields = found == nullptr ? json::Value{json::Object{}} : *found;
   return std::string{crypto::sha256(json::canonical(fields)).hex().substr(0, 16)};
 }
 

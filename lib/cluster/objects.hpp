@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "capsule/manifest.hpp"
+#include "cluster/names.hpp"
 #include "cluster/pod_template.hpp"
 #include "core/digest.hpp"
 #include "crypto/key.hpp"
@@ -44,6 +45,9 @@ json::Object trust_config(const Owner& owner, const std::string& ns, const Manif
 /// less those members of it that are others' to set. Nothing that the API server adds. Pure.
 json::Object made_again(const json::Value& from, const json::Object& kind, std::string_view content,
                         const std::vector<std::string_view>& not_ours = {});
+
+/// The fields of the object that are ours by server-side apply (FieldsV1); null: none. Pure.
+const json::Value* applied_fields(const json::Value& object, std::string_view manager = field_manager);
 
 /// Which fields of the object are ours by server-side apply, in 16 hexadecimal digits. Whoever changes one of them
 /// takes it over, so that they differ then. Pure.

@@ -42,7 +42,8 @@ std::optional<std::string> paused_until(const Wanted& wanted, const json::Value&
   if (text_at(object, "/status/rollout/digest") != wanted.run.capsule_digest.text()) return std::nullopt;
   const auto until = text_at(object, "/status/rollout/retryAfter");
   try {
-    if (parse_time(until) > wanted.now) return until;
+    const auto time = parse_time(until);
+    if (time > wanted.now && time <= wanted.now + longest_pause) return until;  // later than that: none that we wrote
   } catch (const Error&) {
     return std::nullopt;  // whoever wrote that
   }
@@ -88,7 +89,7 @@ bool is_proof_expired(const json::Value& object, const Digest& record,
   }
 }
 
-Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment) {
+Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
   using Action = Plan::Action;
   const auto& digest = wanted.run.capsule_digest.text();
   if (object == nullptr) return {Action::deploy, "it is not deployed"};
@@ -96,11 +97,13 @@ Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* de
     return {Action::none, fmt::format("the roll-out of {} has failed, and is left alone until {}", digest, *until)};
   const auto there = text_at(*object, "/spec/capsule/digest");
   if (there != digest) return {Action::deploy, fmt::format("{} is deployed", printable(there))};
-  if (deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
-  if (const auto image = replaced_image(wanted, *deployment); !image.empty())
+  if (parts.deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
+  if (const auto image = replaced_image(wanted, *parts.deployment); !image.empty())
     return {Action::deploy, fmt::format("its pods have another image than {}", image)};
-  if (annotation_of(*object, annotation::fields) != own_fields(*deployment))
-    return {Action::deploy, "its Deployment was changed by somebody"};
+  if (const auto part = changed_part(parts, annotation_of(*object, annotation::fields)); !part.empty())
+    return {Action::deploy, fmt::format("its {} was changed by somebody", part)};
+  if (const auto more = additions(*parts.deployment); !more.empty())
+    return {Action::deploy, fmt::format("somebody added to its Deployment: {}", more.front().what)};
   const auto run = RunBook::parse(annotation_of(*object, annotation::runs)).find(wanted.run);
   if (!run || !run->record) return {Action::deploy, "its run is not done"};
   const bool is_last = text_at(*object, "/status/lastRun/record") == run->record->text();

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "cluster/drift.hpp"
 #include "cluster/pod_template.hpp"
 #include "core/time.hpp"
 #include "deploy/run_ledger.hpp"
@@ -34,10 +35,11 @@ struct Plan {
 };
 std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", "prove", "renew"
 
-/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and its Deployment. A
+/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and what is beside it. A
 /// field that we set and somebody else changed is no longer ours (own_fields()), which deploy has noted; what we never
-/// set is others' to change, as the number of pods is where an autoscaler sets it. Pure.
-Plan plan(const Wanted& wanted, const json::Value* object, const json::Value* deployment);
+/// set is others' to change, as the number of pods is where an autoscaler sets it, unless it changes what the pods do
+/// (additions()). Pure.
+Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts);
 
 /// Whether the object's last run is the one on record as `record`, is proved, and ended longer ago than `max_age`.
 /// Pure.

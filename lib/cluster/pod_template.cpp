@@ -17,11 +17,15 @@ namespace {
 constexpr std::uint64_t default_memory = 512 * mebibyte;
 constexpr std::uint64_t agent_memory = 64 * mebibyte;
 
-json::Object init_container(std::string_view name, const std::string& image, json::Array command, json::Array mounts) {
+/// All words are set, those after the program as `args`: else somebody's would be added to them, and no field of ours
+/// would show it.
+json::Object init_container(std::string_view name, const std::string& image, std::string_view program, json::Array args,
+                            json::Array mounts) {
   return {{"name", name},
           {"image", image},
           {"imagePullPolicy", "IfNotPresent"},
-          {"command", std::move(command)},
+          {"command", json::Array{program}},
+          {"args", std::move(args)},
           {"resources", small_resources()},
           {"securityContext", container_security()},
           {"terminationMessagePolicy", "FallbackToLogsOnError"},
@@ -29,12 +33,12 @@ json::Object init_container(std::string_view name, const std::string& image, jso
 }
 
 json::Object download_container(const PodWish& wish) {
-  json::Array command{"/usr/local/bin/capsule-verify", "--unpack=/capsule", "--trust=/trust/trust.yaml"};
-  for (const auto& host : wish.source.insecure_registries) command.emplace_back("--insecure-registry=" + host);
-  command.emplace_back("--");
-  command.emplace_back(wish.source.reference);
+  json::Array args{"--unpack=/capsule", "--trust=/trust/trust.yaml"};
+  for (const auto& host : wish.source.insecure_registries) args.emplace_back("--insecure-registry=" + host);
+  args.emplace_back("--");
+  args.emplace_back(wish.source.reference);
   auto out =
-      init_container("capsule", wish.images.verify, std::move(command),
+      init_container("capsule", wish.images.verify, "/usr/local/bin/capsule-verify", std::move(args),
                      {mount("capsule", "/capsule", false), mount("tmp", "/tmp", false), mount("trust", "/trust", true),
                       mount("registry-login", "/registry/login", true), mount("registry-ca", "/registry/ca", true)});
   out.set("env", json::Array{variable("CAPSULE_STATE", "/tmp/state"), variable("TMPDIR", "/tmp"),
@@ -44,9 +48,8 @@ json::Object download_container(const PodWish& wish) {
 }
 
 json::Array init_containers(const PodWish& wish) {
-  json::Array out{init_container("agent", wish.images.agent,
-                                 {"/usr/local/bin/capsule-agent", "install", "/agent/capsule-agent"},
-                                 {mount("agent", "/agent", false)})};
+  json::Array out{init_container("agent", wish.images.agent, "/usr/local/bin/capsule-agent",
+                                 {"install", "/agent/capsule-agent"}, {mount("agent", "/agent", false)})};
   if (wish.source.volume == CapsuleVolume::download) out.emplace_back(download_container(wish));
   return out;
 }
@@ -76,13 +79,13 @@ std::string root_of(const PodWish& wish) {
 }
 
 json::Object runner(const PodWish& wish) {
-  json::Array command{"/agent/capsule-agent", "--root=" + root_of(wish), "--data=/data/capsule",
-                      fmt::format("--listen=0.0.0.0:{}", agent_port)};
-  for (const auto& argument : wish.agent_arguments) command.emplace_back(argument);
+  json::Array args{"--root=" + root_of(wish), "--data=/data/capsule", fmt::format("--listen=0.0.0.0:{}", agent_port)};
+  for (const auto& argument : wish.agent_arguments) args.emplace_back(argument);
   return {{"name", "runner"},
           {"image", wish.images.runtime},
           {"imagePullPolicy", "IfNotPresent"},
-          {"command", std::move(command)},
+          {"command", json::Array{"/agent/capsule-agent"}},
+          {"args", std::move(args)},
           {"env", json::Array{variable("TMPDIR", "/tmp")}},
           {"ports", json::Array{container_port("agent", agent_port)}},
           {"resources", runner_resources(wish)},
@@ -108,7 +111,7 @@ json::Array volumes(const PodWish& wish) {
   }
   out.emplace_back(empty_dir("capsule", wish.source.unpacked_bytes + wish.source.unpacked_bytes / 8 + small));
   out.emplace_back(
-      json::Object{{"name", "trust"}, {"configMap", json::Object{{"name", trust_config_name(wish.manifest)}}}});
+      json::Object{{"name", "trust"}, {"configMap", json::Object{{"name", trust_config_name(wish.manifest.name)}}}});
   out.emplace_back(json::Object{
       {"name", "registry-login"},
       {"secret", json::Object{{"secretName", "capsule-registry"}, {"optional", true}, {"defaultMode", 0440}}}});
@@ -177,8 +180,8 @@ json::Object pod_spec(const PodWish& wish) {
   return spec;
 }
 
-std::string trust_config_name(const Manifest& manifest) {
-  return "capsule-loop-trust-" + manifest.name;
+std::string trust_config_name(const std::string& capsule) {
+  return "capsule-loop-trust-" + capsule;
 }
 
 json::Object pod_template(const PodWish& wish) {

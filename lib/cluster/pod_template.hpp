@@ -56,6 +56,6 @@ json::Object pod_spec(const PodWish& wish);
 
 /// The ConfigMap with the keys that have signed the capsule, as a trust policy: what the pods' own check is held
 /// against.
-std::string trust_config_name(const Manifest& manifest);
+std::string trust_config_name(const std::string& capsule);
 
 }  // namespace capsule::cluster

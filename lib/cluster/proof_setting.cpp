@@ -10,7 +10,7 @@ namespace capsule::cluster {
 namespace {
 
 void require_trust(kube::Client& client, const std::string& ns, const Manifest& manifest) {
-  const auto name = trust_config_name(manifest);
+  const auto name = trust_config_name(manifest.name);
   if (client.find({kube::resources::config_maps, ns, name})) return;
   throw Error{ErrorKind::not_found,
               fmt::format("namespace {0} has no ConfigMap {1}, which the pods of a proof need to check the capsule "

@@ -9,6 +9,8 @@
 #include "cluster/deployed_object.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/objects.hpp"
+#include "cluster/ownership.hpp"
 #include "cluster/turn.hpp"
 #include "core/error.hpp"
 
@@ -36,21 +38,17 @@ void wait_until_gone(kube::Client& client, const kube::Resource& resource, const
                                                 kube::text_of(resource), fmt::join(left, ", "), ns)};
 }
 
-bool is_ours(const json::Value& object) {
-  const auto has = [&](std::string_view map, std::string_view key, std::string_view value) {
-    const auto* all = object.at_pointer(map);
-    const auto* found = all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(key);
-    return found != nullptr && (value.empty() || *found == json::Value{std::string{value}});
-  };
-  return has("/metadata/labels", "app.kubernetes.io/part-of", "capsule-loop") ||
-         has("/metadata/annotations", annotation::runs, {});
+bool is_deployed(const json::Value& object) {
+  const auto* all = object.at_pointer("/metadata/annotations");
+  return is_ours(object) ||
+         (all != nullptr && all->if_object() != nullptr && all->if_object()->find(annotation::runs) != nullptr);
 }
 
 /// Nothing where there is no such object; Error conflict where another program's has that name.
 std::optional<std::string> uid_of_ours(kube::Client& client, const kube::Name& name) {
   const auto found = client.find(name);
   if (!found) return std::nullopt;
-  if (is_ours(*found)) return text_at(*found, "/metadata/uid");
+  if (is_deployed(*found)) return text_at(*found, "/metadata/uid");
   throw Error{ErrorKind::conflict,
               fmt::format("the {} is none that capsule-deploy made (it has neither label "
                           "app.kubernetes.io/part-of=capsule-loop nor annotation {}) and stays: if it is to go, use "
@@ -71,6 +69,16 @@ void remove_lease(kube::Client& client, const kube::Name& name) {
   }
 }
 
+/// What an object left that was deleted without what it owned (kubectl delete --cascade=orphan).
+void remove_orphans(kube::Client& client, const std::string& ns, const std::string& name) {
+  for (const auto& one : {kube::Name{kube::resources::deployments, ns, deployment_name(name)},
+                          kube::Name{kube::resources::config_maps, ns, trust_config_name(name)},
+                          kube::Name{kube::resources::disruption_budgets, ns, deployment_name(name)}}) {
+    const auto found = client.find(one);
+    if (found && is_ours(*found) && is_orphan(*found)) client.remove(one, {.uid = text_at(*found, "/metadata/uid")});
+  }
+}
+
 }  // namespace
 
 void remove_deployment(kube::Client& client, const std::string& ns, const std::string& name,
@@ -84,6 +92,7 @@ void remove_deployment(kube::Client& client, const std::string& ns, const std::s
     if (uid && client.remove(object, {.uid = *uid}))
       wait_until_gone(client, proofed_deployments, ns,
                       {.selection = {.fields = "metadata.name=" + name}, .time_limit = patience, .on_wait = on_wait});
+    remove_orphans(client, ns, name);
     const auto pods = fmt::format("app={},{}", name, label::pod_template);
     wait_until_gone(client, kube::resources::pods, ns,
                     {.selection = {.labels = pods}, .time_limit = patience, .on_wait = on_wait});

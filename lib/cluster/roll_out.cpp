@@ -5,11 +5,14 @@
 #include <algorithm>
 
 #include "cluster/apply_in_turn.hpp"
+#include "cluster/autoscale.hpp"
+#include "cluster/drift.hpp"
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
 #include "cluster/pod_state.hpp"
+#include "core/digest.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment_status.hpp"
 #include "log/log.hpp"
@@ -19,7 +22,6 @@ namespace capsule::cluster {
 namespace {
 
 constexpr std::chrono::hours first_pause{1};
-constexpr std::chrono::hours longest_pause{24};
 
 bool names_nodes(const Requirement& requirement, const deploy::CapabilityReport& report) {
   const bool waived = std::find(report.waived.begin(), report.waived.end(), requirement.text) != report.waived.end();
@@ -49,7 +51,7 @@ std::int64_t failures_of(const json::Value& object, const std::string& digest) {
   const auto* count = object.at_pointer("/status/rollout/count");
   if (text_at(object, "/status/rollout/digest") != digest || count == nullptr || count->if_number() == nullptr)
     return 0;
-  return static_cast<std::int64_t>(json::to_double(*count->if_number()));
+  return static_cast<std::int64_t>(std::clamp(json::to_double(*count->if_number()), 0.0, 1e6));
 }
 
 json::Object failure_of(const json::Value& object, const std::string& digest) {
@@ -65,26 +67,105 @@ kube::Name RollOut::deployment_there() const {
   return {kube::resources::deployments, m_ns, deployment_name(m_object.name().name)};
 }
 
-void RollOut::keep_former() {
-  m_former_deployment = m_client.find(deployment_there());
-  if (m_former_deployment) m_former_object = m_object.value();
+kube::Name RollOut::trust_there() const {
+  return {kube::resources::config_maps, m_ns, trust_config_name(m_object.name().name)};
+}
+
+void RollOut::look(bool with_trust, const Patience& patience) {
+  const auto name = m_object.name();
+  if (m_object.known() != nullptr && !text_at(*m_object.known(), "/metadata/deletionTimestamp").empty()) {
+    static_cast<void>(find_settled(m_client, name, {}, {}, patience));
+    m_object.read();
+  }
+  const auto uid = m_object.known() == nullptr ? std::string{} : text_at(*m_object.known(), "/metadata/uid");
+  m_former_deployment = find_settled(m_client, deployment_there(), name.name, uid, patience);
+  if (with_trust) m_trust = find_settled(m_client, trust_there(), name.name, uid, patience);
+  // One whose first deploy was killed before a pod was up is nothing to go back to.
+  if (m_former_deployment && m_object.known() != nullptr && !text_at(*m_object.known(), "/status/phase").empty())
+    m_former_object = *m_object.known();
+}
+
+std::uint64_t RollOut::highest_fence() const {
+  return std::max(m_former_deployment ? fence_of(*m_former_deployment) : 0, m_trust ? fence_of(*m_trust) : 0);
+}
+
+void RollOut::require_free() const {
+  require_ours(deployment_there(), m_former_deployment);
+  require_ours(trust_there(), m_trust);
+  if (m_force || !m_former_deployment) return;
+  const auto more = additions(*m_former_deployment);
+  if (more.empty()) return;
+  throw Error{ErrorKind::conflict, fmt::format("somebody added to the {}: {} (--force-conflicts takes it out)",
+                                               kube::text_of(deployment_there()), more.front().what)};
 }
 
 void RollOut::apply_trust(const RollOutWish& wish) {
-  const kube::Name name{kube::resources::config_maps, m_ns, trust_config_name(wish.capsule.manifest())};
-  const auto there = m_client.find(name);
   // Another version may be signed by other keys, and goes by the same name.
-  if (m_former_object && text_at(*m_former_object, "/spec/capsule/digest") != m_digest) m_former_trust = there;
-  apply_in_turn(m_client, name, trust_config(m_object.owner(), m_ns, wish.capsule.manifest(), wish.capsule.signers()),
-                m_object.fence(), there, m_force);
+  if (m_former_object && text_at(*m_former_object, "/spec/capsule/digest") != m_digest) m_former_trust = m_trust;
+  m_trust = apply_in_turn(m_client, trust_there(),
+                          trust_config(m_object.owner(), m_ns, wish.capsule.manifest(), wish.capsule.signers()),
+                          m_object.fence(), m_trust, m_force);
 }
 
-void RollOut::apply_deployment(unsigned replicas, const std::optional<json::Value>& there) {
-  const bool autoscaled = m_object.value().at_pointer("/spec/autoscale") != nullptr;
-  const Pool pool{m_template, replicas, !autoscaled, m_has_gpu};
-  const auto owner = m_object.owner();
-  m_deployment =
-      apply_in_turn(m_client, deployment_there(), deployment(owner, m_ns, pool), m_object.fence(), there, m_force);
+void RollOut::apply_deployment(unsigned replicas, std::optional<json::Value> there) {
+  const auto name = deployment_there();
+  const auto from = autoscaled_from(m_object.value());
+  const auto at_least = std::max(replicas, from.value_or(0));
+  const bool is_new = !there;
+  if (there && from) {
+    if (const auto number = handed_over(*there, at_least)) there = set_handed_over(m_client, name, number);
+  } else if (there && is_handed_over(*there)) {
+    there = set_handed_over(m_client, name, replicas);
+  }
+  const Pool pool{m_template, replicas, !from, m_has_gpu};
+  try {
+    m_deployment = apply_in_turn(m_client, name, deployment(m_object.owner(), m_ns, pool), m_object.fence(),
+                                 std::move(there), m_force);
+  } catch (const Error& error) {
+    const bool passes_on = m_object.value().at_pointer("/spec/template") != nullptr;
+    if (error.kind() != ErrorKind::invalid_input || !passes_on) throw;
+    throw error.within(fmt::format("of spec.template of the {}", kube::text_of(m_object.name())));
+  }
+  if (is_new && from && at_least > 1) m_deployment = set_handed_over(m_client, name, at_least);
+  if (!from && is_handed_over(m_deployment)) m_deployment = set_handed_over(m_client, name, {});
+}
+
+void RollOut::remove_additions() {
+  constexpr int max_attempts = 8;
+  for (int i = 1;; ++i) {
+    const auto more = additions(m_deployment);
+    if (more.empty()) return;
+    json::Array operations{json::Object{{"op", "replace"},
+                                        {"path", "/metadata/resourceVersion"},
+                                        {"value", text_at(m_deployment, "/metadata/resourceVersion")}}};
+    for (const auto& one : more) operations.emplace_back(json::Object{{"op", "remove"}, {"path", one.pointer}});
+    try {
+      m_deployment = m_client.patch(deployment_there(), kube::PatchKind::operations, json::Value{operations});
+      return;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::conflict || i == max_attempts) throw;
+    }
+    m_deployment = m_client.get(deployment_there());
+  }
+}
+
+bool RollOut::may_have_budget() const {
+  const auto* before = m_former_deployment ? m_former_deployment->at_pointer("/spec/replicas") : nullptr;
+  const bool was_one = before != nullptr && (*before == json::Value{0} || *before == json::Value{1});
+  return !was_one || !m_object.annotation(annotation::fields).ends_with(",-");
+}
+
+void RollOut::apply_budget(unsigned replicas) {
+  if (replicas <= 1 && !may_have_budget()) return;  // a call less of each deploy that changes nothing
+  const kube::Name name{kube::resources::disruption_budgets, m_ns, deployment_there().name};
+  const auto there = m_client.find(name);
+  if (replicas > 1) {
+    require_ours(name, there);
+    // Every deploy would write the same: no turn is needed.
+    m_budget = m_client.apply(name, json::Value{disruption_budget(m_object.owner(), m_ns)}, {.force = m_force});
+  } else if (there && is_ours(*there)) {
+    m_client.remove(name, {.uid = text_at(*there, "/metadata/uid")});
+  }
 }
 
 void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
@@ -92,7 +173,7 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_digest = wish.capsule.capsule_digest().text();
   m_force = wish.force;
   m_has_gpu = !wish.check.gpu_resource.empty();
-  keep_former();
+  require_free();
   m_object.apply(proofed_deployment(manifest, wish.capsule.capsule_digest(), wish.published, m_ns), m_force);
   PodWish pods{manifest,    wish.capsule.capsule_digest(), wish.source,
                wish.images, wish.check.gpu_resource,       nodes_to_name(wish),
@@ -102,6 +183,7 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_label = *deploy::member(deploy::member(m_template, "metadata"), "labels").find(label::pod_template)->if_string();
   if (wish.source.volume == CapsuleVolume::download) apply_trust(wish);
   apply_deployment(replicas, m_former_deployment);
+  if (m_force) remove_additions();
   if (wish.source.volume == CapsuleVolume::image && !has_image_volume(m_deployment)) {
     const Error error{ErrorKind::unmet_requirement,
                       "the cluster takes no image volumes (its feature gate ImageVolume is off): deploy with "
@@ -109,10 +191,7 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
     put_back(error, "NoImageVolumes");
     throw error;
   }
-  // Every deploy would write the same: no turn is needed.
-  if (replicas > 1)
-    m_client.apply({kube::resources::disruption_budgets, m_ns, deployment_there().name},
-                   json::Value{disruption_budget(m_object.owner(), m_ns)}, {.force = m_force});
+  apply_budget(replicas);
 }
 
 void RollOut::scale(unsigned replicas) {
@@ -130,7 +209,9 @@ void RollOut::end_pods() {
 }
 
 void RollOut::note_fields() {
-  m_object.change_annotation(annotation::fields, [&](const std::string&) { return own_fields(m_deployment); });
+  m_object.change_annotation(annotation::fields, [&](const std::string&) {
+    return noted_fields({&m_deployment, m_trust ? &*m_trust : nullptr, m_budget ? &*m_budget : nullptr});
+  });
 }
 
 bool RollOut::is_up() const {
@@ -138,9 +219,8 @@ bool RollOut::is_up() const {
 }
 
 void RollOut::put_back_former() {
-  const bool autoscaled = m_object.value().at_pointer("/spec/autoscale") != nullptr;
   std::vector<std::string_view> not_ours;
-  if (autoscaled) not_ours.emplace_back("replicas");
+  if (autoscaled_from(m_object.value())) not_ours.emplace_back("replicas");
   m_object.apply(
       made_again(*m_former_object, {{"apiVersion", "infra.industriverse.ai/v1"}, {"kind", "ProofedDeployment"}}, "spec",
                  {"template", "autoscale"}),
@@ -150,8 +230,7 @@ void RollOut::put_back_former() {
   };
   // Before the pods that are held against it.
   if (m_former_trust)
-    put({kube::resources::config_maps, m_ns, text_at(*m_former_trust, "/metadata/name")},
-        made_again(*m_former_trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data"));
+    m_trust = put(trust_there(), made_again(*m_former_trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data"));
   m_deployment =
       put(deployment_there(),
           made_again(*m_former_deployment, {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}}, "spec", not_ours));
@@ -160,7 +239,7 @@ void RollOut::put_back_former() {
 void RollOut::put_back(const Error& error, const std::string& reason) {
   m_object.require_turn();
   const auto failure = failure_of(m_object.value(), m_digest);
-  if (m_former_deployment) {
+  if (m_former_object) {
     put_back_former();
   } else {
     scale(0);
@@ -192,9 +271,10 @@ void take_placement(const json::Value& object, PodDemand& demand) {
     if (const auto* text = value.if_string()) demand.node_selector.emplace(key, *text);
 }
 
-void clear_failed_roll_out(json::Object& object) {
+void clear_failed_roll_out(json::Object& object, const std::optional<Digest>& of) {
   auto& status = deploy::member(object, "status");
   if (status.find("rollout") == nullptr) return;
+  if (of && text_at(*status.find("rollout"), "/digest") != of->text()) return;
   status.erase("rollout");
   deploy::set_condition(object, {"RolloutFailed", false, "RolledOut"});
 }

@@ -6,6 +6,7 @@
 #include "capsule/verified_capsule.hpp"
 #include "cluster/capability.hpp"
 #include "cluster/deployed_object.hpp"
+#include "cluster/ownership.hpp"
 #include "cluster/pod_state.hpp"
 #include "cluster/pod_template.hpp"
 #include "kube/client.hpp"
@@ -29,9 +30,14 @@ class RollOut {
   RollOut(kube::Client& client, std::string ns, DeployedObject& object)
       : m_client(client), m_ns(std::move(ns)), m_object(object) {}
 
+  /// Looks for what is there of the deployment, `with_trust` also for the trusted keys, and waits until what is being
+  /// removed is gone. To be called before apply(), and before DeployedObject::take_over(). Error timed_out.
+  void look(bool with_trust, const Patience& patience);
+  /// Of the objects that look() found.
+  [[nodiscard]] std::uint64_t highest_fence() const;
   /// Server-side apply of the ProofedDeployment object, the keys that the pods trust, the Deployment with that many
-  /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field;
-  /// unmet_requirement where the API server takes no image volume, put back.
+  /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field, or an
+  /// object that no deploy has made; unmet_requirement where the API server takes no image volume, put back.
   void apply(const RollOutWish& wish, unsigned replicas);
   /// The same Deployment with another number of pods; nothing where an autoscaler sets it.
   void scale(unsigned replicas);
@@ -51,22 +57,28 @@ class RollOut {
   [[nodiscard]] bool is_up() const;
 
  private:
-  void apply_deployment(unsigned replicas, const std::optional<json::Value>& there);
+  void apply_deployment(unsigned replicas, std::optional<json::Value> there);
   void apply_trust(const RollOutWish& wish);
-  void keep_former();
+  void apply_budget(unsigned replicas);
+  [[nodiscard]] bool may_have_budget() const;
+  void require_free() const;
+  void remove_additions();
   [[nodiscard]] kube::Name deployment_there() const;
+  [[nodiscard]] kube::Name trust_there() const;
   void put_back_former();
 
   kube::Client& m_client;
   std::string m_ns;
   DeployedObject& m_object;
-  std::optional<json::Value> m_former_object;      ///< nothing: there was none
+  std::optional<json::Value> m_former_object;      ///< nothing: there was none, or none that was up
   std::optional<json::Value> m_former_deployment;  ///< nothing: there was none
   std::optional<json::Value> m_former_trust;       ///< nothing: there was none, or it stays
   json::Object m_template;
   std::string m_label;
   std::string m_digest;
   json::Value m_deployment;
+  std::optional<json::Value> m_trust;   ///< nothing: the pods need none, or there is none yet
+  std::optional<json::Value> m_budget;  ///< nothing: one pod alone
   bool m_has_gpu = false;
   bool m_force = false;
 };
@@ -78,7 +90,8 @@ bool is_failed_roll_out(const Error& error, const std::optional<Trouble>& troubl
 /// Tolerations and nodeSelector of the object's spec.template, for the check.
 void take_placement(const json::Value& object, PodDemand& demand);
 
-/// A roll-out has come up: takes the condition RolloutFailed back, where there is one.
-void clear_failed_roll_out(json::Object& object);
+/// A roll-out has come up: takes the condition RolloutFailed back, where there is one, of that capsule alone if one is
+/// named.
+void clear_failed_roll_out(json::Object& object, const std::optional<Digest>& of = {});
 
 }  // namespace capsule::cluster

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/time.hpp"
 #include "json/cursor.hpp"
@@ -30,6 +31,11 @@ std::int64_t number_at(const json::Value& object, std::string_view pointer) {
 std::string text_at(const json::Value& object, std::string_view pointer) {
   const auto* found = object.at_pointer(pointer);
   return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
+}
+
+/// It is an int32, and the last of them (which somebody wrote there) has none after it.
+std::int64_t next(std::int64_t transitions) {
+  return transitions < 0 || transitions >= std::numeric_limits<std::int32_t>::max() ? 1 : transitions + 1;
 }
 
 }  // namespace
@@ -107,7 +113,8 @@ bool Lease::try_acquire(const std::map<std::string, std::string>& annotations) {
   if (!is_free()) return false;
   const bool is_ours = m_record.holder == m_holder;
   m_acquire_time = micro_time();
-  m_has_it = write(object(m_holder, m_duration, m_record.transitions + (is_ours ? 0 : 1), annotations));
+  m_has_it =
+      write(object(m_holder, m_duration, is_ours ? m_record.transitions : next(m_record.transitions), annotations));
   if (!m_has_it) look();  // record() is to say who was first
   return m_has_it;
 }

@@ -95,14 +95,12 @@ class ClusterDeploy {
     const auto& manifest = fetched.capsule.manifest();
     deploy::check_parameters(manifest, m_order.parameters);
     m_turn.emplace(m_client, m_ns, manifest.name, fetched.capsule.capsule_digest(), time_limit());
-    m_object.read();
-    m_object.learn_form();
-    m_object.take_over(m_turn->number());
+    cluster::RollOut roll_out{m_client, m_ns, m_object};
+    take_over(roll_out, fetched.source.volume);
     check(manifest);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
     const auto replicas = is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
-    cluster::RollOut roll_out{m_client, m_ns, m_object};
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
                     m_order.options.force_conflicts},
                    replicas);
@@ -117,7 +115,7 @@ class ClusterDeploy {
       if (!done) make_run(fetched.capsule, roll_out, wish, entry);
     }
     if (replicas > manifest.prewarm_replicas) roll_out.scale(0);  // the pod was for this run alone
-    finish(manifest, roll_out, done);
+    finish(fetched.capsule, roll_out, done);
     m_step.output("run-record", entry.record->text());
     m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
     m_turn.reset();
@@ -126,6 +124,14 @@ class ClusterDeploy {
 
  private:
   [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
+
+  /// Looks at what is there; what is written from now on is written in our turn.
+  void take_over(cluster::RollOut& roll_out, cluster::CapsuleVolume volume) {
+    m_object.read();
+    roll_out.look(volume == cluster::CapsuleVolume::download, {time_limit(), [this] { m_turn->keep(); }});
+    m_object.learn_form();
+    m_object.take_over(m_turn->number(), roll_out.highest_fence());
+  }
 
   /// What runs on the nodes already; nothing where we may not see it.
   std::optional<cluster::Requested> requested(const Manifest& manifest) {
@@ -220,17 +226,22 @@ class ClusterDeploy {
              .on_wait = [this] { m_turn->keep(); }}};
   }
 
-  void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
-                deploy::LedgerEntry& entry) {
-    m_store->require_writable();  // a run whose record cannot be attached would be for nothing
-    auto pods = pool(roll_out, time_limit());
+  /// Waits until a pod is up; puts back what was there where none comes up.
+  static void bring_up(cluster::PodPool& pods, cluster::RollOut& roll_out, const std::string& run_id) {
     try {
-      pods.wait_until_ready(entry.request.run_id());
+      pods.wait_until_ready(run_id);
     } catch (const Error& error) {
       if (!cluster::is_failed_roll_out(error, pods.trouble())) throw;
       roll_out.put_back(error, pods.trouble() ? pods.trouble()->reason : "TimedOut");
       throw;
     }
+  }
+
+  void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
+                deploy::LedgerEntry& entry) {
+    m_store->require_writable();  // a run whose record cannot be attached would be for nothing
+    auto pods = pool(roll_out, time_limit());
+    bring_up(pods, roll_out, entry.request.run_id());
     m_object.change_status([&](json::Object& object) {
       deploy::set_pending(object, entry.request.run_id());
       deploy::set_warm(object, pods.waiting(), {});
@@ -291,21 +302,35 @@ class ClusterDeploy {
   }
 
   /// The pool as the manifest wants it, and how many pods wait.
-  void finish(const Manifest& manifest, cluster::RollOut& roll_out, bool done) {
+  void finish(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, bool done) {
     roll_out.note_fields();
     if (done) cluster::mark_pods(m_client, m_object.value());
-    if (manifest.prewarm_replicas == 0 || (done && roll_out.is_up())) return;
+    std::optional<unsigned> waiting;
+    if (capsule.manifest().prewarm_replicas > 0 && !(done && roll_out.is_up()))
+      waiting = done ? brought_up(roll_out) : refilled(roll_out);
+    m_object.change_status([&](json::Object& object) {
+      if (done) cluster::clear_failed_roll_out(object, capsule.capsule_digest());
+      if (!waiting) return;
+      deploy::member(object, "status").set("warmReplicas", *waiting);
+      if (*waiting > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
+    });
+  }
+
+  /// There is nothing else to do than to bring the pods up.
+  unsigned brought_up(cluster::RollOut& roll_out) {
+    auto pods = pool(roll_out, time_limit());
+    bring_up(pods, roll_out, {});
+    return pods.waiting();
+  }
+
+  unsigned refilled(const cluster::RollOut& roll_out) {
     auto pods = pool(roll_out, refill_patience);
     try {
       pods.wait_until_ready({});
     } catch (const Error& error) {
-      if (done) throw;  // there is nothing else to do than to bring them up
       log::warning("the run is done, its warm pool is not filled again yet: " + error.message());
     }
-    m_object.change_status([&](json::Object& object) {
-      deploy::member(object, "status").set("warmReplicas", pods.waiting());
-      if (pods.waiting() > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
-    });
+    return pods.waiting();
   }
 
   const Order& m_order;

@@ -1,4 +1,6 @@
 #include "cluster/deployed_object.hpp"
+#include "cluster/objects.hpp"
+#include "cluster/ownership.hpp"
 #include "cluster/plan.hpp"
 #include "cluster/target_name.hpp"
 #include "image/published_package.hpp"
@@ -18,15 +20,21 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   const auto where = ns.empty() ? client.config().ns : ns;
   cluster::DeployedObject object{client, where, order.reference.name};
   const auto* there = object.read();
-  const auto deployment =
-      client.find({kube::resources::deployments, where, cluster::deployment_name(order.reference.name)});
+  const auto name = cluster::deployment_name(order.reference.name);
+  const auto deployment = client.find({kube::resources::deployments, where, name});
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
                             options.budget, options.seed};
   const auto volume =
       options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
-  const auto found = cluster::plan({run, options.images, volume, now(), options.retry_failed,
-                                    order.trust.max_proof_age(order.reference.name), options.renew_proofs},
-                                   there, deployment ? &*deployment : nullptr);
+  std::optional<json::Value> trust;
+  if (volume == cluster::CapsuleVolume::download)
+    trust = client.find({kube::resources::config_maps, where, cluster::trust_config_name(order.reference.name)});
+  auto budget = client.find({kube::resources::disruption_budgets, where, name});
+  if (budget && !cluster::is_ours(*budget)) budget.reset();
+  const auto found = cluster::plan(
+      {run, options.images, volume, now(), options.retry_failed, order.trust.max_proof_age(order.reference.name),
+       options.renew_proofs},
+      there, {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr});
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

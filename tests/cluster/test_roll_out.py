@@ -85,14 +85,18 @@ class RollOut(DeployCase):
         self.assertEqual("none", self.planned(reference)["action"])
 
     def test_an_autoscaler_sets_the_number_of_pods_and_changes_nothing_of_ours(self):
-        reference = self.publish("scaled")
+        reference = self.publish("scaled", prewarm={"replicas": 2})
         self.deployed(reference)
+        self.assertEqual("1", self.must("get", "pdb", "scaled-deploy", "-o", "jsonpath={.spec.minAvailable}"))
         self.must("patch", "pd", "scaled", "--type=merge", "--field-manager=me", "-p", json.dumps({"spec": {"autoscale": {"minReplicas": 1, "maxReplicas": 3}}}))
         self.deployed(reference)
-        self.must("scale", "deploy", "scaled-deploy", "--replicas=2")
+        self.assertEqual(2, self.get("deploy", "scaled-deploy")["spec"]["replicas"])
+        self.must("scale", "deploy", "scaled-deploy", "--replicas=3")
         self.assertEqual("none", self.planned(reference)["action"])
         self.deployed(reference)
-        self.assertEqual(2, self.get("deploy", "scaled-deploy")["spec"]["replicas"])
+        self.assertEqual(3, self.get("deploy", "scaled-deploy")["spec"]["replicas"])
+        self.deployed(self.publish("scaled", "1.1.0"))
+        self.assertNotEqual(0, self.kubectl("get", "pdb", "scaled-deploy").code)  # one pod is kept by none
 
     def test_what_a_later_deploy_wrote_is_not_written_over(self):
         """The API server's part: an apply for a version, or for what is not there, is a conflict where that is not so any more."""
@@ -109,9 +113,55 @@ class RollOut(DeployCase):
         self.must("delete", "configmap", "only-once")
         new["metadata"].update({key: there[key] for key in ("uid", "resourceVersion")})
         self.assertIn("no existing object was found", self.kubectl(*apply, input=json.dumps(new)).stderr)
-        # One that was written by a deploy with a higher number.
-        self.must("annotate", "deploy", "fenced-deploy", "--overwrite", f"capsule.industriverse.ai/fence={lease + 9}")
-        self.refused(42, "another deploy has taken over", reference)
+        # Such a number, where the lease was begun anew or somebody wrote it there, is followed by a higher one.
+        self.must("annotate", "deploy", "fenced-deploy", "--overwrite", "capsule.industriverse.ai/fence=99999")
+        self.deployed(reference, "--force-conflicts")
+        self.assertEqual("100000", self.get("deploy", "fenced-deploy")["metadata"]["annotations"]["capsule.industriverse.ai/fence"])
+
+    def test_what_a_deleted_object_left_is_waited_for_taken_over_or_removed(self):
+        reference = self.publish("left")
+        self.deployed(reference)
+        self.must("delete", "pd", "left", "--cascade=foreground", "--wait=false")
+        self.assertEqual("Succeeded", self.deployed(reference)["phase"])
+        self.must("delete", "pd", "left", "--cascade=orphan")
+        self.assertEqual("Succeeded", self.deployed(reference)["phase"])
+        self.assertEqual(self.object("left")["metadata"]["uid"], self.get("deploy", "left-deploy")["metadata"]["ownerReferences"][0]["uid"])
+        self.must("delete", "pd", "left", "--cascade=orphan")
+        self.assertEqual(0, self.delete("left").code)
+        self.assertNotIn("left", self.must("get", "pd,deploy,cm,lease", "-o", "name"))
+        # One that we have not made is neither taken over nor removed.
+        self.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "capsule-loop-trust-left"}, "data": {"mine": "1"}})
+        self.refused(14, "is none that capsule-deploy made", reference, "--force-conflicts")
+        self.assertEqual({"mine": "1"}, self.get("configmap", "capsule-loop-trust-left")["data"])
+
+    def test_what_somebody_did_beside_our_fields_is_seen_and_put_right(self):
+        reference = self.publish("drift")
+        self.deployed(reference)
+        before = self.get("deploy", "drift-deploy")["spec"]["template"]["spec"]["containers"][0]
+        self.must("set", "env", "deploy/drift-deploy", "LD_PRELOAD=/data/evil.so")
+        self.must("rollout", "pause", "deploy/drift-deploy")
+        self.assertIn("somebody added to its Deployment", self.planned(reference)["reason"])
+        self.refused(14, "--force-conflicts takes it out", reference)
+        self.must("patch", "deploy", "drift-deploy", "--type=json", "-p",
+                  json.dumps([{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--timeout=1s"}]))
+        self.must("patch", "configmap", "capsule-loop-trust-drift", "-p", json.dumps({"data": {"trust.yaml": "none"}}))
+        self.deployed(reference, "--force-conflicts")
+        spec = self.get("deploy", "drift-deploy")["spec"]
+        self.assertEqual((before, False), (spec["template"]["spec"]["containers"][0], spec.get("paused", False)))
+        self.assertEqual("none", self.planned(reference)["action"])
+        self.must("delete", "configmap", "capsule-loop-trust-drift")
+        self.assertEqual("its ConfigMap was changed by somebody", self.planned(reference)["reason"])
+        self.deployed(reference)
+        self.assertEqual("none", self.planned(reference)["action"])
+
+    def test_an_image_that_does_not_come_up_after_the_run_is_put_back(self):
+        reference = self.publish("again")
+        self.deployed(reference)
+        self.refused(40, "cannot be had", reference, "--runtime-image", "capsule-loop.invalid/none:1")
+        self.assertEqual(["True: Ran", "True: ImagePull"], [self.condition("again", kind) for kind in ("Ready", "RolloutFailed")])
+        self.assertNotEqual("capsule-loop.invalid/none:1", self.get("deploy", "again-deploy")["spec"]["template"]["spec"]["containers"][0]["image"])
+        self.assertEqual("AlreadyDone", self.deployed(reference)["phase"])
+        self.assertEqual("False: RolledOut", self.condition("again", "RolloutFailed"))
 
     def test_a_pod_goes_where_spec_template_says(self):
         reference = self.publish("placed")

@@ -80,3 +80,13 @@ TEST_CASE("whose turn it is, is asked of the cluster") {
   cluster.fail(404, "NotFound", "not found");
   CHECK(kind_of([&] { cluster.object_there.require_turn(); }) == ErrorKind::not_found);
 }
+
+TEST_CASE("where the lease was begun anew the number goes on after the highest that is there") {
+  Deployed cluster;
+  cluster.object_there.take_over(1, 2);
+  CHECK(cluster.object_there.fence() == 4);
+  cluster.object_there.take_over(1, 99'999);
+  CHECK(cluster.object_there.fence() == 100'000);
+  cluster.object_there.take_over(8, 5);
+  CHECK(cluster.object_there.fence() == 8);
+}

@@ -53,6 +53,9 @@ TEST_CASE("a capsule's pod is restricted, its root read-only, its volumes and me
     CHECK(text(made, container + "/securityContext/readOnlyRootFilesystem") == "true");
     CHECK(text(made, container + "/securityContext/allowPrivilegeEscalation") == "false");
     CHECK(text(made, container + "/securityContext/capabilities/drop/0") == "ALL");
+    // Words that somebody adds would be no field of ours.
+    CHECK(text(made, container + "/command/1") == "absent");
+    CHECK(text(made, container + "/args/0") != "absent");
     for (const auto* side : {"requests", "limits"}) {
       CHECK(text(made, container + "/resources/" + side + "/cpu") != "absent");
       CHECK(text(made, container + "/resources/" + side + "/memory") != "absent");
@@ -69,12 +72,12 @@ TEST_CASE("where there are image volumes the package is mounted by its digest; e
   const auto wanted = manifest();
   const json::Value downloads{pod_template(wish(wanted))};
   CHECK(text(downloads, "/spec/initContainers/1/image") == "verify-image");
-  CHECK(text(downloads, "/spec/initContainers/1/command/5") == "oci://r:5000/base/x@sha256:1");
-  CHECK(text(downloads, "/spec/containers/0/command/1") == "--root=/capsule/" + std::string{capsule_digest.hex()});
+  CHECK(text(downloads, "/spec/initContainers/1/args/4") == "oci://r:5000/base/x@sha256:1");
+  CHECK(text(downloads, "/spec/containers/0/args/0") == "--root=/capsule/" + std::string{capsule_digest.hex()});
   const json::Value mounts{pod_template(wish(wanted, CapsuleVolume::image))};
   CHECK(mounts.at_pointer("/spec/initContainers")->if_array()->size() == 1);
   CHECK(text(mounts, "/spec/volumes/3/image/reference") == "r:5000/base/x@sha256:2");
-  CHECK(text(mounts, "/spec/containers/0/command/1") == "--root=/capsule");
+  CHECK(text(mounts, "/spec/containers/0/args/0") == "--root=/capsule");
 }
 
 TEST_CASE("of spec.template only what places a pod and names its account is passed on") {

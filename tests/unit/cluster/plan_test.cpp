@@ -31,13 +31,18 @@ struct There {
                                             {"proofPolicy", json::Object{{"required", true}}}}}};
   json::Value deployment = json::parse(R"({"metadata":{"managedFields":[
       {"manager":"hpa","operation":"Update","subresource":"scale","fieldsV1":{"f:spec":{"f:replicas":{}}}},
-      {"manager":"capsule-loop","operation":"Apply","fieldsV1":{"f:spec":{"f:template":{}}}}]},"spec":{"template":{"spec":{
+      {"manager":"capsule-loop","operation":"Apply","fieldsV1":{"f:spec":{"f:template":{"f:spec":{
+          "f:initContainers":{"k:{\"name\":\"agent\"}":{},"k:{\"name\":\"capsule\"}":{}},
+          "f:containers":{"k:{\"name\":\"runner\"}":{"f:env":{"k:{\"name\":\"TMPDIR\"}":{}}}}}}}}}]},"spec":{"template":{"spec":{
       "initContainers":[{"name":"agent","image":"agent:1"},{"name":"capsule","image":"verify:1"}],
-      "containers":[{"name":"runner","image":"runtime:1"}]}}}})",
+      "containers":[{"name":"runner","image":"runtime:1","env":[{"name":"TMPDIR","value":"/tmp"}]}]}}}})",
                                        "deployment");
+  json::Value trust = json::parse(
+      R"({"metadata":{"managedFields":[{"manager":"capsule-loop","operation":"Apply","fieldsV1":{"f:data":{}}}]}})",
+      "config map");
 
   There() {
-    annotate(annotation::fields, own_fields(deployment));
+    annotate(annotation::fields, noted_fields({&deployment, &trust, nullptr}));
     const auto record = crypto::sha256("record");
     RunBook book;
     auto entry = book.begin(wanted.run);
@@ -54,7 +59,7 @@ struct There {
   json::Object& status() { return deploy::member(object, "status"); }
   [[nodiscard]] Plan plan() const {
     const json::Value value{object};
-    return cluster::plan(wanted, &value, &deployment);
+    return cluster::plan(wanted, &value, {&deployment, &trust, nullptr});
   }
 };
 
@@ -67,9 +72,9 @@ TEST_CASE("what is as it should be needs nothing") {
 
 TEST_CASE("what is not there, is of another capsule, or was changed, is deployed") {
   const There there;
-  CHECK(plan(there.wanted, nullptr, nullptr).action == Action::deploy);
+  CHECK(plan(there.wanted, nullptr, {}).action == Action::deploy);
   const json::Value object{there.object};
-  CHECK(plan(there.wanted, &object, nullptr).reason == "its Deployment is not there");
+  CHECK(plan(there.wanted, &object, {}).reason == "its Deployment is not there");
   auto other = there;
   other.wanted.run.capsule_digest = crypto::sha256("other");
   CHECK(other.plan().reason == capsule_digest.text() + " is deployed");
@@ -85,6 +90,21 @@ TEST_CASE("what is not there, is of another capsule, or was changed, is deployed
   image = there;
   image.wanted.volume = CapsuleVolume::image;
   CHECK(image.plan().action == Action::deploy);
+}
+
+TEST_CASE("what somebody changed beside the Deployment, or added to it, is deployed") {
+  const There there;
+  const json::Value object{there.object};
+  CHECK(plan(there.wanted, &object, {&there.deployment, nullptr, nullptr}).reason ==
+        "its ConfigMap was changed by somebody");
+  CHECK(plan(there.wanted, &object, {&there.deployment, &there.trust, &there.trust}).reason ==
+        "its PodDisruptionBudget was changed by somebody");
+  auto taken = there;
+  *taken.trust.if_object()->find("metadata") = json::Object{};
+  CHECK(taken.plan().reason == "its ConfigMap was changed by somebody");
+  auto paused = there;
+  deploy::member(*paused.deployment.if_object(), "spec").set("paused", true);
+  CHECK(paused.plan().reason == "somebody added to its Deployment: its roll-outs are paused");
 }
 
 TEST_CASE("a run that is not done is deployed, one that is not proved is proved") {
@@ -133,6 +153,9 @@ TEST_CASE("what failed to roll out is left alone for a while, unless it is wante
   there.wanted.retry_failed = false;
   there.wanted.now = parse_time("2026-11-29T12:31:00Z");
   CHECK(there.plan().action == Action::deploy);
-  there.status().set("rollout", json::Object{{"digest", capsule_digest.text()}, {"retryAfter", "soon"}});
-  CHECK(there.plan().action == Action::deploy);
+  // Which we never wrote.
+  for (const auto* time : {"soon", "2031-11-29T12:31:00Z"}) {
+    there.status().set("rollout", json::Object{{"digest", capsule_digest.text()}, {"retryAfter", time}});
+    CHECK(there.plan().action == Action::deploy);
+  }
 }

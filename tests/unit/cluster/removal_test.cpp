@@ -82,3 +82,15 @@ TEST_CASE("a removal leaves the lease to a deploy that has waited for it") {
   remove(world);
   CHECK(world.holder() == "next");
 }
+
+TEST_CASE("a removal takes what an object left that was deleted without what it owned, and nobody else's") {
+  LeaseWorld world;
+  const std::string left = "/apis/apps/v1/namespaces/team/deployments/x-deploy";
+  const std::string others = "/api/v1/namespaces/team/configmaps/capsule-loop-trust-x";
+  const json::Object ours{{"app.kubernetes.io/part-of", "capsule-loop"}};
+  world.server.put(left, json::Object{{"metadata", json::Object{{"uid", "u-1"}, {"labels", ours}}}});
+  world.server.put(others, json::Object{{"metadata", json::Object{{"uid", "u-2"}}}});
+  remove(world);
+  CHECK_FALSE(world.server.objects.contains(left));
+  CHECK(world.server.objects.contains(others));
+}

@@ -184,3 +184,13 @@ TEST_CASE("a lease in a namespace that is not there is an error, and nobody's wh
   CHECK(kind_of([&] { world.mine.acquire(60s); }) == ErrorKind::not_found);
   CHECK(world.time.slept.empty());
 }
+
+TEST_CASE("a number of transitions that nothing can follow is begun anew") {
+  World world;
+  for (const std::int64_t number : {std::int64_t{2147483647}, std::int64_t{-1}}) {
+    world.server.touch(json::Object{{"metadata", json::Object{}},
+                                    {"spec", json::Object{{"holderIdentity", ""}, {"leaseTransitions", number}}}});
+    CHECK(world.mine.try_acquire());
+    CHECK(world.mine.transitions() == 1);
+  }
+}

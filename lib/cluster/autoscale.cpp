@@ -1,0 +1,50 @@
+#include "cluster/autoscale.hpp"
+
+#include <algorithm>
+
+#include "cluster/objects.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+constexpr std::string_view manager = "capsule-loop-autoscale";
+constexpr double most_pods = 100'000;
+
+unsigned number_at(const json::Value& object, std::string_view pointer) {
+  const auto* found = object.at_pointer(pointer);
+  if (found == nullptr || found->if_number() == nullptr) return 0;
+  return static_cast<unsigned>(std::clamp(json::to_double(*found->if_number()), 0.0, most_pods));
+}
+
+bool has_replicas(const json::Value& deployment, std::string_view of) {
+  const auto* fields = applied_fields(deployment, of);
+  return fields != nullptr && fields->at_pointer("/f:spec/f:replicas") != nullptr;
+}
+
+}  // namespace
+
+std::optional<unsigned> autoscaled_from(const json::Value& object) {
+  const auto* autoscale = object.at_pointer("/spec/autoscale");
+  if (autoscale == nullptr || autoscale->is_null()) return std::nullopt;
+  return std::max(1U, number_at(object, "/spec/autoscale/minReplicas"));
+}
+
+std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_least) {
+  if (!has_replicas(deployment, field_manager)) return std::nullopt;
+  return std::max(at_least, number_at(deployment, "/spec/replicas"));
+}
+
+bool is_handed_over(const json::Value& deployment) {
+  return has_replicas(deployment, manager);
+}
+
+json::Value set_handed_over(kube::Client& client, const kube::Name& deployment, std::optional<unsigned> replicas) {
+  json::Object wanted{{"apiVersion", "apps/v1"},
+                      {"kind", "Deployment"},
+                      {"metadata", json::Object{{"name", deployment.name}, {"namespace", deployment.ns}}}};
+  if (replicas) wanted.set("spec", json::Object{{"replicas", *replicas}});
+  return client.apply(deployment, json::Value{wanted}, {.force = true, .field_manager = std::string{manager}});
+}
+
+}  // namespace capsule::cluster

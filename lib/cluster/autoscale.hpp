@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+
+#include "json/value.hpp"
+#include "kube/client.hpp"
+
+namespace capsule::cluster {
+
+// Where the object's spec.autoscale is set, the number of pods is no field of ours. An apply that leaves out a field
+// that was ours removes it, and with it all pods but one: so the number goes to a manager of its own first, from which
+// an autoscaler takes it with its first write.
+
+/// How many pods the object's spec.autoscale wants at least, 1 where it does not say; nothing where it is not set.
+/// Pure.
+std::optional<unsigned> autoscaled_from(const json::Value& object);
+/// What is to be there when the number is handed over: no fewer than now. Nothing where it is not ours. Pure.
+std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_least);
+/// Whether it was handed over, and no autoscaler has taken it since. Pure.
+bool is_handed_over(const json::Value& deployment);
+/// Sets the number for an autoscaler to take; nothing: gives it back, once it is ours again.
+json::Value set_handed_over(kube::Client& client, const kube::Name& deployment, std::optional<unsigned> replicas);
+
+}  // namespace capsule::cluster

@@ -1,0 +1,96 @@
+#include "cluster/drift.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "cluster/node.hpp"
+#include "cluster/objects.hpp"
+#include "core/error.hpp"
+#include "json/write.hpp"
+
+namespace capsule::cluster {
+
+namespace {
+
+constexpr std::string_view absent = "-";
+
+std::string fields_or_absent(const json::Value* object) {
+  return object == nullptr ? std::string{absent} : own_fields(*object);
+}
+
+const json::Value* member(const json::Value* of, std::string_view name) {
+  return of == nullptr || of->if_object() == nullptr ? nullptr : of->if_object()->find(name);
+}
+
+/// Which of our fields are of the list's entry with that name (FieldsV1); null: it is not ours.
+const json::Value* entry(const json::Value* list, const std::string& name) {
+  return member(list, "k:" + json::compact(json::Object{{"name", name}}));
+}
+
+const json::Array& array_at(const json::Value& value, std::string_view pointer) {
+  static const json::Array none;
+  const auto* found = value.at_pointer(pointer);
+  return found == nullptr || found->if_array() == nullptr ? none : *found->if_array();
+}
+
+/// `ours` are our fields of that container.
+void add_of_container(const json::Value& container, const json::Value* ours, const std::string& at,
+                      std::vector<Addition>& out) {
+  const auto name = printable(text_at(container, "/name"));
+  const auto& variables = array_at(container, "/env");
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const auto variable = text_at(variables[i], "/name");
+    if (entry(member(ours, "f:env"), variable) == nullptr)
+      out.push_back(
+          {fmt::format("env {} of container {}", printable(variable), name), fmt::format("{}/env/{}", at, i)});
+  }
+  for (const std::string_view field : {"envFrom", "lifecycle"}) {
+    const auto* there = container.at_pointer(fmt::format("/{}", field));
+    if (there != nullptr && member(ours, fmt::format("f:{}", field)) == nullptr)
+      out.push_back({fmt::format("{} of container {}", field, name), fmt::format("{}/{}", at, field)});
+  }
+}
+
+}  // namespace
+
+std::string noted_fields(const Parts& parts) {
+  return fmt::format("{},{},{}", fields_or_absent(parts.deployment), fields_or_absent(parts.trust),
+                     fields_or_absent(parts.budget));
+}
+
+std::string changed_part(const Parts& parts, std::string_view noted) {
+  const std::array<std::pair<const json::Value*, std::string_view>, 3> all{
+      {{parts.deployment, "Deployment"}, {parts.trust, "ConfigMap"}, {parts.budget, "PodDisruptionBudget"}}};
+  for (const auto& [object, name] : all) {
+    if (noted.substr(0, noted.find(',')) != fields_or_absent(object)) return std::string{name};
+    noted.remove_prefix(std::min(noted.size(), noted.substr(0, noted.find(',')).size() + 1));
+  }
+  return {};
+}
+
+std::vector<Addition> additions(const json::Value& deployment) {
+  std::vector<Addition> out;
+  const auto* spec = member(applied_fields(deployment), "f:spec");
+  const auto* paused = deployment.at_pointer("/spec/paused");
+  if (paused != nullptr && *paused == json::Value{true} && member(spec, "f:paused") == nullptr)
+    out.push_back({"its roll-outs are paused", "/spec/paused"});
+  const auto* pod = member(member(spec, "f:template"), "f:spec");
+  for (const std::string list : {"containers", "initContainers"}) {
+    const auto base = "/spec/template/spec/" + list;
+    const auto& containers = array_at(deployment, base);
+    for (std::size_t i = 0; i < containers.size(); ++i) {
+      const auto name = text_at(containers[i], "/name");
+      const auto at = fmt::format("{}/{}", base, i);
+      if (const auto* ours = entry(member(pod, "f:" + list), name))
+        add_of_container(containers[i], ours, at, out);
+      else
+        out.push_back({fmt::format("container {}", printable(name)), at});
+    }
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace capsule::cluster
