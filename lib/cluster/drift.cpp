@@ -29,12 +29,6 @@ const json::Value* entry(const json::Value* list, const std::string& name) {
   return member(list, "k:" + json::compact(json::Object{{"name", name}}));
 }
 
-const json::Array& array_at(const json::Value& value, std::string_view pointer) {
-  static const json::Array none;
-  const auto* found = value.at_pointer(pointer);
-  return found == nullptr || found->if_array() == nullptr ? none : *found->if_array();
-}
-
 /// `ours` are our fields of that container.
 void add_of_container(const json::Value& container, const json::Value* ours, const std::string& at,
                       std::vector<Addition>& out) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string_view>
 
 namespace capsule::cluster {
@@ -40,5 +41,7 @@ inline constexpr std::string_view run_record = "capsule.industriverse.ai/run-rec
 
 /// The port of capsule-agent in a pod.
 inline constexpr unsigned agent_port = 8700;
+/// Of an answer of the agent in a pod, in bytes.
+inline constexpr std::size_t max_reply_bytes = std::size_t{20} << 20U;
 
 }  // namespace capsule::cluster

@@ -62,11 +62,6 @@ void add_requests(const json::Value& pod, std::map<std::string, std::uint64_t>& 
 
 }  // namespace
 
-std::string text_at(const json::Value& value, std::string_view pointer) {
-  const auto* found = value.at_pointer(pointer);
-  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
-}
-
 Node node_from(const json::Cursor& object) {
   const auto metadata = object.at("metadata");
   const auto status = object.at("status");

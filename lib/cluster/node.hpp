@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "json/cursor.hpp"
+#include "json/lookup.hpp"
 
 namespace capsule::cluster {
 
@@ -43,8 +44,5 @@ using Requested = std::map<std::string, std::map<std::string, std::uint64_t>>;
 /// its own pods make room for it.
 void add_requested(const json::Value& pod, std::string_view except_namespace, std::string_view except_app,
                    Requested& sum);
-
-/// A member's text below `pointer`, or nothing where there is none.
-std::string text_at(const json::Value& value, std::string_view pointer);
 
 }  // namespace capsule::cluster

@@ -19,7 +19,6 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr int max_pods_tried = 4;
-constexpr std::size_t max_reply_bytes = std::size_t{20} << 20U;
 
 std::string first_line(std::string_view text) {
   return printable(text.substr(0, text.find('\n')), 400);

@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::size_t max_words = 400;
 
-const json::Array& array_at(const json::Value& value, std::string_view pointer) {
-  static const json::Array none;
-  const auto* found = value.at_pointer(pointer);
-  return found == nullptr || found->if_array() == nullptr ? none : *found->if_array();
-}
-
 std::int64_t number_at(const json::Value& value, std::string_view pointer, std::int64_t otherwise = 0) {
   const auto* found = value.at_pointer(pointer);
   if (found == nullptr || found->if_number() == nullptr) return otherwise;

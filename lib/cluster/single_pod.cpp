@@ -20,7 +20,6 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto look_again = 250ms;
-constexpr std::size_t max_reply_bytes = std::size_t{20} << 20U;
 
 Error not_made(const std::string& name, const kube::ApiError& error) {
   const auto& words = error.status().message;

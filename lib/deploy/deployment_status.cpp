@@ -1,6 +1,7 @@
 #include "deploy/deployment_status.hpp"
 
 #include "core/time.hpp"
+#include "json/lookup.hpp"
 
 namespace capsule::deploy {
 
@@ -26,11 +27,6 @@ bool requires_proof(const json::Object& object) {
   const auto* spec = object.find("spec");
   const auto* required = spec == nullptr ? nullptr : spec->at_pointer("/proofPolicy/required");
   return required == nullptr || required->if_bool() == nullptr || *required->if_bool();
-}
-
-std::string text_at(const json::Value& value, std::string_view pointer) {
-  const auto* found = value.at_pointer(pointer);
-  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
 }
 
 json::Array anchors_of(const ProofOfRun& proof) {

@@ -7,6 +7,7 @@
 
 #include "core/time.hpp"
 #include "json/cursor.hpp"
+#include "json/lookup.hpp"
 #include "kube/event_stream.hpp"
 #include "log/log.hpp"
 
@@ -26,11 +27,6 @@ std::string micro_time() {
 std::int64_t number_at(const json::Value& object, std::string_view pointer) {
   const auto* found = object.at_pointer(pointer);
   return found == nullptr || !found->is_number() ? 0 : json::to_int64(*found->if_number());
-}
-
-std::string text_at(const json::Value& object, std::string_view pointer) {
-  const auto* found = object.at_pointer(pointer);
-  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
 }
 
 /// It is an int32, and the last of them (which somebody wrote there) has none after it.

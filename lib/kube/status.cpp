@@ -5,6 +5,7 @@
 #include "core/time.hpp"
 #include "http/retry.hpp"
 #include "http/status.hpp"
+#include "json/lookup.hpp"
 #include "json/parse.hpp"
 
 namespace capsule::kube {
@@ -12,11 +13,6 @@ namespace capsule::kube {
 namespace {
 
 constexpr std::size_t words_limit = 1200;  // what breaks a pod security standard is a long list
-
-std::string text_at(const json::Value& value, std::string_view pointer) {
-  const auto* found = value.at_pointer(pointer);
-  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
-}
 
 std::optional<json::Value> parsed(const http::Response& response) {
   const auto* type = response.headers.find("Content-Type");

@@ -77,7 +77,7 @@ class Place {
     if (!m_client) return "";
     const kube::Resource workflows{"argoproj.io", "v1alpha1", "workflows"};
     try {
-      return failures_of(m_client->get({workflows, m_ns, cluster::text_at(m_workflow, "/metadata/name")}));
+      return failures_of(m_client->get({workflows, m_ns, json::text_at(m_workflow, "/metadata/name")}));
     } catch (const Error& error) {  // a hook that fails would make a good step a failed one
       log::warning("nothing is known of the failures: " + error.message());
       return "";
