@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
-#include "kube/user.hpp"
+#include "kube/kubeconfig_entry.hpp"
 #include "log/log.hpp"
 #include "process/helper.hpp"
 #include "process/process.hpp"

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "fs/fd.hpp"
 #include "json/cursor.hpp"
+#include "kube/kubeconfig_entry.hpp"
 #include "kube/user.hpp"
 #include "yaml/parse.hpp"
 

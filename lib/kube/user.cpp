@@ -4,17 +4,16 @@
 
 #include <algorithm>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/query.hpp"
 #include "fs/fd.hpp"
 #include "kube/exec_plugin.hpp"
+#include "kube/kubeconfig_entry.hpp"
 
 namespace capsule::kube {
 
 namespace {
 
-constexpr std::size_t pem_limit = std::size_t{1} << 20U;
 constexpr std::size_t token_limit = std::size_t{64} << 10U;
 
 std::string trimmed(std::string text) {
@@ -115,30 +114,6 @@ void refuse_what_is_gone(const json::Cursor& user) {
 }
 
 }  // namespace
-
-std::string text_of(const json::Cursor& from, std::string_view key) {
-  const auto found = from.optional(key);
-  return !found || found->value().is_null() ? std::string{} : found->string();
-}
-
-std::string beside(const std::string& file, const std::string& path) {
-  return path.starts_with('/') ? path : (fs::Path{file}.parent_path() / path).string();
-}
-
-std::string pem_of(const json::Cursor& from, std::string_view key, const std::string& file) {
-  const auto data_key = fmt::format("{}-data", key);
-  auto data = text_of(from, data_key);
-  std::erase_if(data, [](char c) { return c == '\n' || c == '\r'; });  // as Go's decoder has it
-  if (data.empty()) {
-    const auto name = text_of(from, key);
-    return name.empty() ? std::string{} : fs::read_file(beside(file, name), pem_limit);
-  }
-  try {
-    return std::string{as_text(from_base64(data))};
-  } catch (const Error&) {
-    from.at(data_key).fail("is no base64");  // the reason could quote it
-  }
-}
 
 std::shared_ptr<CredentialSource> no_credentials() {
   return std::make_shared<UserCredentials>();

@@ -5,15 +5,6 @@
 
 namespace capsule::kube {
 
-/// An optional text of a kubeconfig; empty where it is not there or null.
-std::string text_of(const json::Cursor& from, std::string_view key);
-
-/// `path` as a kubeconfig means it: relative to the folder of `file`.
-std::string beside(const std::string& file, const std::string& path);
-
-/// What `<key>-data` (base64) holds or, without it, the file that `<key>` names; empty where there is neither.
-std::string pem_of(const json::Cursor& from, std::string_view key, const std::string& file);
-
 /// A source of nothing.
 std::shared_ptr<CredentialSource> no_credentials();
 
