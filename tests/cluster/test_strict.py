@@ -40,6 +40,7 @@ class Strict(ClusterCase):
         cases = {
             "templates/deploy.yaml": ("pendingTimeout:", "pendingTimeuot:"),
             "templates/verify.yaml": ("readOnlyRootFilesystem:", "readOnlyRootFileSystem:"),
+            "templates/publish.yaml": ("buckets:", "bucket:"),
             "templates/capsule-deploy-loop.yaml": ("deleteDelayDuration:", "deleteDelay:"),
             "loops/capsule-deploy-loop.yaml": ("configMapKeyRef: {name: capsule-loop, key: seed}", "configMapRef: {name: capsule-loop, key: seed}"),
             "crds/proofeddeployments.infra.industriverse.ai.yaml": ("additionalPrinterColumns:", "additionalPrinterColumn:"),

@@ -43,7 +43,9 @@ class WithArgo(LoopCase):
         def over():
             found = self.get(name)
             return found if found.get("status", {}).get("phase") in OVER else None
-        return self.wait_for(f"the end of {name}", over, seconds)
+        workflow = self.wait_for(f"the end of {name}", over, seconds)
+        self.assertNotIn("MetricsError", [one["type"] for one in workflow["status"].get("conditions", [])], name)
+        return workflow
 
     def good(self, workflow):
         """The outputs of a workflow that went well."""

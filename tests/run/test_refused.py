@@ -87,7 +87,10 @@ class Refused(WorkflowBench):
 
     def test_fields_of_a_cluster_are_accepted(self):
         template = leaf("a", securityContext={"runAsNonRoot": True}, serviceAccountName="s", pendingTimeout="10m",
-                        automountServiceAccountToken=False, executor={"serviceAccountName": "e"})
+                        automountServiceAccountToken=False, executor={"serviceAccountName": "e"},
+                        # Of the controller alone: what it names there is known to nobody else.
+                        metrics={"prometheus": [{"name": "a_total", "help": "x", "when": "{{status}} != Succeeded", "counter": {"value": "{{duration}}"},
+                                                 "labels": [{"key": "exit_code", "value": "{{exitCode}}"}]}]})
         template["container"].update(imagePullPolicy="IfNotPresent", resources={"limits": {"cpu": "1"}},
                                      terminationMessagePolicy="FallbackToLogsOnError",
                                      securityContext={"readOnlyRootFilesystem": True})

@@ -290,7 +290,7 @@ def _template_faults(template, local, library):
         yield from (f"{where}hooks: {fault}" for fault in _hook_faults(call.get("hooks"), local, library, OF_WORKFLOWS[:2]))
         for tag in workflow_files.tags({key: value for key, value in call.items() if key != "hooks"}):
             yield from (where + fault for fault in _tag_faults(tag, declared, allowed, loops))
-    own = {key: value for key, value in template.items() if key not in ("steps", "dag")}
+    own = {key: value for key, value in template.items() if key not in ("steps", "dag", "metrics")}  # what metrics may name: metric_rules.py
     for tag in workflow_files.tags({key: value for key, value in own.items() if key != "outputs"}):
         yield from _tag_faults(tag, declared, {}, False)
     for tag in workflow_files.tags(own.get("outputs")):

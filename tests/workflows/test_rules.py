@@ -8,6 +8,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import fused_rules  # noqa: E402
+import metric_rules  # noqa: E402
 import workflow_files  # noqa: E402
 import workflow_rules  # noqa: E402
 
@@ -96,6 +97,31 @@ class Rules(unittest.TestCase):
         for path, change, message in cases:
             with self.subTest(message):
                 self.assert_refused(workflow_rules.leaf_faults, path, change, message)
+
+    def test_metrics(self):
+        self.assertEqual([], list(metric_rules.faults(self.documents)))
+
+        def metric(index, change):
+            return lambda document: change(document["spec"]["templates"][0]["metrics"]["prometheus"][index])
+
+        def label(index, **field):
+            return metric(index, lambda m: m["labels"][1].update(field))
+
+        cases = [
+            (LEAF, lambda d: d["spec"]["templates"][0].pop("metrics"), "step_duration_seconds is not a histogram"),
+            (LEAF, lambda d: d["spec"]["templates"][0]["metrics"]["prometheus"].pop(), "step_failures_total is not a counter"),
+            (FUSED, metric(0, lambda m: m["labels"][0].update(value="deploy")), "step=deploy-capsule"),
+            (DEPLOY, label(1, value="{{status}}"), "exit_code={{exitCode}}"),
+            (DEPLOY, label(0, value="{{outputs.parameters.run-id}}"), "{{outputs.parameters.run-id}} has no end of values"),
+            (DEPLOY, label(0, value="{{workflow.name}}"), "{{workflow.name}} has no end of values"),
+            (PLAN, metric(1, lambda m: m.pop("when")), "does not count what has not succeeded"),
+            (PLAN, metric(0, lambda m: m["histogram"]["buckets"].pop()), "other ones than elsewhere"),
+            (PLAN, metric(0, lambda m: m.update(help="Seconds")), "other ones than elsewhere"),
+            (PLAN, metric(1, lambda m: m.update(name="step_failures")), "capsule_loop_… with"),
+        ]
+        for path, change, message in cases:
+            with self.subTest(message):
+                self.assert_refused(metric_rules.faults, path, change, message)
 
     def test_workflows(self):
         self.assertEqual([], list(workflow_rules.workflow_faults(self.documents)))
