@@ -213,8 +213,9 @@ def _registry_faults(template):
     for name, value in _REGISTRY_ENVIRONMENT.items():
         if environment.get(name) != value:
             yield f"{name} is not {value}"
-    if "--insecure-registry={{inputs.parameters.insecure-registry}}" not in container.get("args", []):
-        yield "--insecure-registry is not that of the parameter"
+    for name in ("insecure-registry", "auth-host"):
+        if f"--{name}={{{{inputs.parameters.{name}}}}}" not in container.get("args", []):
+            yield f"--{name} is not that of the parameter"
 
 
 # What capsule-run gives as outputs of its own.

@@ -92,7 +92,8 @@ class Rules(unittest.TestCase):
             (DEPLOY, leaf(lambda t: t.update(automountServiceAccountToken=False)), "automountServiceAccountToken"),
             (DEPLOY, leaf(lambda t: t["volumes"][-1]["configMap"].update(name="ca")), "/registry/ca is not mounted"),
             (DEPLOY, leaf(lambda t: t["container"]["env"].pop()), "CAPSULE_REGISTRY_CA is not"),
-            (DEPLOY, leaf(lambda t: t["container"]["args"].pop(-4)), "--insecure-registry is not"),
+            (DEPLOY, leaf(lambda t: t["container"]["args"].remove("--insecure-registry={{inputs.parameters.insecure-registry}}")), "--insecure-registry is not"),
+            (DEPLOY, leaf(lambda t: t["container"]["args"].remove("--auth-host={{inputs.parameters.auth-host}}")), "--auth-host is not"),
         ]
         for path, change, message in cases:
             with self.subTest(message):
