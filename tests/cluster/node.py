@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 from network import NODE, PODS
@@ -60,10 +61,13 @@ class Node:
         return ["/usr/bin/docker-registry", "serve", self.folder / "registry.json"]
 
     def ctr(self, *words):
-        done = subprocess.run([str(word) for word in (self.binaries / "ctr", "--address", self.socket, "--namespace", "k8s.io", *words)],
-                              capture_output=True, text=True, timeout=120)
+        done = self._ctr(*words)
         assert done.returncode == 0, done
         return done.stdout
+
+    def _ctr(self, *words):
+        return subprocess.run([str(word) for word in (self.binaries / "ctr", "--address", self.socket, "--namespace", "k8s.io", *words)],
+                              capture_output=True, text=True, timeout=120, check=False)
 
     def import_pause(self):
         """An image of one static program, made here: nothing is pulled."""
@@ -72,14 +76,20 @@ class Node:
         write_archive(archive, PAUSE, {"pause": program.read_bytes()}, ["/pause"])
         self.ctr("images", "import", archive)
 
-    def end_tasks(self):
+    def end_tasks(self, seconds=30):
         """All containers, in good order as far as containerd still takes part: what is left then is killed with the control group."""
+        until, said = time.monotonic() + seconds, ""
         try:
-            listed = self.ctr("tasks", "list", "--quiet").split()
-            for line in listed:
-                self.ctr("tasks", "delete", "--force", line)
+            # One that ends by itself meanwhile is an error to whoever deletes it; it counts what is there afterwards.
+            while listed := self.ctr("tasks", "list", "--quiet").split():
+                if time.monotonic() > until:
+                    print(f"containerd does not end its containers, they are killed: {said}", file=sys.stderr)
+                    return
+                for task in listed:
+                    done = self._ctr("tasks", "delete", "--force", task)
+                    said = done.stderr.strip()
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            print(f"containerd does not end its containers: {error}", file=sys.stderr)
+            print(f"containerd does not end its containers, they are killed: {error}", file=sys.stderr)
 
     def remove_log_links(self):
         """The kubelet keeps links to the logs in a folder that is the same for all kubelets."""

@@ -1,4 +1,6 @@
 """The cluster itself: what the other tests rely on, and that nothing of it is left when it has gone."""
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,7 +14,7 @@ from cgroup import hierarchies
 from cluster import PROGRAMS, Cluster
 from cluster_case import STATE, ClusterCase
 from cluster_pods import pod
-from node import PAUSE
+from node import PAUSE, Node
 
 
 class BringUp(ClusterCase):
@@ -36,6 +38,34 @@ class Probe(unittest.TestCase):
         with tempfile.TemporaryDirectory() as empty:
             said = probe.obstacle(empty)
         self.assertIn("kube-apiserver" if os.geteuid() == 0 else "only root", said)
+
+
+# Containers are listed as often as `left` has lines; one that is deleted has ended by itself a moment before.
+CTR = """#!/bin/sh
+case "$*" in
+  *list*) sed -n 1p "$0.left"; sed -i 1d "$0.left";;
+  *) echo 'cannot delete a deleted process: not found' >&2; exit 1;;
+esac
+"""
+
+
+class EndOfContainers(unittest.TestCase):
+    def said(self, left, **more):
+        """What is said on stderr while containers are ended that are listed so often."""
+        with tempfile.TemporaryDirectory() as folder:
+            ctr = Path(folder) / "ctr"
+            ctr.write_text(CTR, encoding="ascii")
+            ctr.chmod(0o755)
+            ctr.with_name("ctr.left").write_text("a\n" * left, encoding="ascii")
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                Node("node", folder, folder, None, True, "group").end_tasks(**more)
+        return said.getvalue()
+
+    def test_one_that_ends_by_itself_meanwhile_is_no_trouble(self):
+        self.assertEqual("", self.said(2))
+
+    def test_what_is_left_for_too_long_is_said(self):
+        self.assertIn("they are killed: cannot delete a deleted process", self.said(1000, seconds=0.1))
 
 
 class Traces(unittest.TestCase):
