@@ -168,10 +168,12 @@ void PodPool::discard_used(const PodState& pod) {
 std::string PodPool::words_of_agent(const std::string& pod) {
   if (pod.empty()) return {};
   const auto value = pool_in(pod);
+  // Nobody has asked for its health before.
+  if (text_at(value, "/phase") == "installing") return fmt::format("pod {}: install.sh goes on", pod);
   for (const auto* word : {"/illness", "/cold"}) {
     if (auto text = text_at(value, word); !text.empty()) return fmt::format("pod {}: {}", pod, first_line(text));
   }
-  return text_at(value, "/phase") == "installing" ? fmt::format("pod {}: install.sh goes on", pod) : std::string{};
+  return {};
 }
 
 bool PodPool::claim(PodState& pod, const std::string& run_id) {
@@ -194,6 +196,14 @@ bool PodPool::is_alive(const PodState& pod) {
   if (!found) return false;
   const auto now = pod_state(*found);
   return now.uid == pod.uid && !now.is_going && !now.trouble;
+}
+
+/// Where the run may go on, another pod would do all of it again: this one is found by its annotation the next time. A
+/// pod that ends may take its connections with it without a word.
+bool PodPool::is_of_no_use_after(const Error& error, const PodState& pod) {
+  const auto kind = error.kind();
+  if (kind == ErrorKind::unavailable || kind == ErrorKind::timed_out) return !is_alive(pod);
+  return kind != ErrorKind::denied && dynamic_cast<const kube::ApiError*>(&error) != nullptr;
 }
 
 /// The agent's answer to the claim. Where none comes it may have begun the run all the same: then its word on that run.
@@ -231,19 +241,17 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
       http::expect_success(reply, "the agent in pod " + pod.name);
       const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
       if (const auto* outcome = value.at_pointer("/outcome"); outcome != nullptr) return *outcome;
-      if (Clock::now() > deadline) {
-        give_up(pod);
-        throw Error{ErrorKind::timed_out, fmt::format("the agent in pod {} has not ended the run within {}", pod.name,
-                                                      human_duration(m_wish.time_limit + m_wish.grace))};
-      }
+      if (Clock::now() > deadline) break;
       reply = m_client.proxy(name, agent_port, get);
     }
-  } catch (const kube::ApiError& error) {
-    // Where the run may go on, another pod would do all of it again: this one is found by its annotation the next time.
-    if (error.kind() == ErrorKind::denied || (retry_helps(error.kind()) && is_alive(pod))) throw;
+  } catch (const Error& error) {
+    if (!is_of_no_use_after(error, pod)) throw;
     log::warning(fmt::format("pod {} cannot be reached: {}", pod.name, error.message()));
     return std::nullopt;
   }
+  give_up(pod);
+  throw Error{ErrorKind::timed_out, fmt::format("the agent in pod {} has not ended the run within {}", pod.name,
+                                                human_duration(m_wish.time_limit + m_wish.grace))};
 }
 
 PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim) {

@@ -62,6 +62,7 @@ class PodPool {
   http::Response claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get);
   std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
   bool is_alive(const PodState& pod);
+  bool is_of_no_use_after(const Error& error, const PodState& pod);
   json::Value pool_in(const std::string& pod);
   void discard_used(const PodState& pod);
   std::string words_of_agent(const std::string& pod);

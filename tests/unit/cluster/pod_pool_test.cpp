@@ -115,6 +115,11 @@ TEST_CASE("a run that goes on in a pod that cannot be reached now is not begun i
   CHECK(pool.server.pods["a"].posts == 0);
   CHECK(pool.server.pods["b"].posts > 1);
   CHECK_FALSE(pool.pods.has_failed_run());
+  pool.server.on_post = [](PodServer&, const std::string&) -> http::Response {
+    throw Error{ErrorKind::timed_out, "too slow"};
+  };
+  CHECK(pool.run() == ErrorKind::timed_out);
+  CHECK(pool.server.removed.empty());
 }
 
 TEST_CASE("a pod that took nothing, is gone or was evicted leads to another one") {
@@ -129,6 +134,12 @@ TEST_CASE("a pod that took nothing, is gone or was evicted leads to another one"
     pool.server.on_get = [](PodServer& server, const std::string& name) {
       server.pods[name].phase = "Failed";
       return PodServer::refuse(503);
+    };
+  }
+  SECTION("evicted, and its connections with it") {
+    pool.server.on_get = [](PodServer& server, const std::string& name) -> http::Response {
+      server.pods[name].phase = "Failed";
+      throw Error{ErrorKind::timed_out, "too slow"};
     };
   }
   SECTION("gone") {

@@ -1,0 +1,72 @@
+"""Capsules that do what they must not, or lose their pod, deployed on a real cluster: each says why, and leaves nothing running."""
+import json
+import unittest
+from pathlib import Path
+
+from deploy_case import DeployCase
+
+# Processes that each stay below the limit of one, and together pass that of all.
+TAKES_MEMORY = """for _ in range(8):
+    if os.fork() == 0:
+        held = b"x" * (100 << 20)
+        time.sleep(20)
+        os._exit(0)
+time.sleep(10)"""
+SOCKET = """import socket
+try:
+    socket.socket()
+except OSError as refused:
+    sys.exit(f"socket: {refused.strerror}")"""
+
+
+class HostileCapsules(DeployCase):
+    def nothing_runs_of(self, name):
+        self.assertEqual(0, self.delete(name).code)
+        self.wait_for("no pod", lambda: not self.get("pods", "-l", f"app={name}")["items"])
+
+    def test_an_installation_and_a_run_that_leave_processes(self):
+        reference = self.publish("brood", at_run="if os.fork() == 0: os.setsid(); os.execlp('sleep', 'sleep', '3141592')",
+                                 scripts={"install.sh": "setsid sleep 3141592 & setsid sleep 3141592 &"})
+        self.deployed(reference)
+        self.wait_for("their end", lambda: not [one for one in Path("/proc").glob("[0-9]*/cmdline") if b"3141592" in self.bytes_of(one)], 30)
+        self.nothing_runs_of("brood")
+
+    def test_a_runner_that_takes_too_much_memory(self):
+        self.refused(16, "memory", self.publish("hungry", at_run=TAKES_MEMORY, resources={"memory": "256Mi"}))
+        self.nothing_runs_of("hungry")
+
+    def test_a_runner_that_opens_a_socket(self):
+        self.refused(16, "socket: ", self.publish("caller", at_run=SOCKET))
+
+    def test_a_pod_that_is_evicted_in_its_run(self):
+        """The run goes on in another pod: the same one, billed once."""
+        reference = self.publish("evicted", at_run="time.sleep(8)")
+        process = self.start(reference)
+        first = self.claimed("evicted")
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": first, "namespace": self.namespace}}
+        self.must("create", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{first}/eviction", "-f", "-", input=json.dumps(eviction))
+        out, errors = process.communicate(timeout=200)
+        self.assertEqual(0, process.returncode, errors)
+        found = json.loads(out)
+        self.assertNotEqual(first, self.object("evicted")["status"]["lastRun"]["pod"])
+        record = self.record(reference, found["run_record"])
+        self.assertEqual((found["run_id"], 1), (record["run_id"], record["ordinal"]))
+
+    def test_what_the_pod_security_standard_refuses_is_said(self):
+        self.deployed(self.publish("guarded"))
+        self.must("patch", "deployment", "guarded-deploy", "--type=merge", "-p", json.dumps({"spec": {"template": {"spec": {"hostNetwork": True}}}}))
+        self.refused(13, "pod security standard", self.publish("guarded", "1.1.0"))
+
+    def claimed(self, name):
+        return self.wait_for("the run", lambda: self.kubectl("get", "pd", name, "-o", "jsonpath={.status.lastRun.pod}").stdout)
+
+    @staticmethod
+    def bytes_of(file):
+        try:
+            return file.read_bytes()
+        except OSError:
+            return b""
+
+
+if __name__ == "__main__":
+    unittest.main()
