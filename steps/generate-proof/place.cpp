@@ -35,7 +35,7 @@ void throw_as_served(const Error& error, const std::optional<Error>& failure) {
 }
 
 HookAnswer ThisMachinePlace::ask_hook(const HookWish& wish, proof::ProofService& service) {
-  const Relay relay{{.service = &service}, wish.proof_hash, wish.utid};
+  const Relay relay{{.service = &service, .known = wish.known}, wish.proof_hash, wish.utid};
   try {
     const auto end = deploy::run_hook({.root = m_capsule.unpacked.root(),
                                        .file = m_capsule.hook,

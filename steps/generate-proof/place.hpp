@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/digest.hpp"
@@ -24,6 +25,8 @@ struct HookWish {
   std::string utid;
   capsule::Digest proof_hash;
   capsule::Digest claims_digest;
+  std::optional<capsule::proof::ServiceProof>
+      known;  ///< the proof that an earlier try was given: the hook gets it again
 };
 
 /// What the hook says: nothing of it is believed.

@@ -186,9 +186,11 @@ std::vector<std::string> PodPlace::relay_command(const HookWish& wish, proof::Pr
     out.push_back("--proof-service=" + m_task.service->text());
     out.push_back(fmt::format("--proof-api-key-file={}", cluster::api_key_file));
     for (const auto& host : m_cluster->choice.insecure_services) out.push_back("--insecure-proof-service=" + host);
-  } else {
-    out.push_back("--proof-id=" + made_proof(service, wish.proof_hash, m_task.capsule.unpacked.facts.policy.types));
   }
+  if (wish.known)
+    out.push_back("--proof-id=" + wish.known->proof_id);
+  else if (!m_task.service)
+    out.push_back("--proof-id=" + made_proof(service, wish.proof_hash, m_task.capsule.unpacked.facts.policy.types));
   return out;
 }
 

@@ -49,7 +49,21 @@ Remembered read(std::string_view text) {
 ProofMemory::ProofMemory(const fs::Path& folder, const Digest& version_index, const Digest& run_record)
     : m_file(file_for(folder, version_index, run_record)), m_lock(folder / ".lock", number_in(m_file), patience) {}
 
+bool ProofMemory::is_begun() const {
+  return std::filesystem::exists(m_file) || (m_shared != nullptr && m_shared->read());
+}
+
 std::optional<Remembered> ProofMemory::recall(const std::string& service) const {
+  auto here = recall_here(service);
+  if (m_shared == nullptr || service == embedded) return here;
+  const auto shared = m_shared->read();
+  if (!shared || shared->service != service || shared->utid.empty()) return here;
+  if (here && here->utid == shared->utid && here->proof_id == shared->proof_id) return here;
+  log::info("a proof that was begun elsewhere is gone on with", {{"proof_id", shared->proof_id}});
+  return Remembered{shared->service, shared->utid, shared->proof_id, {}, here ? here->replay : std::nullopt};
+}
+
+std::optional<Remembered> ProofMemory::recall_here(const std::string& service) const {
   if (!std::filesystem::exists(m_file)) return std::nullopt;
   try {
     auto found = read(fs::read_file(m_file, max_memory_bytes));
@@ -62,6 +76,7 @@ std::optional<Remembered> ProofMemory::recall(const std::string& service) const 
 }
 
 void ProofMemory::remember(const Remembered& what) const {
+  if (m_shared != nullptr) m_shared->write({what.service, what.utid, what.proof_id});
   json::Object out{
       {"service", what.service}, {"utid", what.utid}, {"proof_id", what.proof_id}, {"evidence", what.evidence}};
   if (what.replay) out.set("replay", *what.replay);
@@ -69,6 +84,11 @@ void ProofMemory::remember(const Remembered& what) const {
 }
 
 void ProofMemory::forget() const noexcept {
+  try {
+    if (m_shared != nullptr) m_shared->end();
+  } catch (const std::exception& error) {
+    log::warning(std::string{"what was noted of this proof stays in status.proofsInFlight: "} + error.what());
+  }
   std::error_code ignored;
   std::filesystem::remove(m_file, ignored);
 }

@@ -4,12 +4,14 @@
 
 #include "attest/bundle.hpp"
 #include "attest/own_key.hpp"
+#include "cluster/shared_proof.hpp"
 #include "core/error.hpp"
 #include "deploy/replay.hpp"
 #include "fs/temporary.hpp"
 #include "http/curl_client.hpp"
 #include "http/retry.hpp"
 #include "image/published_package.hpp"
+#include "kube/client.hpp"
 #include "log/log.hpp"
 #include "own_service.hpp"
 #include "place.hpp"
@@ -25,8 +27,6 @@ namespace generate_proof {
 using namespace capsule;
 
 namespace {
-
-constexpr std::string_view embedded = "embedded";
 
 /// The proof service for this proof: a given one, or our own.
 class Service {
@@ -92,7 +92,7 @@ class Proof {
 
   Proven run() {
     recall();
-    if (m_state.proof_id.empty()) {
+    if (m_state.evidence.is_null()) {
       proof::require_all_hold(proof::refuted_claims(facts()));
       if (!m_state.replay) m_state.replay = second_run();
       ask_hook();
@@ -117,7 +117,9 @@ class Proof {
       m_memory.remember(m_state);
     }
     m_service->use_utid(m_state.utid);
-    if (!m_state.proof_id.empty() && !m_service->find(m_state.proof_id)) {
+    if (m_state.proof_id.empty()) return;
+    const auto known = m_service->find(m_state.proof_id);
+    if (!known || (!known->utid.empty() && known->utid != m_state.utid)) {
       log::info("the proof service has forgotten the proof that was begun, it is begun anew",
                 {{"proof_id", m_state.proof_id}});
       m_state.proof_id.clear();
@@ -136,10 +138,15 @@ class Proof {
   }
 
   void ask_hook() {
-    const auto answer =
-        m_place.ask_hook({m_record_text, m_state.utid, m_hash, m_capsule.unpacked.facts.require_claims()}, *m_service);
-    if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
-    require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
+    HookWish wish{m_record_text, m_state.utid, m_hash, m_capsule.unpacked.facts.require_claims(), {}};
+    // Asked with our hash it may not be found again: the service stores another one once it was told to verify.
+    if (!m_state.proof_id.empty())
+      wish.known = proof::ServiceProof{m_state.proof_id, "queued", m_hash.text(), m_state.utid};
+    const auto answer = m_place.ask_hook(wish, *m_service);
+    if (!wish.known || answer.proof_id != wish.known->proof_id) {
+      if (!proof::is_proof_id(answer.proof_id)) require_ours({}, answer.proof_id, m_hash, m_state.utid);
+      require_ours(m_service->find(answer.proof_id), answer.proof_id, m_hash, m_state.utid);
+    }
     m_state.proof_id = answer.proof_id;
     m_state.evidence = answer.evidence;
   }
@@ -227,6 +234,16 @@ std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const oc
   return Proven{std::move(*found), true};
 }
 
+/// What other pods know of this proof.
+struct OnCluster {
+  OnCluster(const ClusterChoice& choice, const Task& task)
+      : client(kube::load({choice.kubeconfig, choice.context})),
+        shared(client, choice.ns.empty() ? client.config().ns : choice.ns, task.reference.name, task.run_record) {}
+
+  kube::Client client;
+  cluster::SharedProof shared;
+};
+
 /// A call that was killed while it published may have attached its bundle to one of two.
 void attach_again(oci::Store& store, const oci::Descriptor& index, const proof::CheckedProof& proof) {
   const auto text = oci::read_text(store, proof.digest, attest::max_bundle_bytes);
@@ -239,7 +256,9 @@ std::optional<Proven> prove(const Task& task) {
   task.trust.check_revoked(task.run_record);
   const auto store = oci::open_store(task.reference.registry, task.reference.name);
   const auto index = image::find_index(*store, task.reference);
-  const ProofMemory memory{task.state / "proofs", index.digest, task.run_record};
+  ProofMemory memory{task.state / "proofs", index.digest, task.run_record};
+  std::optional<OnCluster> on_cluster;
+  if (task.cluster) memory.share(on_cluster.emplace(*task.cluster, task).shared);
   if (auto earlier = find_earlier(task, *store, index)) {
     if (memory.is_begun()) attach_again(*store, index, earlier->proof);
     memory.forget();

@@ -14,7 +14,8 @@
 
 namespace generate_proof {
 
-/// Who is behind a relay: the proof service or, where the relay cannot reach it, the proof that it gave already.
+/// What is behind a relay: the proof service, where the relay can reach it, and the proof that it gave already, if it
+/// did.
 struct Behind {
   capsule::proof::ProofService* service = nullptr;  ///< nobody else may use it meanwhile
   std::optional<capsule::proof::ServiceProof> known{};

@@ -53,27 +53,27 @@ void define_relay(CLI::App& app, RelayOptions& options) {
       ->required()
       ->type_name("DIGEST");
   app.add_option("--utid", options.utid, "The only UTID under which it may be asked")->required()->type_name("UTID");
-  app.add_option("--proof-id", options.proof_id, "The proof that was made already, where no service is behind it")
-      ->type_name("ID");
+  app.add_option("--proof-id", options.proof_id, "The proof that was made already: it is given again")->type_name("ID");
 }
 
 void run_relay(const RelayOptions& options) {
-  if (options.proof_service.empty() == options.proof_id.empty())
-    throw Error{ErrorKind::usage, "give one of --proof-service URL and --proof-id ID"};
+  if (options.proof_service.empty() && options.proof_id.empty())
+    throw Error{ErrorKind::usage, "give --proof-service URL, or --proof-id ID, or both"};
   if (!proof::is_utid(options.utid))
     throw Error{ErrorKind::usage, fmt::format("--utid: '{}' is no UTID", printable(options.utid, 64))};
+  std::optional<proof::ServiceProof> known;
   if (!options.proof_id.empty()) {
     if (!proof::is_proof_id(options.proof_id))
       throw Error{ErrorKind::usage, fmt::format("--proof-id: '{}' is none", printable(options.proof_id, 64))};
-    return serve_both(options,
-                      {.known = proof::ServiceProof{options.proof_id, "queued", options.proof_hash, options.utid}});
+    known = proof::ServiceProof{options.proof_id, "queued", options.proof_hash, options.utid};
   }
+  if (options.proof_service.empty()) return serve_both(options, {.known = std::move(known)});
   const auto url = Url::parse(options.proof_service);
   http::CurlClient curl{{.plain_http = insecure_services(options.insecure_services, url)}};
   http::RetryingClient client{curl};
   proof::ProofService service{client, url, read_api_key(options.api_key_file)};
   service.use_utid(options.utid);
-  serve_both(options, {.service = &service});
+  serve_both(options, {.service = &service, .known = std::move(known)});
 }
 
 }  // namespace generate_proof

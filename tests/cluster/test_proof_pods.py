@@ -2,9 +2,8 @@
 import signal
 import unittest
 
-from deploy_case import REACHED, REGISTRY, DeployCase
-from proof_maker import ProofMaker, hook, seeded
-from steps import BIN
+from proof_maker import hook
+from proof_pods_case import ProofPodsCase
 
 # Looks for what it must not have; each find is a line of its stderr.
 CURIOUS = '''
@@ -28,43 +27,7 @@ for host, port in (("127.0.0.1", 8700), ("127.0.0.1", 8701), ("10.99.0.1", 6443)
 '''
 
 
-class ProofPods(DeployCase):
-    images = (*DeployCase.images, "generate-proof")
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.maker = cls.proofs = ProofMaker(cls.folder)
-        cls.trusted = ("--trust", cls.proofs.trust, *REACHED)
-
-    def proven_run(self, name, text, **manifest):
-        """The reference of a capsule that is deployed here, and the digest of its one run."""
-        self.proofs.publish(text, name=name, runner=seeded(), **manifest)
-        package = self.proofs.folder / f"{name}-1.0.0.tar.gz"
-        done = self.inside("publish", package, "--registry", f"oci://{REGISTRY}/{self.namespace}", *self.trusted, "--state", self.proofs.state)
-        self.assertEqual(0, done.code, done)
-        reference = done.result["reference"]
-        return reference, self.deployed(reference, "--seed", "7")["run_record"]
-
-    def to_prove(self, reference, record, *more):
-        return ("--run-record", record, "--key", self.proofs.proof_key, *self.trusted, "--state", self.proofs.state, "--target", self.target, *more,
-                "--", reference)
-
-    def prove(self, *words, **how):
-        return self.inside("generate-proof", *self.to_prove(*words), **how)
-
-    def start_proving(self, *words):
-        process = self.started((BIN / "capsule-generate-proof", *self.to_prove(*words)), env=self.named)
-        for action in (process.stdout.close, process.stderr.close, process.kill):
-            self.addCleanup(action)
-        return process
-
-    def proof_pods(self):
-        return self.get("pods", "-l", "app.kubernetes.io/component=proof")["items"]
-
-    def assert_no_pod_is_left(self):
-        self.wait_for("the end of the proof's pods", lambda: not self.proof_pods(), 60)
-
+class ProofPods(ProofPodsCase):
     def test_a_proof_whose_hook_and_replays_run_in_pods(self):
         self.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "capsule-proof-service"}, "stringData": {"api-key": "the-api-key"}})
         reference, record = self.proven_run("inpods", hook(CURIOUS))

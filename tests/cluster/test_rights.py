@@ -37,6 +37,7 @@ MAY = {
         "pods/proxy": "create get",
         "leases.coordination.k8s.io": "create delete get update",
         "proofeddeployments.infra.industriverse.ai": "get",
+        "proofeddeployments.infra.industriverse.ai/status": "update",
         "configmaps": "get",
     },
     "capsule-register": {

@@ -83,6 +83,10 @@ class Relays(unittest.TestCase):
         self.started(*self.arguments("--proof-id", "proof_0123abcd"))
         self.assertEqual("proof_0123abcd", self.ask(self.ports[0], "/v1/proofs/generate", ASKED)[1]["proof_id"])
 
+    def test_beside_a_service_it_tells_of_the_proof_that_was_made_and_asks_for_no_other(self):
+        self.started(*self.arguments("--proof-service", "http://127.0.0.1:1", "--proof-id", "proof_0123abcd"))
+        self.assertEqual("proof_0123abcd", self.ask(self.ports[0], "/v1/proofs/generate", ASKED)[1]["proof_id"])
+
     def test_one_that_leads_nowhere_is_refused(self):
         self.assertEqual((2, 2), tuple(run(*self.arguments(*more)).code for more in ((), ("--proof-id", "x"))))
 
