@@ -30,6 +30,7 @@ constexpr std::array passed_on{"PATH",
                                "KUBERNETES_SERVICE_HOST",  // where a pod's own cluster is
                                "KUBERNETES_SERVICE_PORT",
                                "ARGO_WORKFLOW_NAME",
+                               "ARGO_WORKFLOW_UID",
                                "XDG_RUNTIME_DIR",
                                "CAPSULE_INSECURE_REGISTRY",
                                "CAPSULE_AUTH_HOST",

@@ -22,15 +22,21 @@ using namespace capsule;
 
 namespace {
 
-/// The Workflow that our pod is of; where one pod runs a whole loop, that is not the one that capsule-run calls so.
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets variables
+  return value == nullptr ? "" : value;
+}
+
+/// The Workflow that our pod is of; where one pod runs a whole loop, that is not the one that capsule-run calls so, and
+/// the template says its uid, without which kubectl describe does not show what is told of it.
 json::Value workflow_of(const Explanation& options, const std::string& ns) {
-  const char* const outer = std::getenv("ARGO_WORKFLOW_NAME");  // NOLINT(concurrency-mt-unsafe): nothing sets variables
-  const bool is_inner = outer != nullptr && outer != options.workflow;
+  const auto outer = variable("ARGO_WORKFLOW_NAME");
+  const bool is_inner = !outer.empty() && outer != options.workflow;
   return json::Object{{"apiVersion", "argoproj.io/v1alpha1"},
                       {"kind", "Workflow"},
-                      {"metadata", json::Object{{"name", is_inner ? std::string{outer} : options.workflow},
+                      {"metadata", json::Object{{"name", is_inner ? outer : options.workflow},
                                                 {"namespace", ns},
-                                                {"uid", is_inner ? std::string{} : options.uid}}}};
+                                                {"uid", is_inner ? variable("ARGO_WORKFLOW_UID") : options.uid}}}};
 }
 
 /// The nodes of a Workflow that have failed, as workflow.failures lists them; but no attempt whose retry went well.
@@ -111,7 +117,10 @@ void define_explain(CLI::App& app, Explanation& options) {
 
 void explain(const Explanation& options, step::Context& step) {
   Place place{options};
-  const auto reason = workflow::reason_in(options.failures.empty() ? place.failures() : options.failures);
+  // What failed and went well when it was tried again is among the failures of a workflow that has succeeded.
+  const auto reason = options.status == "Succeeded"
+                          ? std::nullopt
+                          : workflow::reason_in(options.failures.empty() ? place.failures() : options.failures);
   step.output("step", reason ? reason->step : "");
   step.output("step-exit-code", reason && reason->exit_code ? fmt::format("{}", *reason->exit_code) : "");
   step.output("reason", reason ? reason->text : "");

@@ -23,12 +23,13 @@ class Explain(ClusterCase):
         shipped_objects.install(cls)
         side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, ("run", "runtime-python"))
 
-    def explained(self, workflow, **values):
+    def explained(self, workflow, env=(), **values):
         """Messages of the Events of a workflow, after the hook's pod has ended well."""
         [template] = [template for path, template in workflow_files.leaf_templates(workflow_files.shipped()) if path.endswith("/explain.yaml")]
         values = {"workflow": workflow["metadata"]["name"], "uid": workflow["metadata"]["uid"], "failures": "", "status": "", **values}
         args = [step_pods.filled(arg, values) for arg in template["container"]["args"]]
         pod = step_pods.pod_of(template, [arg for arg in args if arg])
+        pod["spec"]["initContainers"][0]["env"] += env
         self.create(pod)
         self.assertEqual("Succeeded", self.wait_until_ended(pod["metadata"]["name"]), self.kubectl("describe", "pod", pod["metadata"]["name"]).stdout)
         events = [event for event in self.get("events")["items"] if event["involvedObject"].get("uid") == workflow["metadata"]["uid"]]
@@ -46,8 +47,17 @@ class Explain(ClusterCase):
         self.assertEqual([("Warning", "LoopFailed", "verify failed with exit code 11: no trusted key has signed it")], self.explained(workflow, failures=failures))
         self.assertIn("LoopFailed", self.must("describe", "workflow", "told"))
 
+    def test_a_loop_in_one_pod_tells_of_the_workflow_around_it(self):
+        workflow = self.workflow("around", {})
+        around = [{"name": f"ARGO_WORKFLOW_{name.upper()}", "value": workflow["metadata"][name]} for name in ("name", "uid")]
+        failures = json.dumps([{"displayName": "verify", "message": FAILED}])
+        self.assertEqual(1, len(self.explained(workflow, around, workflow="within", uid="0123456789abcdef", failures=failures)))
+        self.assertIn("LoopFailed", self.must("describe", "workflow", "around"))
+
     def test_after_a_success_there_is_no_event(self):
         self.assertEqual([], self.explained(self.workflow("good", {}), failures='"null"', status="Succeeded"))
+        overcome = json.dumps([{"displayName": "verify(0)", "message": "main: Error (exit code 40): later"}])
+        self.assertEqual([], self.explained(self.workflow("retried", {}), failures=overcome, status="Succeeded"))
 
     def test_failures_that_are_read_from_the_workflow(self):
         """As the hook of a step does it, which is told none."""

@@ -80,6 +80,7 @@ class Values(WorkflowBench):
         env = {**os.environ, "CAPSULE_SECRET": "s3cret", "LD_PRELOAD": "", "AWS_SECRET_ACCESS_KEY": "k",
                "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/a", "XDG_RUNTIME_DIR": "/r",
                "CAPSULE_INSECURE_REGISTRY": "r.example:5000", "CAPSULE_REGISTRY_CA": "/ca.pem",
+               "ARGO_WORKFLOW_NAME": "w-1", "ARGO_WORKFLOW_UID": "0-1",
                "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
         self.succeeds(env=env)
         seen = self.calls()[0]["environment"]
@@ -90,6 +91,7 @@ class Values(WorkflowBench):
         self.assertEqual([seen[name] for name in ("CAPSULE_INSECURE_REGISTRY", "CAPSULE_REGISTRY_CA")],
                          ["r.example:5000", "/ca.pem"])
         self.assertEqual([seen[f"KUBERNETES_SERVICE_{name}"] for name in ("HOST", "PORT")], ["10.0.0.1", "443"])
+        self.assertEqual([seen[f"ARGO_WORKFLOW_{name}"] for name in ("NAME", "UID")], ["w-1", "0-1"])
         self.assertNotIn("CAPSULE_SECRET", seen)
         self.assertNotIn("AWS_SECRET_ACCESS_KEY", seen)
 

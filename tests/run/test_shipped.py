@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from steps import SOURCE
+from steps import SOURCE, run
 from workflow_bench import WorkflowBench
 
 STEP = """#!/bin/sh
@@ -75,6 +75,11 @@ class Shipped(WorkflowBench):
         self.assertEqual(11, done.code, done)
         self.assertRegex(done.stderr, r"\| .*verify failed with exit code 11: nobody has signed it")
         self.assertRegex(done.stderr.splitlines()[-1], "verify failed with exit code 11: nobody has signed it;")
+
+    def test_what_failed_and_went_well_when_tried_again_is_no_failure(self):
+        failures = '[{"displayName": "verify(0)", "message": "main: Error (exit code 40): later"}]'
+        for status, step in (("Failed", "verify"), ("Succeeded", "")):
+            self.assertEqual(step, run("run", "explain", "--status", status, "--failures", failures).result["step"])
 
     def test_tick(self):
         """What there is to do decides whether more than the plan runs."""

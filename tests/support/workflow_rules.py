@@ -27,6 +27,7 @@ FUSED_RETRY_EXPRESSION = 'lastRetry.status == "Error" || asInt(lastRetry.exitCod
 # The leaves that are a whole loop in one pod.
 FUSED = ("deploy-capsule", "build-capsule")
 TOKEN_STEPS = ("deploy", "plan", "generate-proof", "register", "explain", "deploy-capsule")
+OF_THE_OUTER_WORKFLOW = {"name": "ARGO_WORKFLOW_UID", "value": "{{workflow.uid}}"}
 # Templates that are a mode of another step, or run several.
 STEP_OF = {"plan": "deploy", "explain": "run", **dict.fromkeys(FUSED, "run")}
 # Templates that are a subcommand, which is their first argument.
@@ -292,6 +293,8 @@ def _template_faults(template, local, library):
         for tag in workflow_files.tags({key: value for key, value in call.items() if key != "hooks"}):
             yield from (where + fault for fault in _tag_faults(tag, declared, allowed, loops))
     own = {key: value for key, value in template.items() if key not in ("steps", "dag", "metrics")}  # what metrics may name: metric_rules.py
+    if template["name"] in FUSED and "container" in own:  # the workflow inside has an identity of its own
+        own["container"] = {**own["container"], "env": [one for one in own["container"]["env"] if one != OF_THE_OUTER_WORKFLOW]}
     for tag in workflow_files.tags({key: value for key, value in own.items() if key != "outputs"}):
         yield from _tag_faults(tag, declared, {}, False)
     for tag in workflow_files.tags(own.get("outputs")):
