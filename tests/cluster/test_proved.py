@@ -21,6 +21,8 @@ class Proved(ProvedCase):
             self.assertEqual((bundle["proof_id"], status["proofHash"]), tuple(pod["metadata"]["annotations"][name] for name in ("proofId", "proofHash")))
         self.must("wait", "--for=condition=Proved", "--timeout=10s", "pd/proved")
         self.assertIn("Proved", self.must("get", "pd", "proved"))
+        told = [event["source"]["component"] for event in self.get("events")["items"] if event["reason"] == "Proved"]
+        self.assertEqual(["capsule-register"], told)
         self.assertEqual("none", self.deployed(reference, "--seed", "7", "--plan")["action"])
 
         # A pod that the pool has refilled is marked by the next deploy; the proof of a former run is not taken in again.

@@ -1,5 +1,8 @@
 """Every object that is shipped, applied to a real API server that refuses what it does not know."""
+import re
+import shutil
 import tempfile
+import textwrap
 import unittest
 from pathlib import Path
 
@@ -76,6 +79,18 @@ class Strict(ClusterCase):
             changed = text.replace("workflowTemplateRef: {", "workflowTemplateRef: {clusterScope: true, ")
             self.assertNotEqual(text, changed)
             self.assertEqual(0, self.tried(changed).code)
+
+    def test_an_overlay_of_ones_own(self):
+        """The README's: the defaults are one's own, also after an upgrade."""
+        [text] = re.findall(r"^  ```yaml\n(  # mine/kustomization.yaml.*?)^  ```$", (SOURCE / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+        mine = self.folder / "mine"
+        mine.mkdir()
+        (mine / "kustomization.yaml").write_text(textwrap.dedent(text), encoding="utf-8")
+        shutil.copytree(shipped_objects.WORKFLOWS, self.folder / "workflows", dirs_exist_ok=True)
+        [config] = [one for one in yaml.safe_load_all(shipped_objects.kustomized(mine)) if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", "capsule-loop")]
+        wanted = dict(re.findall(r'path: /data/([\w-]+), value: "(.*)"', text))
+        self.assertEqual({"registry", "source", "allow-unmet"}, wanted.keys())
+        self.assertEqual(config["data"], config["data"] | wanted)
 
     def test_every_overlay_is_installed_twice(self):
         """The second time nothing changes, and nothing is refused."""
