@@ -14,6 +14,22 @@ import step_help  # noqa: E402
 import workflow_files  # noqa: E402
 
 
+# Options that whoever submits a loop cannot give: of every step, and of some. A new option is given by the template, or it is put here.
+LEFT_OUT = {"--help", "--version", "--output", "--registry-timeout",
+            "--context", "--kubeconfig",  # a step in a pod acts on the cluster that it is in
+            "--key", "--pkcs11-module",   # where no template has them: whom to trust is said by the policy alone
+            "--passphrase-file"}          # of a key that would lie beside its passphrase
+LEFT_OUT_OF = {
+    "deploy": {"--plan", "--registry", "--host-identity", "--watts",  # of this machine, or of the template plan
+               "--new-run", "--retry-failed",                         # each time another bill; of plan alone
+               "--operator", "--gpu-claim"},
+    "plan": {"--host-identity", "--watts", "--new-run", "--retry-failed", "--timeout", "--force-conflicts", "--operator", "--gpu-claim"},
+    "download": {"--max-bytes", "--timeout"},
+    "generate-proof": {"--utid", "--service-time"},
+    "sign": {"--replace"},
+    "verify": {"--host-identity", "--proof", "--registry", "--replay", "--run-record", "--timeout"},
+    "run": {"--config", "--parameter-file", "--resume", "--templates"},
+}
 NOT_FOUND = 12
 INVALID_INPUT = 10
 
@@ -37,6 +53,16 @@ class CommandLines(unittest.TestCase):
                     loop = workflow_files.strict_yaml.load_file(positional)["spec"]["templates"][0]
                     outputs |= workflow_files.outputs(loop).keys()
                 self.assertEqual([], list(step_help.template_faults(template, options, outputs)))
+
+    def test_every_option_is_given_or_left_out_on_purpose(self):
+        for path, template in self.leaves.items():
+            with self.subTest(path):
+                binary = binary_of(template)
+                options, _ = step_help.read(binary, step_help.mode_of(template, binary))
+                given = {arg.partition("=")[0] for arg in template["container"]["args"]}
+                given |= {"--" + variable["name"].removeprefix("CAPSULE_").lower().replace("_", "-") for variable in template["container"]["env"]}
+                step = "run" if self.workflow_in(template) else template["name"]
+                self.assertEqual(set(), options - given - LEFT_OUT - LEFT_OUT_OF.get(step, set()))
 
     def workflow_in(self, template):
         """The file of ours that TEMPLATE gives to capsule-run; None: another step."""
