@@ -26,6 +26,11 @@ void FormObserver::end_file() {
   m_now = Now::other;
 }
 
+PackageFacts FormObserver::facts(const Manifest& manifest, const Digest& capsule, const Digest& package,
+                                 std::vector<Segment> segments) {
+  return {manifest, capsule, package, std::move(segments), start(manifest), base(manifest), m_tarball_size};
+}
+
 BaseImage FormObserver::base(const Manifest& manifest) {
   return m_reader ? m_reader->finish(manifest.architecture()) : BaseImage{};
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "capsule/manifest.hpp"
 #include "capsule/verified_capsule.hpp"
@@ -20,12 +21,13 @@ class FormObserver final : public PackageObserver {
   void file_bytes(ByteView bytes) override;
   void end_file() override;
 
+  /// All that the package's OCI form is made of. Errors of base() and start().
+  [[nodiscard]] PackageFacts facts(const Manifest& manifest, const Digest& capsule, const Digest& package,
+                                   std::vector<Segment> segments);
   /// Errors of base_image_of; without capsule.tarball, an image of no layers.
   [[nodiscard]] BaseImage base(const Manifest& manifest);
   /// Error invalid_input for an entrypoint that cannot be started.
   [[nodiscard]] Start start(const Manifest& manifest) const;
-  /// Bytes of capsule.tarball.
-  [[nodiscard]] std::uint64_t tarball_size() const noexcept { return m_tarball_size; }
 
  private:
   enum class Now { other, manifest, tarball };

@@ -35,6 +35,7 @@ struct PackageFacts {
   std::vector<Segment> segments;  ///< of the canonical package, with digests and diff_ids
   Start start = Start::itself;
   BaseImage base;
+  std::uint64_t tarball_size = 0;  ///< of capsule.tarball, bytes
 };
 
 struct Document {

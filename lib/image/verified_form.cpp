@@ -11,15 +11,11 @@ VerifiedForm verify_form(CapsuleInput& input, const attest::TrustPolicy& policy,
   FormObserver observer;
   options.observer = &observer;
   auto capsule = verify_input(input, policy, options);
-  VerifiedForm out{std::move(capsule), std::nullopt, observer.tarball_size()};
-  if (!out.capsule.is_canonical()) return out;
-  const auto& manifest = out.capsule.manifest();
-  out.facts = PackageFacts{manifest,
-                           out.capsule.capsule_digest(),
-                           out.capsule.package_digest(),
-                           out.capsule.segments(),
-                           observer.start(manifest),
-                           observer.base(manifest)};
+  VerifiedForm out{std::move(capsule), std::nullopt};
+  const auto& checked = out.capsule;
+  if (!checked.is_canonical()) return out;
+  out.facts =
+      observer.facts(checked.manifest(), checked.capsule_digest(), checked.package_digest(), checked.segments());
   return out;
 }
 

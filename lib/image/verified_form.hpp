@@ -12,7 +12,6 @@ namespace capsule::image {
 struct VerifiedForm {
   VerifiedCapsule capsule;
   std::optional<PackageFacts> facts;  ///< of a canonical package; others have no form
-  std::uint64_t tarball_size = 0;     ///< of capsule.tarball, bytes
 };
 
 /// verify_input, and everything for published_form, in the same read; with SegmentDigests::no all but the digests of

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "file_source.hpp"
 #include "further_signers.hpp"
+#include "hand_over.hpp"
 #include "index_source.hpp"
 #include "oci_source.hpp"
 #include "url_source.hpp"
@@ -46,6 +47,12 @@ void check_digest(const Order& order, const Digest& got, const std::string& wher
               fmt::format("{} has the digest {}, not {}", where, got.text(), order.wanted->text())};
 }
 
+void check_size(const Order& order, std::uint64_t size, const std::string& where) {
+  if (size <= order.max_bytes) return;
+  throw Error{ErrorKind::invalid_input, fmt::format("{} has {}, more than the {} that are accepted", where,
+                                                    human_size(size), human_size(order.max_bytes))};
+}
+
 Result fetch(const Options& options, const Surroundings& surroundings) {
   const image::WorkingStore store{options.store.empty() ? options.state / "store" : fs::Path{options.store}};
   Order order{store, {}, options.max_bytes, [&](const fs::Path& package) { return wanted_bundles(package, options); }};
@@ -54,9 +61,11 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     static_cast<void>(store.package(*order.wanted));  // refuses what names no package
   }
   const auto& source = options.source;
-  const bool stays = options.hand_over == "registry";
+  const bool into_registry = options.hand_over == "registry";
   const auto published = [&](const oci::Reference& reference) {
-    return stays ? name_published(reference, order) : fetch_published(reference, order, surroundings);
+    if (!into_registry) return fetch_published(reference, order, surroundings);
+    if (leaves_layout(reference, options)) return hand_over_published(reference, options, order, surroundings);
+    return name_published(reference, order);
   };
   if (index::CapsuleUri::looks_like(source)) {
     const auto resolved = resolve_uri(index::CapsuleUri::parse(source), options, surroundings.progress);
@@ -65,17 +74,14 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     return published(resolved.reference);
   }
   if (oci::Reference::looks_like(source)) return published(oci::Reference::parse(source, options.registries.access()));
-  if (stays) {
-    throw Error{ErrorKind::usage,
-                fmt::format("{} is in no registry, so its reference cannot be handed over: publish it "
-                            "first (capsule-build does)",
-                            printable(source))};
-  }
   const auto scheme = scheme_of(source);
-  if (scheme == "https" || scheme == "http") return fetch_url(Url::parse(source), order, surroundings);
+  if (scheme == "https" || scheme == "http") {
+    const auto url = Url::parse(source);
+    return into_registry ? hand_over_url(url, options, order, surroundings) : fetch_url(url, order, surroundings);
+  }
   if (!scheme.empty())
     throw Error{ErrorKind::usage, fmt::format("a package cannot be had from '{}://'", printable(scheme))};
-  return fetch_file(source, order, surroundings);
+  return into_registry ? hand_over_file(source, options, order, surroundings) : fetch_file(source, order, surroundings);
 }
 
 }  // namespace download

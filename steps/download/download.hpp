@@ -22,7 +22,8 @@ struct Options {
   std::string store;   ///< empty: STATE/store
   std::string digest;  ///< empty: any
   std::string registry;
-  /// How the next steps get it: `store`, or `registry`: it stays where it is, and its reference is handed over.
+  /// How the next steps get it: `store`, or `registry`: it stays in the one that it is in, or is put into that of
+  /// `registry`, and its reference is handed over.
   std::string hand_over = "store";
   std::string trust;
   std::string key;
@@ -45,7 +46,8 @@ struct Result {
   capsule::Digest digest;  ///< of the package
   capsule::fs::Path path;  ///< in the store; empty for what stays in its registry
   bool already_there = false;
-  std::optional<capsule::oci::Reference> reference = {};  ///< of what stays there, by the digest of its version index
+  std::optional<capsule::oci::Reference> reference = {};  ///< in its registry, by the digest of its version index
+  std::uint64_t bytes_written = 0;                        ///< to that registry
 };
 
 /// Where a package comes from and what it must be: what each kind of source is given.
@@ -57,12 +59,14 @@ struct Order {
   std::function<std::vector<std::string>(const capsule::fs::Path&)> further = {};
 };
 
-/// Brings the package that `options.source` names into the working store, or names it in its registry, as
-/// `options.hand_over` says. It is judged by its digest alone; that it is a capsule, and whose, is for verify to say.
+/// Brings the package that `options.source` names into the working store, or into a registry, as `options.hand_over`
+/// says. It is judged by its digest alone; that it is a capsule, and whose, is for verify to say.
 Result fetch(const Options& options, const Surroundings& surroundings);
 
 /// Refuses early what cannot be a package: the first bytes of a gzip member are wanted (RFC 1952 §2.3).
 void check_magic(capsule::ByteView first_bytes, const std::string& where);
+/// Error invalid_input for more bytes than are accepted.
+void check_size(const Order& order, std::uint64_t size, const std::string& where);
 /// Error verification_failed unless `got` is what was ordered.
 void check_digest(const Order& order, const capsule::Digest& got, const std::string& where);
 

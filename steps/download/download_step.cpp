@@ -36,10 +36,15 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--digest", options.digest,
                  "Package digest that it must have; one that is in the store is not fetched")
       ->type_name("sha256:HEX");
-  app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
+  app.add_option(
+         "--registry", options.registry,
+         "Registry whose index resolves a capsule:// URI that names none; with --hand-over=registry also where what "
+         "is in none is put, without a tag")
       ->type_name("REGISTRY");
-  app.add_option("--hand-over", options.hand_over,
-                 "How the next steps get it: in the store, or, where they run elsewhere, in the registry that it is in")
+  app.add_option(
+         "--hand-over", options.hand_over,
+         "How the next steps get it: in the store, or, where they run elsewhere, in the registry that it is in, "
+         "else in that of --registry")
       ->type_name("store|registry")
       ->check(CLI::IsMember({"store", "registry"}));
   app.add_option("--trust", options.trust,
@@ -73,7 +78,8 @@ const step::Manual& manual() {
 
 void run(const Options& given, step::Context& step) {
   auto options = given;
-  const bool needs_state = options.store.empty() || index::CapsuleUri::looks_like(options.source);
+  const bool needs_state =
+      options.store.empty() || options.hand_over == "registry" || index::CapsuleUri::looks_like(options.source);
   if (options.state.empty() && needs_state) options.state = step::default_state_folder();
   http::CurlClient client{limits_from(options.patience)};
   const auto result = fetch(options, {client, step.progress()});
@@ -81,6 +87,7 @@ void run(const Options& given, step::Context& step) {
   step.output("package-digest", result.digest.text());
   step.output("path", result.path.string());
   step.result("already_there", result.already_there);
+  step.result("bytes_written", result.bytes_written);
 }
 
 }  // namespace download

@@ -52,10 +52,7 @@ Result fetch_file(const fs::Path& path, const Order& order, const Surroundings& 
   const auto where = printable(path.string(), 1024);
   auto& progress = surroundings.progress;
   fs::FileSource file{path};
-  if (file.size() > order.max_bytes) {
-    throw Error{ErrorKind::invalid_input, fmt::format("{} has {}, more than the {} that are accepted", where,
-                                                      human_size(file.size()), human_size(order.max_bytes))};
-  }
+  check_size(order, file.size(), where);
   progress.begin("hashing", file.size());
   NullSink nowhere;
   const auto digest = read(file, where, nowhere, progress);

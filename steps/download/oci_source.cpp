@@ -146,18 +146,14 @@ Result copy_package(image::CapsuleInput& input, oci::Store& from, const image::P
   return {digest, order.store.package(digest), false};
 }
 
-/// What is published there; Errors where it is not what was ordered, as far as the registry says.
+}  // namespace
+
 image::PublishedPackage read_ordered(oci::Store& from, const oci::Reference& reference, const Order& order) {
   auto published = image::read_published(from, reference);
   check_digest(order, published.package_digest, reference.text());
-  if (published.size > order.max_bytes) {
-    throw Error{ErrorKind::invalid_input, fmt::format("{} has {}, more than the {} that are accepted", reference.text(),
-                                                      human_size(published.size), human_size(order.max_bytes))};
-  }
+  check_size(order, published.size, reference.text());
   return published;
 }
-
-}  // namespace
 
 Result name_published(const oci::Reference& reference, const Order& order) {
   const auto from = oci::open_store(reference.registry, reference.name);

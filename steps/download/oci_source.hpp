@@ -1,6 +1,7 @@
 #pragma once
 
 #include "download.hpp"
+#include "image/published_package.hpp"
 #include "oci/reference.hpp"
 
 namespace download {
@@ -13,5 +14,9 @@ Result fetch_published(const capsule::oci::Reference& reference, const Order& or
 /// Names a published package by the digest of its version index, and leaves it where it is: whoever reads it verifies
 /// it.
 Result name_published(const capsule::oci::Reference& reference, const Order& order);
+
+/// What is published there. Errors where it is not what was ordered, as far as the registry says.
+capsule::image::PublishedPackage read_ordered(capsule::oci::Store& from, const capsule::oci::Reference& reference,
+                                              const Order& order);
 
 }  // namespace download

@@ -11,7 +11,7 @@
 
 #include "archive/pipeline.hpp"
 #include "core/error.hpp"
-#include "crypto/hash.hpp"
+#include "image/version_blobs.hpp"
 #include "oci/store.hpp"
 
 namespace publish {
@@ -23,25 +23,7 @@ namespace {
 /// Nice: a little less than sending has. Much less, and a machine with other work starves it, so that all waits for it.
 constexpr int gives_way = 5;
 
-oci::BlobContent content_of(std::string_view text) {
-  return {crypto::sha256(text), text.size(), [kept = std::make_shared<const std::string>(text)](std::uint64_t offset) {
-            return std::make_unique<ViewSource>(as_bytes(*kept).subspan(static_cast<std::size_t>(offset)));
-          }};
-}
-
 }  // namespace
-
-oci::BlobContent content_of(image::CapsuleInput& input, std::mutex& opening, const oci::Descriptor& blob,
-                            std::uint64_t start) {
-  return {blob.digest, blob.size, [&input, &opening, start, size = blob.size](std::uint64_t offset) {
-            const std::lock_guard lock{opening};
-            return input.open_part(start + offset, size - offset);
-          }};
-}
-
-unsigned at_once(const oci::RegistryLocation& registry) {
-  return registry.is_layout() ? 1 : 3;
-}
 
 AheadOfVerification::AheadOfVerification(const Request& request, const std::optional<Hints>& hints) {
   if (!hints || request.registry.is_layout()) return;
@@ -56,9 +38,9 @@ AheadOfVerification::AheadOfVerification(const Request& request, const std::opti
   }
   std::stable_sort(segments.begin(), segments.end(),
                    [](const auto& a, const auto& b) { return a.first->size < b.first->size; });
-  m_transfers.emplace(*m_store, at_once(request.registry));
+  m_transfers.emplace(*m_store, oci::transfers_at_once(request.registry));
   for (const auto& [segment, at] : segments) {
-    auto content = content_of(request.input, m_opening, *segment, at);
+    auto content = image::segment_content(request.input, m_opening, *segment, at);
     content.check = oci::BlobContent::Check::registry;
     m_transfers->add(std::move(content));
   }
@@ -87,11 +69,7 @@ unsigned AheadOfVerification::workers_left() const noexcept {
   return m_transfers ? std::max(1U, archive::Pipeline::default_workers() - 1) : 0;
 }
 
-void AheadOfVerification::add(std::string_view text, Transfers::Count count) {
-  if (m_transfers) m_transfers->add(content_of(text), count);
-}
-
-const Transfers* AheadOfVerification::finish(log::Progress& progress) {
+const oci::Transfers* AheadOfVerification::finish(log::Progress& progress) {
   if (!m_transfers) return nullptr;
   m_transfers->show(progress);
   try {

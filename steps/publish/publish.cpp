@@ -8,14 +8,14 @@
 #include "core/error.hpp"
 #include "fs/temporary.hpp"
 #include "hints.hpp"
+#include "image/index_signatures.hpp"
 #include "image/published_form.hpp"
 #include "image/verified_form.hpp"
-#include "index_signatures.hpp"
+#include "image/version_blobs.hpp"
 #include "log/log.hpp"
 #include "log/progress_share.hpp"
 #include "oci/store.hpp"
 #include "taken.hpp"
-#include "version_blobs.hpp"
 #include "vouched.hpp"
 
 namespace publish {
@@ -53,21 +53,22 @@ class Publisher {
             AheadOfVerification& ahead, log::Progress& sending)
       : m_request(request),
         m_input(input),
-        m_checked(checked),
+        m_capsule(checked.capsule),
+        m_facts(checked.facts.value()),
         m_ahead(ahead),
         m_sending(sending),
-        m_form(image::published_form(checked.facts.value())),
+        m_form(image::published_form(m_facts)),
         m_store(open()) {}
 
   Published run() {
-    VersionBlobs blobs{m_input, m_checked, m_form, *m_store, m_sending};
+    image::VersionBlobs blobs{m_input, m_facts, m_form, *m_store, m_sending};
     const auto* sent = send_ahead(blobs);
-    const auto& version = m_checked.capsule.manifest().version;
+    const auto& version = m_capsule.manifest().version;
     auto there = m_store->resolve(version);
     const bool before = there.has_value();
     if (!is_ours(there)) return settle(*there);
     const auto missing = missing_manifests();
-    blobs.put(sent, at_once(m_request.registry));
+    blobs.put(sent, oci::transfers_at_once(m_request.registry));
     Published out = named();
     out.blobs_written = blobs.blobs();
     out.bytes_written = blobs.bytes();
@@ -87,18 +88,20 @@ class Publisher {
   using Documents = std::vector<const image::Document*>;
 
   [[nodiscard]] std::shared_ptr<oci::Store> open() const {
-    const auto& name = m_checked.capsule.manifest().name;
+    const auto& name = m_capsule.manifest().name;
     if (auto known = m_ahead.store(name)) return known;
     return oci::open_store(m_request.registry, name, oci::Create::yes);
   }
 
   /// What can go while segments are on their way: all but manifests.
-  const Transfers* send_ahead(VersionBlobs& blobs) {
-    if (!m_ahead.is_sending()) return nullptr;
-    blobs.send_beside(m_ahead);
+  const oci::Transfers* send_ahead(image::VersionBlobs& blobs) {
+    auto* sending = m_ahead.transfers();
+    if (sending == nullptr) return nullptr;
+    blobs.send_beside(*sending);
     gather_signatures();
-    if (!m_signatures->all().empty()) m_ahead.add("{}", Transfers::Count::no);  // the config of what is attached
-    for (const auto& signature : m_signatures->all()) m_ahead.add(signature.bundle, Transfers::Count::no);
+    const auto add = [&](std::string_view text) { sending->add(oci::text_content(text), oci::Transfers::Count::no); };
+    if (!m_signatures->all().empty()) add("{}");  // the config of what is attached
+    for (const auto& signature : m_signatures->all()) add(signature.bundle);
     return m_ahead.finish(m_sending);
   }
 
@@ -109,7 +112,7 @@ class Publisher {
 
   /// What was published, with nothing written yet.
   [[nodiscard]] Published named() const {
-    const auto& capsule = m_checked.capsule;
+    const auto& capsule = m_capsule;
     return {capsule.manifest().name,
             capsule.manifest().version,
             capsule.capsule_digest(),
@@ -139,9 +142,9 @@ class Publisher {
       out.bytes_written += document->descriptor.size;
     }
     gather_signatures();
-    m_signatures->attach(*m_store, out);
+    out.signatures = m_signatures->attach(*m_store);
     if (there && missing.empty()) return;
-    const auto& version = m_checked.capsule.manifest().version;
+    const auto& version = m_capsule.manifest().version;
     there = m_store->resolve(version);  // what is attached takes its time, and a registry locks nothing meanwhile
     if (is_ours(there)) put_manifest(m_form.index, version);
   }
@@ -152,17 +155,18 @@ class Publisher {
 
   void gather_signatures() {
     if (m_signatures) return;
-    m_signatures.emplace(m_input, m_request.policy, m_form.index.descriptor, m_checked.capsule.manifest().name);
+    m_signatures.emplace(m_input, m_request.policy, m_form.index.descriptor, m_capsule.manifest().name);
   }
 
   const Request& m_request;
   image::CapsuleInput& m_input;
-  const image::VerifiedForm& m_checked;
+  const VerifiedCapsule& m_capsule;
+  const image::PackageFacts& m_facts;
   AheadOfVerification& m_ahead;
   log::Progress& m_sending;
   image::PublishedForm m_form;
   std::shared_ptr<oci::Store> m_store;
-  std::optional<IndexSignatures> m_signatures;
+  std::optional<image::IndexSignatures> m_signatures;
 };
 
 /// A package of another tool: its canonical form, which is what `share` of the whole is left for.
@@ -182,20 +186,6 @@ Published publish_canonical(const Request& request, const VerifiedCapsule& capsu
 }
 
 }  // namespace
-
-std::string_view name_of(Signature signature) noexcept {
-  switch (signature) {
-    case Signature::attached:
-      return "attached";
-    case Signature::already_there:
-      return "already there";
-    case Signature::absent:
-      return "absent";
-    case Signature::unfit:
-      break;
-  }
-  return "unfit";
-}
 
 Published publish(const Request& request) {
   const auto size = request.input.size();  // is read once, and sent once

@@ -5,6 +5,7 @@
 
 #include "attest/trust_policy.hpp"
 #include "image/capsule_input.hpp"
+#include "image/index_signatures.hpp"
 #include "log/progress.hpp"
 #include "oci/reference.hpp"
 
@@ -17,9 +18,6 @@ struct Request {
   capsule::log::Progress& progress;
 };
 
-enum class Signature { attached, already_there, absent, unfit };
-std::string_view name_of(Signature signature) noexcept;
-
 struct Published {
   std::string name;
   std::string version;
@@ -30,9 +28,8 @@ struct Published {
   capsule::Digest image_manifest;
   std::size_t blobs_written = 0;
   std::uint64_t bytes_written = 0;
-  bool already_published = false;           ///< the tag was there before
-  Signature signature = Signature::absent;  ///< attached if any of several was
-  std::vector<std::string> signed_by = {};  ///< ids of the keys whose signature of the index came along and is attached
+  bool already_published = false;                      ///< the tag was there before
+  capsule::image::AttachedSignatures signatures = {};  ///< of the index, that came along
 };
 
 /// Verifies the capsule and puts it into the registry under its name and version: the package's segments, the runnable

@@ -24,11 +24,12 @@ void report(const Published& done, const oci::Reference& reference, step::Contex
   step.result("already_published", done.already_published);
   step.result("blobs_written", static_cast<std::uint64_t>(done.blobs_written));
   step.result("bytes_written", done.bytes_written);
-  step.result("signature", name_of(done.signature));
-  step.result("signed_by", json::Array{done.signed_by.begin(), done.signed_by.end()});
-  const auto signatures = done.signed_by.size() < 2
-                              ? std::string{name_of(done.signature)}
-                              : fmt::format("{} ({} keys)", name_of(done.signature), done.signed_by.size());
+  step.result("signature", name_of(done.signatures.state));
+  step.result("signed_by", json::Array{done.signatures.signed_by.begin(), done.signatures.signed_by.end()});
+  const auto signatures =
+      done.signatures.signed_by.size() < 2
+          ? std::string{name_of(done.signatures.state)}
+          : fmt::format("{} ({} keys)", name_of(done.signatures.state), done.signatures.signed_by.size());
   step.summary(fmt::format("{} {} {}\n  reference  {}\n  image      {}\n  written    {} in {} blobs\n  signature  {}\n",
                            done.name, done.version, done.already_published ? "is already published" : "is published",
                            reference.text(), done.image_manifest.text(), human_size(done.bytes_written),

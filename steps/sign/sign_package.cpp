@@ -9,12 +9,11 @@
 #include "attest/bundle.hpp"
 #include "attest/statement.hpp"
 #include "capsule/canonical_package.hpp"
-#include "capsule/checked_package.hpp"
 #include "core/error.hpp"
 #include "fs/atomic_file.hpp"
 #include "fs/direct_sink.hpp"
 #include "fs/lock.hpp"
-#include "image/form_observer.hpp"
+#include "image/checked_form.hpp"
 #include "image/signature_files.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
@@ -55,18 +54,12 @@ struct Pass {
 
 Pass read_package(const Path& package, capsule::CheckOptions options, capsule::log::Progress& progress) {
   fs::FileSource source{package};
-  capsule::image::FormObserver observer;
-  options.segment_digests = capsule::SegmentDigests::yes;
-  options.observer = &observer;
   options.progress = &progress;
   progress.begin("signing", source.size());
-  auto checked = capsule::check_package(source, options);
+  auto [checked, facts] = image::check_form(source, options);
   progress.end();
-  if (!checked.canonical) return {std::move(checked), std::nullopt};
-  const auto& manifest = checked.head.manifest;
-  auto form = capsule::image::published_form({manifest, checked.capsule_digest, checked.package_digest,
-                                              checked.segments, observer.start(manifest), observer.base(manifest)});
-  return {std::move(checked), std::move(form)};
+  if (!facts) return {std::move(checked), std::nullopt};
+  return {std::move(checked), image::published_form(*facts)};
 }
 
 mode_t mode_of(const Path& package) {

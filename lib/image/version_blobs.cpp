@@ -1,13 +1,11 @@
-#include "version_blobs.hpp"
+#include "image/version_blobs.hpp"
 
 #include <algorithm>
 
 #include "image/segment_content.hpp"
 #include "oci/media_types.hpp"
 
-namespace publish {
-
-using namespace capsule;
+namespace capsule::image {
 
 namespace {
 
@@ -32,28 +30,35 @@ oci::Descriptor layer_of(const Segment& segment) {
 
 }  // namespace
 
-VersionBlobs::VersionBlobs(image::CapsuleInput& input, const image::VerifiedForm& checked,
-                           const image::PublishedForm& form, oci::Store& store, log::Progress& sending)
-    : m_input(input), m_checked(checked), m_form(form), m_store(store), m_sending(sending) {
+oci::BlobContent segment_content(CapsuleInput& input, std::mutex& opening, const oci::Descriptor& blob,
+                                 std::uint64_t start) {
+  return {blob.digest, blob.size, [&input, &opening, start, size = blob.size](std::uint64_t offset) {
+            const std::lock_guard lock{opening};
+            return input.open_part(start + offset, size - offset);
+          }};
+}
+
+VersionBlobs::VersionBlobs(CapsuleInput& input, const PackageFacts& facts, const PublishedForm& form, oci::Store& store,
+                           log::Progress& sending)
+    : m_input(input), m_facts(facts), m_form(form), m_store(store), m_sending(sending) {
   m_sending.begin("publishing", total_bytes());
 }
 
 std::uint64_t VersionBlobs::total_bytes() const {
   auto out = m_form.package_config.descriptor.size + m_form.image_config.descriptor.size;
-  for (const auto& segment : m_checked.facts->segments) out += segment.size;
-  for (const auto& layer : m_checked.facts->base.layers) out += layer.descriptor.size;
+  for (const auto& segment : m_facts.segments) out += segment.size;
+  for (const auto& layer : m_facts.base.layers) out += layer.descriptor.size;
   return out;
 }
 
-void VersionBlobs::send_beside(AheadOfVerification& ahead) {
-  if (!ahead.is_sending()) return;
+void VersionBlobs::send_beside(oci::Transfers& segments) {
   for (const auto* config : {&m_form.package_config, &m_form.image_config})
-    ahead.add(config->bytes, Transfers::Count::yes);
-  for (const auto& layer : m_checked.facts->base.layers) look_for(layer.descriptor);
+    segments.add(oci::text_content(config->bytes));
+  for (const auto& layer : m_facts.base.layers) look_for(layer.descriptor);
   put_base_layers();
 }
 
-void VersionBlobs::put(const Transfers* sent, unsigned at_once) {
+void VersionBlobs::put(const oci::Transfers* sent, unsigned at_once) {
   if (sent != nullptr) take(*sent);
   find_missing();
   put_segments(at_once);
@@ -66,15 +71,15 @@ void VersionBlobs::put(const Transfers* sent, unsigned at_once) {
 }
 
 /// What was sent already belongs to the result.
-void VersionBlobs::take(const Transfers& transfers) {
+void VersionBlobs::take(const oci::Transfers& transfers) {
   m_blobs += transfers.blobs();
   m_bytes += transfers.bytes();
   m_there.insert(transfers.brought().begin(), transfers.brought().end());
 }
 
 void VersionBlobs::find_missing() {
-  for (const auto& segment : m_checked.facts->segments) look_for(layer_of(segment));
-  for (const auto& layer : m_checked.facts->base.layers) look_for(layer.descriptor);
+  for (const auto& segment : m_facts.segments) look_for(layer_of(segment));
+  for (const auto& layer : m_facts.base.layers) look_for(layer.descriptor);
   for (const auto* config : {&m_form.package_config, &m_form.image_config}) look_for(config->descriptor);
 }
 
@@ -89,10 +94,10 @@ void VersionBlobs::look_for(const oci::Descriptor& blob) {
 }
 
 void VersionBlobs::put_segments(unsigned at_once) {
-  Transfers transfers{m_store, at_once};
-  for (const auto& segment : m_checked.facts->segments) {
+  oci::Transfers transfers{m_store, at_once};
+  for (const auto& segment : m_facts.segments) {
     const auto layer = layer_of(segment);
-    if (m_missing.erase(layer.digest) != 0) transfers.add(content_of(m_input, m_opening, layer, segment.offset));
+    if (m_missing.erase(layer.digest) != 0) transfers.add(segment_content(m_input, m_opening, layer, segment.offset));
   }
   transfers.show(m_sending);
   transfers.finish();
@@ -100,17 +105,16 @@ void VersionBlobs::put_segments(unsigned at_once) {
 }
 
 void VersionBlobs::put_base_layers() {
-  const auto& facts = *m_checked.facts;
+  const auto& facts = m_facts;
   const auto is_missing = [&](const oci::Descriptor& layer) { return m_missing.contains(layer.digest); };
   const auto tarball = std::find_if(facts.segments.begin(), facts.segments.end(),
                                     [](const Segment& segment) { return segment.role == Segment::Role::tarball; });
   const bool any = std::any_of(facts.base.layers.begin(), facts.base.layers.end(),
                                [&](const auto& layer) { return is_missing(layer.descriptor); });
   if (tarball == facts.segments.end() || !any) return;
-  image::SegmentContent content{m_input.open_part(tarball->offset, tarball->size), tarball->tar_size,
-                                m_checked.tarball_size};
-  image::copy_base_layers(content, facts.base, is_missing,
-                          [&](const oci::Descriptor& layer, Source& source) { put_one(layer, source); });
+  SegmentContent content{m_input.open_part(tarball->offset, tarball->size), tarball->tar_size, m_facts.tarball_size};
+  copy_base_layers(content, facts.base, is_missing,
+                   [&](const oci::Descriptor& layer, Source& source) { put_one(layer, source); });
 }
 
 void VersionBlobs::put_one(const oci::Descriptor& blob, Source& content) {
@@ -122,4 +126,4 @@ void VersionBlobs::put_one(const oci::Descriptor& blob, Source& content) {
   m_bytes += blob.size;
 }
 
-}  // namespace publish
+}  // namespace capsule::image

@@ -1,4 +1,4 @@
-#include "index_signatures.hpp"
+#include "image/index_signatures.hpp"
 
 #include <algorithm>
 
@@ -9,12 +9,24 @@
 #include "log/log.hpp"
 #include "oci/media_types.hpp"
 
-namespace publish {
+namespace capsule::image {
 
-using namespace capsule;
+std::string_view name_of(Signature signature) noexcept {
+  switch (signature) {
+    case Signature::attached:
+      return "attached";
+    case Signature::already_there:
+      return "already there";
+    case Signature::absent:
+      return "absent";
+    case Signature::unfit:
+      break;
+  }
+  return "unfit";
+}
 
-IndexSignatures::IndexSignatures(image::CapsuleInput& input, const attest::TrustPolicy& policy,
-                                 const oci::Descriptor& index, std::string_view name)
+IndexSignatures::IndexSignatures(CapsuleInput& input, const attest::TrustPolicy& policy, const oci::Descriptor& index,
+                                 std::string_view name)
     : m_policy(policy), m_index(index) {
   const auto keys = policy.keys(attest::Role::capsule, name);
   for (const auto& bundle : input.signatures(keys)) {
@@ -43,13 +55,15 @@ std::string IndexSignatures::signer_of(std::string_view text, std::span<const cr
   return attest::open_signature(text, keys).key.id();
 }
 
-void IndexSignatures::attach(oci::Store& store, Published& out) const {
-  if (m_has_unfit) out.signature = Signature::unfit;
+AttachedSignatures IndexSignatures::attach(oci::Store& store) const {
+  AttachedSignatures out;
+  if (m_has_unfit) out.state = Signature::unfit;
   for (const auto& signature : m_all) {
     const auto state = attach_one(store, signature.bundle);
-    if (out.signed_by.empty() || state == Signature::attached) out.signature = state;
+    if (out.signed_by.empty() || state == Signature::attached) out.state = state;
     out.signed_by.push_back(signature.key);
   }
+  return out;
 }
 
 Signature IndexSignatures::attach_one(oci::Store& store, const std::string& text) const {
@@ -64,4 +78,4 @@ Signature IndexSignatures::attach_one(oci::Store& store, const std::string& text
   return store.referrers(m_index.digest, type).size() == before ? Signature::already_there : Signature::attached;
 }
 
-}  // namespace publish
+}  // namespace capsule::image

@@ -7,19 +7,27 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "log/progress.hpp"
+#include "oci/reference.hpp"
 #include "oci/store.hpp"
 
-namespace publish {
+namespace capsule::oci {
+
+/// A small blob that is kept in memory.
+BlobContent text_content(std::string_view text);
+
+/// How many blobs are on their way to a registry at once: a disk gains nothing by several writers.
+unsigned transfers_at_once(const RegistryLocation& registry);
 
 /// Brings blobs into a repository, several at once, each in a thread. After a failure what is on its way is broken off.
 class Transfers {
  public:
   /// With one at once the work is done by finish(), without a thread. `store` must outlive it.
-  Transfers(capsule::oci::Store& store, unsigned at_once);
+  Transfers(Store& store, unsigned at_once);
   Transfers(const Transfers&) = delete;
   Transfers& operator=(const Transfers&) = delete;
   /// Breaks off what is on its way.
@@ -28,21 +36,21 @@ class Transfers {
   enum class Count { yes, no };
   /// `content` must stay readable, from several threads, until finish() has returned. Count::no: not in blobs(),
   /// bytes().
-  void add(capsule::oci::BlobContent content, Count count = Count::yes);
+  void add(BlobContent content, Count count = Count::yes);
   /// From now on `progress` is told of each byte, at once of those that are done already.
-  void show(capsule::log::Progress& progress);
+  void show(log::Progress& progress);
   /// Waits for all; the first failure is thrown.
   void finish();
 
   /// Which are in the repository now. After finish().
-  [[nodiscard]] const std::vector<capsule::Digest>& brought() const noexcept { return m_brought; }
+  [[nodiscard]] const std::vector<Digest>& brought() const noexcept { return m_brought; }
   [[nodiscard]] std::size_t blobs() const noexcept { return m_blobs; }    ///< that were not there and had to be sent
   [[nodiscard]] std::uint64_t bytes() const noexcept { return m_bytes; }  ///< of these
 
  private:
   class Watched;
   struct Order {
-    capsule::oci::BlobContent content;
+    BlobContent content;
     Count count;
   };
   void work() noexcept;
@@ -52,7 +60,7 @@ class Transfers {
   void advance(std::uint64_t count);
   void join() noexcept;
 
-  capsule::oci::Store& m_store;
+  Store& m_store;
   unsigned m_at_once;
   std::mutex m_mutex;  ///< of the queue, the failure, the progress, what was brought
   std::condition_variable m_changed;
@@ -62,10 +70,10 @@ class Transfers {
   std::atomic<bool> m_stopped = false;
   std::atomic<std::size_t> m_blobs = 0;
   std::atomic<std::uint64_t> m_bytes = 0;
-  std::vector<capsule::Digest> m_brought;
+  std::vector<Digest> m_brought;
   std::uint64_t m_done = 0;
-  capsule::log::Progress* m_progress = nullptr;
+  log::Progress* m_progress = nullptr;
   std::vector<std::thread> m_threads;
 };
 
-}  // namespace publish
+}  // namespace capsule::oci

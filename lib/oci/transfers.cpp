@@ -1,12 +1,23 @@
-#include "transfers.hpp"
+#include "oci/transfers.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <string>
 
 #include "core/error.hpp"
+#include "crypto/hash.hpp"
 
-namespace publish {
+namespace capsule::oci {
 
-using namespace capsule;
+BlobContent text_content(std::string_view text) {
+  return {crypto::sha256(text), text.size(), [kept = std::make_shared<const std::string>(text)](std::uint64_t offset) {
+            return std::make_unique<ViewSource>(as_bytes(*kept).subspan(static_cast<std::size_t>(offset)));
+          }};
+}
+
+unsigned transfers_at_once(const RegistryLocation& registry) {
+  return registry.is_layout() ? 1 : 3;
+}
 
 /// Counts each byte once, however often it is read, and ends a transfer that nobody waits for.
 class Transfers::Watched final : public Source {
@@ -32,14 +43,14 @@ class Transfers::Watched final : public Source {
   std::uint64_t& m_furthest;
 };
 
-Transfers::Transfers(oci::Store& store, unsigned at_once) : m_store(store), m_at_once(at_once) {}
+Transfers::Transfers(Store& store, unsigned at_once) : m_store(store), m_at_once(at_once) {}
 
 Transfers::~Transfers() {
   m_stopped = true;
   join();
 }
 
-void Transfers::add(oci::BlobContent content, Count count) {
+void Transfers::add(BlobContent content, Count count) {
   const std::lock_guard lock{m_mutex};
   m_queue.push_back({std::move(content), count});
   if (m_at_once > 1 && m_threads.size() < m_at_once) m_threads.emplace_back([this] { work(); });
@@ -120,4 +131,4 @@ void Transfers::fail(std::exception_ptr reason) noexcept {
   m_queue.clear();
 }
 
-}  // namespace publish
+}  // namespace capsule::oci
