@@ -26,26 +26,27 @@ PROGRAM = """#!/usr/bin/python3 -B
 import sys
 sys.path[:0] = {paths!r}
 import step_pods
-sys.exit(step_pods.main({namespace!r}, sys.argv))
+sys.exit(step_pods.main({namespace!r}, sys.argv, {env!r}))
 """
 
 
-def beside_capsule_run(folder, namespace):
-    """`folder` with capsule-run and a program for each template; returns it."""
+def beside_capsule_run(folder, namespace, env=None):
+    """`folder` with capsule-run and a program for each template; returns it. env: {program: what its container's environment has beside the template's}."""
     folder = Path(folder)
     folder.mkdir()
     shutil.copy(BIN / "capsule-run", folder)
     for name in {os.path.basename(template["container"]["command"][0]) for _, template in workflow_files.leaf_templates(workflow_files.shipped())}:
         if name != "capsule-run":
             program = folder / name
-            program.write_text(PROGRAM.format(paths=sys.path, namespace=namespace), encoding="utf-8")
+            program.write_text(PROGRAM.format(paths=sys.path, namespace=namespace, env=(env or {}).get(name, {})), encoding="utf-8")
             program.chmod(0o755)
     return folder
 
 
-def main(namespace, argv):
+def main(namespace, argv, env):
     template = _template_of(argv)
     pod = pod_of(template, _arguments(template, argv[1:]))
+    pod["spec"]["initContainers"][0]["env"] = [*template["container"]["env"], *({"name": name, "value": value} for name, value in env.items())]
     done = _kubectl(namespace, "create", "--validate=strict", "-f", "-", "-o", "name", input=json.dumps(pod))
     if done.returncode != 0:
         print(f"{pod['metadata']['name']}: error: {done.stderr.strip()}", file=sys.stderr)
