@@ -4,11 +4,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import side_load
 from capsule_maker import Maker
 from cluster_case import ClusterCase
 from cluster_pods import CONTAINER_SECURITY, pod
 from node import REGISTRY
+from side_load import named
 
 RUN = "v1/runs/0123456789abcdef"
 RUNNER = """#!/usr/bin/env python3
@@ -46,8 +46,7 @@ class Agent(ClusterCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.image = {reference.split("/")[1].split(":")[0]: reference for reference in side_load.side_load(
-            cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, ("agent", "runtime-python", "verify"))}
+        cls.load_images()
 
     def start(self, name, capsule, root="/capsule", init=(), volumes=(), data="64Mi"):
         """A pod with the agent, and `capsule`, a volume's source, at /capsule."""
@@ -55,9 +54,9 @@ class Agent(ClusterCase):
                   {"name": "tmp", "mountPath": "/tmp"}, {"name": "capsule", "mountPath": "/capsule", "readOnly": True}]
         volumes = [*volumes, {"name": "capsule", **capsule}, {"name": "agent", "emptyDir": {"sizeLimit": "32Mi"}}, {"name": "data", "emptyDir": {"sizeLimit": data}},
                    {"name": "tmp", "emptyDir": {"sizeLimit": "32Mi"}}]
-        installing = {"name": "agent", "image": self.image["agent"], "args": ["install", "/agent"], "securityContext": CONTAINER_SECURITY,
+        installing = {"name": "agent", "image": named("agent"), "args": ["install", "/agent"], "securityContext": CONTAINER_SECURITY,
                       "volumeMounts": [{"name": "agent", "mountPath": "/agent"}]}
-        made = pod(name, self.image["runtime-python"], "/agent/capsule-agent", f"--root={root}", "--data=/data/capsule", "--listen=0.0.0.0:8700", "--runs=1",
+        made = pod(name, named("runtime-python"), "/agent/capsule-agent", f"--root={root}", "--data=/data/capsule", "--listen=0.0.0.0:8700", "--runs=1",
                    volumes=volumes, mounts=mounts, initContainers=[installing, *init], restartPolicy="Always", terminationGracePeriodSeconds=10)
         made["spec"]["containers"][0].update({
             "terminationMessagePolicy": "FallbackToLogsOnError", "resources": {"limits": {"memory": "256Mi", "cpu": "1"}, "requests": {"cpu": "50m"}},
@@ -113,7 +112,7 @@ class Agent(ClusterCase):
             self.assertEqual(0, done.code, done)
             reference, key = done.result["reference"], Path(maker.public_key).read_text()
         self.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "trust"}, "data": {"key.pub.pem": key}})
-        unpacking = {"name": "capsule", "image": self.image["verify"], "securityContext": CONTAINER_SECURITY,
+        unpacking = {"name": "capsule", "image": named("verify"), "securityContext": CONTAINER_SECURITY,
                      "args": ["--unpack=/capsule", "--key=/trust/key.pub.pem", f"--insecure-registry={REGISTRY}", "--", reference],
                      "env": [{"name": "CAPSULE_STATE", "value": "/tmp/state"}, {"name": "TMPDIR", "value": "/tmp"}],
                      "volumeMounts": [{"name": "capsule", "mountPath": "/capsule"}, {"name": "tmp", "mountPath": "/tmp"}, {"name": "trust", "mountPath": "/trust"}]}

@@ -99,6 +99,7 @@ class Deploy(DeployCase):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         [claimed] = [pod for pod in self.pods("killed") if "capsule.industriverse.ai/run" in pod["metadata"]["annotations"]]
+        self.run_out("capsule-killed")
         found = self.deployed(reference)
         self.assertEqual(claimed["metadata"]["annotations"]["capsule.industriverse.ai/run"], found["run_id"])
         self.assertEqual(claimed["metadata"]["name"], self.object("killed")["status"]["lastRun"]["pod"])

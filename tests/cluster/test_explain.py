@@ -3,7 +3,6 @@ import json
 import unittest
 
 import shipped_objects
-import side_load
 import step_pods
 import workflow_files
 from cluster_case import ClusterCase
@@ -15,13 +14,11 @@ RETRY_THAT_WENT_WELL = {"a": {"displayName": "download", "type": "Retry", "phase
 
 
 class Explain(ClusterCase):
-    on_node = True
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         shipped_objects.install(cls)
-        side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, ("run", "runtime-python"))
+        cls.load_images()
 
     def explained(self, workflow, env=(), **values):
         """Messages of the Events of a workflow, after the hook's pod has ended well."""

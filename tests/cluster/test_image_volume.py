@@ -40,7 +40,7 @@ class ImageVolume(ClusterCase):
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = Path(temporary.name)
         cls.maker = Maker(cls.folder)
-        [cls.python] = side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, ("runtime-python",))
+        cls.load_images()
 
     def published(self, version):
         """(package, its manifest's digest, the repository) of a capsule in the registry beside the node; no other has its model."""
@@ -51,7 +51,7 @@ class ImageVolume(ClusterCase):
         return package, done.result["package_manifest_digest"], f"{REGISTRY}/{self.namespace}/demo"
 
     def start(self, name, reference, *command):
-        self.create(pod(name, self.python, *command, volumes=[{"name": "capsule", "image": {"reference": reference, "pullPolicy": "IfNotPresent"}}],
+        self.create(pod(name, side_load.named("runtime-python"), *command, volumes=[{"name": "capsule", "image": {"reference": reference, "pullPolicy": "IfNotPresent"}}],
                         mounts=[{"name": "capsule", "mountPath": "/capsule", "readOnly": True}]))
 
     def test_its_files_are_those_of_the_package(self):

@@ -2,15 +2,13 @@
 import unittest
 
 import step_pods
-from deploy_case import HOST, DeployCase
+from deploy_case import HOST
 from loop import LOOPS, WAIVED
 from loop_case import LoopCase
 from steps import environment
 
 
 class ShippedLoop(LoopCase):
-    images = (*DeployCase.images, "generate-proof")
-
     def run_loop(self):
         return self.inside("run", *self.loop(), env={"CAPSULE_STATE": str(self.state), "HOME": str(self.folder)}, timeout=400)
 
@@ -41,8 +39,6 @@ class ShippedLoop(LoopCase):
 
 class EveryStepAsAPod(ShippedLoop):
     """The same, with each step in a pod as its template has it: image, account, volumes, Secrets, the restricted standard."""
-    images = ()
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -7,7 +7,7 @@ import workflow_files
 from cluster_case import ClusterCase
 from cluster_pods import pod
 
-IMAGE = "capsule-loop.invalid/runtime-python:0.1.0"
+IMAGE = side_load.named("runtime-python")
 SERVE = "import http.server as h; h.ThreadingHTTPServer(('', 8700), h.SimpleHTTPRequestHandler).serve_forever()"
 # Exit 0: reached; 1: not within the seconds.
 ASK = """
@@ -25,14 +25,12 @@ DENY = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata
 
 
 class Canary(ClusterCase):
-    on_node = True
-
     def reached(self, name, address, seconds):
         self.create(pod(name, IMAGE, "/usr/bin/python3", "-ISc", ASK, address, str(seconds)))
         return self.wait_until_ended(name) == "Succeeded"
 
     def test_whether_policies_are_enforced(self):
-        side_load.side_load(self.cluster.node.binaries / "ctr", self.cluster.node.socket, ("runtime-python",))
+        self.load_images()
         self.create(pod("server", IMAGE, "/usr/bin/python3", "-ISc", SERVE))
         address = self.wait_for("the server", lambda: self.get("pod", "server")["status"].get("podIP"))
         self.assertTrue(self.reached("before", address, 60), "without a policy the pod was not reached: the canary says nothing")

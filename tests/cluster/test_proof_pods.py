@@ -59,6 +59,7 @@ class ProofPods(ProofPodsCase):
         process.terminate()
         self.assertEqual(-signal.SIGTERM, process.wait(60))
         self.assert_no_pod_is_left()
+        self.run_out_of_proof()
 
         process = self.start_proving(reference, record)
         left = asked(process)
@@ -69,6 +70,7 @@ class ProofPods(ProofPodsCase):
         [proof_id] = [word.partition("=")[2] for word in left["spec"]["containers"][1]["command"] if word.startswith("--proof-id=")]
         self.assertEqual([left["metadata"]["uid"]], [pod["metadata"]["uid"] for pod in self.proof_pods() if pod["metadata"]["name"].endswith("-hook")])
 
+        self.run_out_of_proof()
         done = self.prove(reference, record)
         self.assertEqual((0, proof_id, False), (done.code, done.result.get("proof_id"), done.result.get("already_proven")), done)
         self.assert_no_pod_is_left()

@@ -5,7 +5,6 @@ import shutil
 import unittest
 
 import shipped_objects
-import side_load
 from cluster_case import ClusterCase
 
 NAME = "capsule-proof-service"
@@ -17,7 +16,7 @@ class ProofService(ClusterCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, ("proof-service",))
+        cls.load_images()
         cls.make_volume()
         shipped_objects.install(cls)
         cls.must("rollout", "status", f"deployment/{NAME}", "--timeout=180s", timeout=200)

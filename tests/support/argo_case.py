@@ -14,6 +14,8 @@ PROBE = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {
 
 def acting(case):
     """Whether a controller takes a workflow of this namespace to its end: CRDs alone do nothing."""
+    if not case.is_theirs and case.cluster.of_tests.exists():
+        return False  # ctest has started this one for its tests, and nobody an Argo in it
     done = case.kubectl("create", "-f", "-", "-o", "name", input=yaml.dump(PROBE))
     if done.code != 0:
         return False

@@ -10,6 +10,7 @@ that it and this machine reach, CAPSULE_E2E_IMAGES=HOST/BASE where its nodes fin
             self.import_image(archive)                         # a docker archive or an OCI layout as tar
             self.inside("publish", package, …)                 # a step in the cluster's network
 """
+import atexit
 import json
 import os
 import secrets
@@ -25,6 +26,9 @@ from steps import BIN, SOURCE, Outcome, environment
 
 sys.path.insert(0, str(SOURCE / "tests/cluster"))
 import control_plane  # noqa: E402
+import cluster_pods  # noqa: E402
+import once  # noqa: E402
+import side_load  # noqa: E402
 from cluster import Cluster  # noqa: E402
 
 STATE = Path(os.environ.get("CAPSULE_CLUSTER", SOURCE / "build/cluster/state"))
@@ -32,8 +36,11 @@ THEIRS = os.environ.get("CAPSULE_E2E_KUBECONFIG", "")
 THEIR_REGISTRY = os.environ.get("CAPSULE_E2E_REGISTRY", "")
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
+# Of a test's namespace; `cluster.py down` waits for the end of those on somebody's cluster.
+OF_TESTS = f"capsule-loop.test/run={os.environ.get('CAPSULE_E2E_RUN', 'by-hand')}"
+
 # Of a test that changes a node, or counts on what ours has and lacks.
-ours_alone = unittest.skipIf(THEIRS, "is about a node of our own, and CAPSULE_E2E_KUBECONFIG names somebody's cluster")
+ours_alone = unittest.skipIf(THEIRS, "somebody's cluster: this is about a node of our own")
 
 
 class ClusterCase(unittest.TestCase):
@@ -42,9 +49,10 @@ class ClusterCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        atexit.register(cls.doClassCleanups)  # an interrupted test leaves nothing either
         cls.cluster = cls.the_cluster()
         if THEIRS and cls.on_node:
-            raise unittest.SkipTest("needs the node itself, and CAPSULE_E2E_KUBECONFIG names somebody's cluster")
+            raise unittest.SkipTest("somebody's cluster: this needs the node itself")
         if THEIRS and not shutil.which("kubectl"):
             raise AssertionError("kubectl is not on the PATH")
         if not THEIRS and not cls.cluster.is_up():
@@ -63,7 +71,7 @@ class ClusterCase(unittest.TestCase):
         name = f"test-{cls.__name__.lower()}-{secrets.token_hex(3)}"
         cls.must("create", "namespace", name)
         cls.addClassCleanup(cls.kubectl, "delete", "namespace", name, "--wait=false")
-        cls.must("label", "namespace", name, RESTRICTED)
+        cls.must("label", "namespace", name, RESTRICTED, OF_TESTS)
         return name
 
     @classmethod
@@ -98,8 +106,27 @@ class ClusterCase(unittest.TestCase):
     def started(cls, words, **how):
         """A process in the cluster's network that goes on meanwhile, in a process group of its own."""
         enter, env = ((), {**environment(), "KUBECONFIG": THEIRS}) if THEIRS else (cls.cluster.network.enter, cls.cluster.environment(environment()))
-        return subprocess.Popen([str(word) for word in (*enter, *words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                start_new_session=True, env={**env, **how.pop("env", {})}, **how)
+        process = subprocess.Popen([str(word) for word in (*enter, *words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   start_new_session=True, env={**env, **how.pop("env", {})}, **how)
+        atexit.register(process.kill)
+        return process
+
+    @classmethod
+    def load_images(cls):
+        """Puts our images into the node's containerd under the names that shipped files use; once for all classes. A cluster of
+        somebody's has them already, or the tests are skipped."""
+        if not cls.is_theirs:
+            return once.load_images(cls.cluster, Cluster(STATE))
+        image = side_load.named("runtime-python")
+        cls.create(cluster_pods.pod("probe-of-images", image, "/usr/bin/python3", "-c", "0"))
+        until = time.monotonic() + 120
+        while (phase := cls.get("pod", "probe-of-images")["status"])["phase"] != "Succeeded":
+            waiting = [one["state"].get("waiting", {}) for one in phase.get("containerStatuses", [])]
+            if time.monotonic() > until or any(one.get("reason") in ("ErrImagePull", "ImagePullBackOff") for one in waiting):
+                raise unittest.SkipTest(f"somebody's cluster, whose nodes cannot have {image}: `make images PUSH=HOST/BASE`, then IMAGES=HOST/BASE; {waiting}")
+            time.sleep(0.5)
+        cls.must("delete", "pod", "probe-of-images", "--wait=false")
+        return None
 
     @classmethod
     def import_image(cls, archive):

@@ -1,6 +1,5 @@
 """Capsules in the registry beside the cluster, deployed there."""
 import json
-import os
 import tempfile
 import unittest
 from pathlib import Path
@@ -15,23 +14,20 @@ from warm_capsule import RUNNER
 REGISTRY = THEIR_REGISTRY or "10.99.0.1:5000"
 HOST = REGISTRY.partition("/")[0]
 REACHED = ("--insecure-registry", HOST)
-IMAGES = os.environ.get("CAPSULE_E2E_IMAGES", "")
 
 
 class DeployCase(ClusterCase):
-    images = ("agent", "verify", "runtime-python")
     # What the pods are made of; nothing: the images that the programs name.
-    named = {f"CAPSULE_{name}_IMAGE": f"{IMAGES}/{image}:{side_load.VERSION}" for name, image in
-             (("AGENT", "agent"), ("VERIFY", "verify"), ("RUNTIME", "runtime-python"), ("RELAY", "generate-proof")) if IMAGES}
+    named = {f"CAPSULE_{name}_IMAGE": side_load.named(image) for name, image in
+             (("AGENT", "agent"), ("VERIFY", "verify"), ("RUNTIME", "runtime-python"), ("RELAY", "generate-proof")) if side_load.IMAGES}
 
     @classmethod
     def setUpClass(cls):
         if cls.is_theirs and not THEIR_REGISTRY:
-            raise unittest.SkipTest("CAPSULE_E2E_KUBECONFIG names somebody's cluster, and CAPSULE_E2E_REGISTRY no registry that it reaches")
+            raise unittest.SkipTest("somebody's cluster, and REGISTRY=HOST/BASE names no registry that it and this machine reach")
         super().setUpClass()
         shipped_objects.install_crds(cls, shipped_objects.OUR_CRD)
-        if not cls.is_theirs:
-            side_load.side_load(cls.cluster.node.binaries / "ctr", cls.cluster.node.socket, cls.images)
+        cls.load_images()
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = Path(temporary.name)
@@ -55,17 +51,17 @@ class DeployCase(ClusterCase):
         return super().inside(step, *words, env={**cls.named, **(env or {})}, **how)
 
     @classmethod
-    def arguments(cls, reference, *more):
-        return ("--key", cls.maker.public_key, *REACHED, "--target", cls.target, "--state", cls.folder / "state",
+    def arguments(cls, reference, *more, target=None):
+        return ("--key", cls.maker.public_key, *REACHED, "--target", target or cls.target, "--state", cls.folder / "state",
                 *(() if "--timeout" in more else ("--timeout", "60s")), *more, "--", reference)
 
     @classmethod
     def deploy(cls, reference, *more, **how):
         return cls.inside("deploy", *cls.arguments(reference, *more), **how)
 
-    def start(self, reference, *more):
+    def start(self, reference, *more, **how):
         """A deploy that goes on meanwhile, in a process group of its own."""
-        process = self.started((BIN / "capsule-deploy", *self.arguments(reference, *more)), env=self.named)
+        process = self.started((BIN / "capsule-deploy", *self.arguments(reference, *more, **how)), env=self.named)
         self.addCleanup(process.kill)
         return process
 
@@ -82,6 +78,10 @@ class DeployCase(ClusterCase):
 
     def delete(self, name):
         return self.inside("deploy", "delete", name, "--target", self.target, "--state", self.folder / "state", "--timeout", "60s")
+
+    def run_out(self, lease):
+        """A lease whose holder was killed, which nobody has to wait for any longer: that is tested elsewhere."""
+        self.must("patch", "lease", lease, "--type=merge", "-p", '{"spec": {"leaseDurationSeconds": 1}}')
 
     def object(self, name):
         return self.get("pd", name)

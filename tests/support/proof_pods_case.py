@@ -5,8 +5,6 @@ from steps import BIN
 
 
 class ProofPodsCase(DeployCase):
-    images = (*DeployCase.images, "generate-proof")
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -40,3 +38,9 @@ class ProofPodsCase(DeployCase):
 
     def assert_no_pod_is_left(self):
         self.wait_for("the end of the proof's pods", lambda: not self.proof_pods(), 60)
+
+    def run_out_of_proof(self):
+        """The one lease of a proof, where it has not been given back."""
+        for lease in self.get("leases")["items"]:
+            if lease["metadata"]["name"].startswith("capsule-proof-"):
+                self.run_out(lease["metadata"]["name"])

@@ -5,6 +5,7 @@ taken from what `make images` wrote. By hand:
     CAPSULE_BIN=build/bin PYTHONPATH=tests/support python3 -B tests/support/side_load.py CTR SOCKET [IMAGE…]"""
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,18 @@ from containers import build_images
 from steps import SOURCE
 
 PLACE = "capsule-loop.invalid"
+IMAGES = os.environ.get("CAPSULE_E2E_IMAGES", "")
 VERSION = re.search(r"^project\(\S+ VERSION (\S+)", (SOURCE / "CMakeLists.txt").read_text(encoding="utf-8"), re.M)[1]
+
+
+def named(image):
+    """The reference of an image for the cluster that tests run on."""
+    return placed(f"{PLACE}/{image}:{VERSION}")
+
+
+def placed(text):
+    """Shipped text, with images of the place from which somebody's cluster takes them."""
+    return text.replace(f"{PLACE}/", f"{IMAGES}/") if IMAGES else text
 
 
 def archive(layout, names=()):

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import side_load
 import workflow_files
 from cluster_pods import CONTAINER_SECURITY
 from steps import BIN
@@ -21,7 +22,7 @@ from steps import BIN
 # Reads the outputs, as Argo's own container does, where the step has ended well; the step is an init container before it.
 READ = ("import json, pathlib; folder = pathlib.Path('/work/outputs'); "
         "print(json.dumps({path.name: path.read_text() for path in folder.iterdir() if path.suffix != '.json'}))")
-RUNTIME = "capsule-loop.invalid/runtime-python:0.1.0"
+RUNTIME = side_load.named("runtime-python")
 PROGRAM = """#!/usr/bin/python3 -B
 import sys
 sys.path[:0] = {paths!r}
@@ -69,8 +70,9 @@ def pod_of(template, arguments):
     read = {"name": "main", "image": RUNTIME, "imagePullPolicy": "IfNotPresent", "command": ["/usr/bin/python3", "-ISc", READ],
             "volumeMounts": [{"name": "work", "mountPath": "/work"}], "securityContext": CONTAINER_SECURITY}
     spec = {name: template[name] for name in ("serviceAccountName", "automountServiceAccountToken", "securityContext", "volumes")}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"{template['name']}-{secrets.token_hex(4)}", "labels": {"step": template["name"]}},
-            "spec": {**spec, "restartPolicy": "Never", "enableServiceLinks": False, "initContainers": [step], "containers": [read]}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"{template['name']}-{secrets.token_hex(4)}", "labels": {"step": template["name"]}},
+           "spec": {**spec, "restartPolicy": "Never", "enableServiceLinks": False, "initContainers": [step], "containers": [read]}}
+    return json.loads(side_load.placed(json.dumps(pod)))
 
 
 def _template_of(argv):
