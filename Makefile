@@ -148,14 +148,16 @@ cluster-down:
 # The tests on a cluster alone: on one of our own, or with KUBECONFIG=FILE, in namespaces of their own, on that one. REGISTRY=HOST[/BASE] is
 # then a registry that its pods and this machine reach, IMAGES=HOST/BASE where its nodes find our images unless they have them.
 e2e: release capsule $(if $(KUBECONFIG),,cluster-programs)
-	CAPSULE_E2E_KUBECONFIG='$(KUBECONFIG)' CAPSULE_E2E_REGISTRY='$(REGISTRY)' CAPSULE_E2E_IMAGES='$(IMAGES)' ctest --preset release -L cluster --output-on-failure
+	@code=0; CAPSULE_E2E_KUBECONFIG='$(if $(findstring :,$(KUBECONFIG)),$(KUBECONFIG),$(abspath $(KUBECONFIG)))' CAPSULE_E2E_REGISTRY='$(REGISTRY)' \
+	  CAPSULE_E2E_IMAGES='$(IMAGES)' tests/support/on_cluster.sh ctest --preset release -L cluster --output-on-failure --parallel 2 || code=$$?; \
+	[ $$code -gt 74 ] || $(PYTHON) -B tests/cluster/summary.py build/Testing/Temporary/LastTest.log; exit $$code
 
 # One stage after the other, so that the minutes of each can be said at the end.
 test:
 	@bash tests/support/stages.sh builds 'make release sanitized capsule' \
 	  'sanitized tests' "ctest --preset debug -L 'unit|steps' --output-on-failure" \
 	  tools 'make tools' 'cluster programs' 'make cluster-programs' \
-	  'release tests' 'ctest --preset release --output-on-failure --parallel 2'
+	  'release tests' 'tests/support/on_cluster.sh ctest --preset release --output-on-failure --parallel 3'
 
 # clang-tidy looks at the files of lib, steps and images; it takes about as long as a build.
 lint: release

@@ -5,9 +5,12 @@ run    runs a command in its network, with KUBECONFIG of its administrator
 down   ends every process of it and leaves nothing: no mount, no namespace, no cgroup, no folder
 """
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,11 +46,23 @@ class Cluster:
         self.audit_log = self.authority.path("audit.log")
         self.kubeconfig = self.authority.path("admin.kubeconfig")
 
-    def up(self):
-        """Starts it; a second time it is left alone, and one of which a part has died is started anew."""
-        if self.is_up():
-            return
-        self.down()
+    def up(self, of_tests=False):
+        """Starts it; a second time it is left alone, and one of which a part has died is started anew. Where that fails, or is interrupted,
+        nothing is left."""
+        with self._alone():
+            if self.is_up():
+                return
+            self._down()
+            try:
+                self._bring_up(of_tests)
+            except BaseException:
+                self._down()
+                raise
+
+    def _bring_up(self, of_tests):
+        if of_tests:
+            self.folder.mkdir()
+            self.of_tests.touch()
         self.network.make()
         self.control_group.make()
         control_plane.make_identities(self.authority, NODE_NAME)
@@ -72,6 +87,21 @@ class Cluster:
         return all(self.processes.alive(name) for name in PROGRAMS)
 
     def down(self):
+        with self._alone():
+            self._down()
+
+    @contextlib.contextmanager
+    def _alone(self):
+        """One at a time brings it up or down; others wait. What is locked is the folder above, since nothing may be left of this one."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        above = os.open(self.folder.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(above, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(above)
+
+    def _down(self):
         """Ends it, whole or in parts; what is asked first may end in good order, what is left is killed."""
         for name in reversed(PROGRAMS[1:]):
             self.processes.stop(name)
@@ -110,7 +140,8 @@ class Cluster:
         while not ready():
             ended = [name for name in self.processes.names() if not self.processes.alive(name)]
             if ended or time.monotonic() > end:
-                raise SystemExit(f"{what} did not come up; ended: {', '.join(ended) or 'nothing'}; the logs are in {self.processes.folder}")
+                last = [f"\n{name}: {line}" for name in ended or self.processes.names() for line in self.processes.last_lines(name)]
+                raise SystemExit(f"{what} did not come up; ended: {', '.join(ended) or 'nothing'}; the last words of each:{''.join(last)}")
             time.sleep(0.2)
 
 
@@ -128,8 +159,10 @@ def main():
         sys.exit(cluster.run(options.command).returncode)
     if options.what == "up":
         up(cluster, options.of_tests)
+    elif options.of_tests and os.environ.get("CAPSULE_E2E_KUBECONFIG"):
+        wait_for_namespaces()
     elif not options.of_tests or cluster.of_tests.exists():
-        cluster.down()
+        down(cluster)
 
 
 def up(cluster, of_tests):
@@ -139,12 +172,35 @@ def up(cluster, of_tests):
         print(f"no cluster on this machine: {reason}", file=sys.stderr)
         sys.exit(77)
     began = time.monotonic()
-    cluster.up()
-    if of_tests:
-        cluster.of_tests.touch()
+    cluster.up(of_tests)
     print(f"the node is ready after {time.monotonic() - began:.0f} s; KUBECONFIG={cluster.kubeconfig}; a command in its network: "
           f"{sys.argv[0]} run {cluster.folder} kubectl get nodes", file=sys.stderr)
 
 
+def down(cluster):
+    if cluster.folder.exists() and os.geteuid() != 0:
+        sys.exit(f"only root takes the cluster in {cluster.folder} down")
+    cluster.down()
+
+
+def wait_for_namespaces(seconds=300):
+    """Those of tests on somebody's cluster, which they have told to go; how many are there yet then is said."""
+    environment = {**os.environ, "KUBECONFIG": os.environ["CAPSULE_E2E_KUBECONFIG"]}
+    words = ["kubectl", "get", "namespaces", "-l", f"capsule-loop.test/run={os.environ.get('CAPSULE_E2E_RUN', 'by-hand')}", "-o", "name"]
+    until = time.monotonic() + seconds
+    while shutil.which("kubectl") and (left := subprocess.run(words, env=environment, capture_output=True, text=True, check=False).stdout.split()):
+        if time.monotonic() > until:
+            sys.exit(f"still there on the cluster of CAPSULE_E2E_KUBECONFIG: {' '.join(left)}")
+        time.sleep(1)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; `cluster.py down` takes away what is left, if anything is")

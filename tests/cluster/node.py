@@ -78,6 +78,8 @@ class Node:
 
     def end_tasks(self, seconds=30):
         """All containers, in good order as far as containerd still takes part: what is left then is killed with the control group."""
+        if not self.socket.exists():
+            return  # it has just been started
         until, said = time.monotonic() + seconds, ""
         try:
             # One that ends by itself meanwhile is an error to whoever deletes it; it counts what is there afterwards.

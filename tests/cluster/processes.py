@@ -27,6 +27,9 @@ class Processes:
     def log(self, name):
         return self.folder / f"{name}.log"
 
+    def last_lines(self, name, number=3):
+        return self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-number:]
+
     def start(self, name, *words, environment=None, first=None):
         """`first` is called in the new process before the program."""
         assert not self.alive(name), f"{name} runs already"

@@ -5,11 +5,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
+import cluster as cluster_program
 import probe
+import summary
 from cgroup import hierarchies
 from cluster import PROGRAMS, Cluster
 from cluster_case import STATE, ClusterCase
@@ -56,6 +60,7 @@ class EndOfContainers(unittest.TestCase):
             ctr = Path(folder) / "ctr"
             ctr.write_text(CTR, encoding="ascii")
             ctr.chmod(0o755)
+            ctr.with_name("containerd.sock").touch()
             ctr.with_name("ctr.left").write_text("a\n" * left, encoding="ascii")
             with contextlib.redirect_stderr(io.StringIO()) as said:
                 Node("node", folder, folder, None, True, "group").end_tasks(**more)
@@ -89,12 +94,51 @@ class Traces(unittest.TestCase):
                 os.kill(cluster.processes.pid(name), signal.SIGKILL)
             cluster.down()
             cluster.down()
-            self.assertEqual([], list(Path(temporary).iterdir()))
-            self.assertNotIn(str(cluster.folder), Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
-            self.assertFalse(cluster.network.exists())
-            self.assertEqual([], [top for top in hierarchies() if (top / cluster.control_group.name).exists()])
-            self.assertEqual([], commands_with(str(cluster.folder)))
+            self.assert_nothing_is_left(cluster)
         self.assertTrue(all(shared.processes.alive(name) for name in PROGRAMS))
+
+    def test_one_that_is_interrupted_while_it_comes_up_leaves_nothing(self):
+        shared = Cluster(STATE)
+        if reason := shared.obstacle():
+            self.skipTest(reason)
+        with tempfile.TemporaryDirectory(prefix="c-") as temporary:
+            cluster = Cluster(Path(temporary) / "state", shared.binaries)
+            self.addCleanup(cluster.down)
+            up = subprocess.Popen([sys.executable, "-B", cluster_program.__file__, "--binaries", shared.binaries, "up", cluster.folder],
+                                  stderr=subprocess.PIPE, text=True)
+            while not cluster.processes.alive("kube-apiserver"):
+                self.assertIsNone(up.poll())
+                time.sleep(0.05)
+            up.send_signal(signal.SIGINT)
+            self.assertEqual("interrupted", up.communicate(timeout=120)[1].partition(";")[0])
+            self.assert_nothing_is_left(cluster)
+
+    def assert_nothing_is_left(self, cluster):
+        self.assertEqual([], list(cluster.folder.parent.iterdir()))
+        self.assertNotIn(str(cluster.folder), Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+        self.assertFalse(cluster.network.exists())
+        self.assertEqual([], [top for top in hierarchies() if (top / cluster.control_group.name).exists()])
+        self.assertEqual([], commands_with(str(cluster.folder)))
+
+
+# As ctest's log has it.
+LOG = """
+setUpClass (__main__.Agent) ... skipped "somebody's cluster: this needs the node itself"
+test_a (__main__.Deploy.test_a)
+What it is about. ... skipped 'no GPU'
+test_b (__main__.Deploy.test_b) ... ok
+test_c (__main__.Traces.test_c) ... skipped 'no GPU'
+setUpClass (__main__.WithArgo) ... skipped 'no Argo controller acts on this cluster: x'
+OK (skipped=4)
+this cluster does not enforce NetworkPolicies
+"""
+
+
+class Summary(unittest.TestCase):
+    def test_depth_policies_and_reasons_are_told(self):
+        self.assertEqual(["this cluster does not enforce NetworkPolicies", "no Argo controller acts on this cluster: x",
+                          "skipped: Agent: somebody's cluster: this needs the node itself", "skipped: Deploy.test_a, Traces.test_c: no GPU",
+                          "skipped: WithArgo: no Argo controller acts on this cluster: x"], list(summary.summary(LOG)))
 
 
 def commands_with(text):

@@ -4,6 +4,7 @@ import unittest
 
 import yaml
 from argo_case import ArgoCase
+from cluster_case import ours_alone
 from shipped_objects import WORKFLOWS
 
 
@@ -32,6 +33,7 @@ class WithArgo(ArgoCase):
             self.assertRegex(events, f"{step} failed with exit code 12: .*nothing was registered")
             self.assertIn("LoopFailed", self.must("describe", "workflow", workflow["metadata"]["name"]))
 
+    @ours_alone
     def test_a_build(self):
         """From a folder on a volume to the registry; the same content is the same capsule."""
         spec = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
