@@ -83,18 +83,18 @@ def install(case, overlay="small", change=None):
         objects = rendered(overlay, case.namespace, folder, change)
     case.addClassCleanup(case.kubectl, "delete", "clusterrolebinding", f"capsule-deploy-nodes.{case.namespace}", "--ignore-not-found")
     if case.is_theirs:
-        objects = without_what_is_there(case, objects)
+        objects = apart(case, objects)
     case.must("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-", input=objects)
 
 
-def without_what_is_there(case, objects):
-    """On somebody's own cluster: ClusterRoles of an installation of theirs stay as they are, and those that are made now go again."""
-    kept = []
-    for document in yaml.safe_load_all(objects):
+def apart(case, objects):
+    """For somebody's own cluster: its CRDs stay as they are, and a ClusterRole has a name of this namespace, and goes again."""
+    kept = [document for document in yaml.safe_load_all(objects) if document["kind"] != "CustomResourceDefinition"]
+    own = lambda name: f"{name}.{case.namespace}"
+    for document in kept:
         if document["kind"] == "ClusterRole":
-            name = document["metadata"]["name"]
-            if case.kubectl("get", "clusterrole", name).code == 0:
-                continue
-            case.addClassCleanup(case.kubectl, "delete", "clusterrole", name, "--ignore-not-found")
-        kept.append(document)
+            document["metadata"]["name"] = own(document["metadata"]["name"])
+            case.addClassCleanup(case.kubectl, "delete", "clusterrole", document["metadata"]["name"], "--ignore-not-found")
+        elif document["kind"] == "ClusterRoleBinding":
+            document["roleRef"]["name"] = own(document["roleRef"]["name"])
     return yaml.safe_dump_all(kept)
