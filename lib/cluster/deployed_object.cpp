@@ -82,6 +82,7 @@ void DeployedObject::require_turn() {
 const json::Value& DeployedObject::apply(json::Object wanted, bool force) {
   auto applied = m_form.applied(std::move(wanted), m_value ? &*m_value : nullptr);
   m_value = whole(apply_in_turn(m_client, name(), std::move(applied), fence(), m_value, force));
+  m_applied = *m_value;
   return *m_value;
 }
 

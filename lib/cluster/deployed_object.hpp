@@ -45,6 +45,8 @@ class DeployedObject {
   [[nodiscard]] std::uint64_t fence() const noexcept { return m_fence.value_or(0); }
   /// Server-side apply of `wanted`, as apply_in_turn() has it.
   const json::Value& apply(json::Object wanted, bool force);
+  /// What the last apply() left there, whatever others have done since; null: there was none.
+  [[nodiscard]] const json::Value& applied() const noexcept { return m_applied; }
   /// Changes the status; writes nothing where it is the same afterwards.
   void change_status(const std::function<void(json::Object& object)>& work);
   /// Says in spec.proofPolicy what the platform's operator wants to know of a proof, where the object has those members
@@ -65,6 +67,7 @@ class DeployedObject {
   std::string m_name;
   ObjectForm m_form;
   std::optional<json::Value> m_value;  ///< whole
+  json::Value m_applied;               ///< whole
   std::optional<std::uint64_t> m_fence;
 };
 

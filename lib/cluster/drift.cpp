@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
@@ -13,12 +12,6 @@
 namespace capsule::cluster {
 
 namespace {
-
-constexpr std::string_view absent = "-";
-
-std::string fields_or_absent(const json::Value* object) {
-  return object == nullptr ? std::string{absent} : own_fields(*object);
-}
 
 const json::Value* member(const json::Value* of, std::string_view name) {
   return of == nullptr || of->if_object() == nullptr ? nullptr : of->if_object()->find(name);
@@ -48,21 +41,6 @@ void add_of_container(const json::Value& container, const json::Value* ours, con
 }
 
 }  // namespace
-
-std::string noted_fields(const Parts& parts) {
-  return fmt::format("{},{},{}", fields_or_absent(parts.deployment), fields_or_absent(parts.trust),
-                     fields_or_absent(parts.budget));
-}
-
-std::string changed_part(const Parts& parts, std::string_view noted) {
-  const std::array<std::pair<const json::Value*, std::string_view>, 3> all{
-      {{parts.deployment, "Deployment"}, {parts.trust, "ConfigMap"}, {parts.budget, "PodDisruptionBudget"}}};
-  for (const auto& [object, name] : all) {
-    if (noted.substr(0, noted.find(',')) != fields_or_absent(object)) return std::string{name};
-    noted.remove_prefix(std::min(noted.size(), noted.substr(0, noted.find(',')).size() + 1));
-  }
-  return {};
-}
 
 std::vector<Addition> additions(const json::Value& deployment) {
   std::vector<Addition> out;

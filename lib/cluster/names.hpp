@@ -18,8 +18,8 @@ inline constexpr std::string_view node_utid = "utid.industriverse.ai/utid";
 inline constexpr std::string_view node_certificate = "utid.industriverse.ai/certificate";
 /// On the ProofedDeployment object: the runs that were begun, by what was asked for (run_book.hpp).
 inline constexpr std::string_view runs = "capsule.industriverse.ai/runs";
-/// On the ProofedDeployment object: which fields of its Deployment, ConfigMap and PodDisruptionBudget were
-/// ours when deploy left them (noted_fields()).
+/// On the ProofedDeployment object: what it and its Deployment, ConfigMap and PodDisruptionBudget were made of, and
+/// which of their fields were ours, when deploy left them (receipt.hpp).
 inline constexpr std::string_view fields = "capsule.industriverse.ai/fields";
 /// On the ProofedDeployment object, JSON: what the cluster's CRD does not keep of its spec, and of its status
 /// (object_form.hpp).

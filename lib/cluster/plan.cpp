@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "cluster/drift.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
-#include "cluster/objects.hpp"
 #include "cluster/run_book.hpp"
+#include "cluster/status_check.hpp"
 #include "core/error.hpp"
+#include "deploy/deployment_status.hpp"
 
 namespace capsule::cluster {
 
@@ -36,10 +38,12 @@ std::string replaced_image(const Wanted& wanted, const json::Value& deployment) 
   return {};
 }
 
-/// Until when a digest that failed to roll out is left alone; nothing where it is not.
+/// Until when a digest that failed to roll out is left alone; nothing where it is not, as after a change of the spec,
+/// which may be what it lacked.
 std::optional<std::string> paused_until(const Wanted& wanted, const json::Value& object) {
   if (wanted.retry_failed) return std::nullopt;
   if (text_at(object, "/status/rollout/digest") != wanted.run.capsule_digest.text()) return std::nullopt;
+  if (has_other_spec(annotation_of(object, annotation::fields), object)) return std::nullopt;
   const auto until = text_at(object, "/status/rollout/retryAfter");
   try {
     const auto time = parse_time(until);
@@ -50,17 +54,23 @@ std::optional<std::string> paused_until(const Wanted& wanted, const json::Value&
   return std::nullopt;
 }
 
-bool requires_proof(const json::Value& object) {
-  const auto* required = object.at_pointer("/spec/proofPolicy/required");
-  return required != nullptr && required->if_bool() != nullptr && *required->if_bool();
-}
-
-bool is_proved(const json::Value& object) {
-  const auto* conditions = object.at_pointer("/status/conditions");
-  if (conditions == nullptr || conditions->if_array() == nullptr) return false;
-  for (const auto& condition : *conditions->if_array())
-    if (text_at(condition, "/type") == "Proved") return text_at(condition, "/status") == "True";
-  return false;
+/// What is to be done about the run and what the status says of it.
+Plan plan_run(const Wanted& wanted, const json::Value& object) {
+  using Action = Plan::Action;
+  const auto runs = RunBook::parse(annotation_of(object, annotation::runs));
+  const auto run = runs.find(wanted.run);
+  if (!run || !run->record) return {Action::deploy, "its run is not done"};
+  if (auto fault = fault_of_status(object, runs); !fault.empty()) return {Action::deploy, std::move(fault)};
+  if (is_unobserved(object)) return {Action::deploy, "its status is of an earlier generation of its spec"};
+  const bool is_last = text_at(object, "/status/lastRun/record") == run->record->text();
+  if (is_last && deploy::requires_proof(*object.if_object()) && !is_proved(object))
+    return {Action::prove, "its run is not proved"};
+  if (!is_proof_expired(object, *run->record, wanted.max_proof_age, wanted.now))
+    return {Action::none, "it is as it should be"};
+  const auto reason =
+      fmt::format("its proof has expired: its run ended at {}, and the trust policy's max_age is {}",
+                  printable(text_at(object, "/status/lastRun/time")), human_duration(*wanted.max_proof_age));
+  return wanted.renew_proofs ? Plan{Action::renew, reason} : Plan{Action::none, reason + "; renew-proofs is not set"};
 }
 
 }  // namespace
@@ -95,26 +105,21 @@ Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
   if (object == nullptr) return {Action::deploy, "it is not deployed"};
   if (const auto until = paused_until(wanted, *object))
     return {Action::none, fmt::format("the roll-out of {} has failed, and is left alone until {}", digest, *until)};
+  if (text_at(*object, "/status/rollout/digest") == digest)
+    return {Action::deploy, fmt::format("the roll-out of {} has failed, and may be tried again", digest)};
   const auto there = text_at(*object, "/spec/capsule/digest");
-  if (there != digest) return {Action::deploy, fmt::format("{} is deployed", printable(there))};
+  if (there != digest)
+    return {Action::deploy,
+            there.empty() ? "another capsule is deployed" : fmt::format("{} is deployed", printable(there))};
   if (parts.deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
   if (const auto image = replaced_image(wanted, *parts.deployment); !image.empty())
     return {Action::deploy, fmt::format("its pods have another image than {}", image)};
-  if (const auto part = changed_part(parts, annotation_of(*object, annotation::fields)); !part.empty())
-    return {Action::deploy, fmt::format("its {} was changed by somebody", part)};
+  if (auto change = changed_since(annotation_of(*object, annotation::fields), wanted.asked, *object, parts);
+      !change.empty())
+    return {Action::deploy, std::move(change)};
   if (const auto more = additions(*parts.deployment); !more.empty())
     return {Action::deploy, fmt::format("somebody added to its Deployment: {}", more.front().what)};
-  const auto run = RunBook::parse(annotation_of(*object, annotation::runs)).find(wanted.run);
-  if (!run || !run->record) return {Action::deploy, "its run is not done"};
-  const bool is_last = text_at(*object, "/status/lastRun/record") == run->record->text();
-  if (is_last && requires_proof(*object) && !is_proved(*object)) return {Action::prove, "its run is not proved"};
-  if (is_proof_expired(*object, *run->record, wanted.max_proof_age, wanted.now)) {
-    const auto reason =
-        fmt::format("its proof has expired: its run ended at {}, and the trust policy's max_age is {}",
-                    printable(text_at(*object, "/status/lastRun/time")), human_duration(*wanted.max_proof_age));
-    return wanted.renew_proofs ? Plan{Action::renew, reason} : Plan{Action::none, reason + "; renew-proofs is not set"};
-  }
-  return {Action::none, "it is as it should be"};
+  return plan_run(wanted, *object);
 }
 
 }  // namespace capsule::cluster

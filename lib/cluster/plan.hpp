@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "cluster/drift.hpp"
 #include "cluster/pod_template.hpp"
+#include "cluster/receipt.hpp"
 #include "core/time.hpp"
 #include "deploy/run_ledger.hpp"
 
@@ -20,6 +20,7 @@ struct Wanted {
   bool retry_failed = false;                               ///< also what failed to roll out a while ago
   std::optional<std::chrono::milliseconds> max_proof_age;  ///< of the trust policy
   bool renew_proofs = false;                               ///< whether an expired proof is worth another run
+  std::string asked{};                                     ///< as RollOutWish has it
 };
 
 /// What is to be done so that it is.
@@ -35,10 +36,11 @@ struct Plan {
 };
 std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", "prove", "renew"
 
-/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and what is beside it. A
-/// field that we set and somebody else changed is no longer ours (own_fields()), which deploy has noted; what we never
-/// set is others' to change, as the number of pods is where an autoscaler sets it, unless it changes what the pods do
-/// (additions()). Pure.
+/// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and what is beside it. What
+/// a deploy would apply is what it has applied already, as long as its receipt says so (receipt.hpp); what the status
+/// says is held against the runs that were begun (status_check.hpp). What we never set is others' to change, as the
+/// number of pods is where an autoscaler sets it, unless it changes what the pods do (additions()). Which nodes are
+/// there now is not looked at. Pure.
 Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts);
 
 /// Whether the object's last run is the one on record as `record`, is proved, and ended longer ago than `max_age`.

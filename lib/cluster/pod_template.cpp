@@ -168,6 +168,9 @@ json::Object pod_spec(const PodWish& wish) {
                                                      {"fsGroup", pod_user},
                                                      {"seccompProfile", json::Object{{"type", "RuntimeDefault"}}}}},
                     {"terminationGracePeriodSeconds", 5},
+                    // Named always: where it is left out, the API server takes it from the field's former name,
+                    // serviceAccount, which it has filled in itself, and which is nobody's to remove.
+                    {"serviceAccountName", "default"},
                     {"initContainers", init_containers(wish)},
                     {"containers", json::Array{runner(wish)}},
                     {"volumes", volumes(wish)}};

@@ -12,6 +12,8 @@
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
 #include "cluster/pod_state.hpp"
+#include "cluster/receipt.hpp"
+#include "cluster/status_check.hpp"
 #include "core/digest.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment_status.hpp"
@@ -152,7 +154,7 @@ void RollOut::remove_additions() {
 bool RollOut::may_have_budget() const {
   const auto* before = m_former_deployment ? m_former_deployment->at_pointer("/spec/replicas") : nullptr;
   const bool was_one = before != nullptr && (*before == json::Value{0} || *before == json::Value{1});
-  return !was_one || !m_object.annotation(annotation::fields).ends_with(",-");
+  return !was_one || may_name_budget(m_object.annotation(annotation::fields));
 }
 
 void RollOut::apply_budget(unsigned replicas) {
@@ -172,6 +174,7 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   const auto& manifest = wish.capsule.manifest();
   m_digest = wish.capsule.capsule_digest().text();
   m_force = wish.force;
+  m_asked = wish.asked;
   m_has_gpu = !wish.check.gpu_resource.empty();
   require_free();
   m_object.apply(proofed_deployment(manifest, wish.capsule.capsule_digest(), wish.published, m_ns), m_force);
@@ -210,7 +213,8 @@ void RollOut::end_pods() {
 
 void RollOut::note_fields() {
   m_object.change_annotation(annotation::fields, [&](const std::string&) {
-    return noted_fields({&m_deployment, m_trust ? &*m_trust : nullptr, m_budget ? &*m_budget : nullptr});
+    return receipt(m_asked, m_object.applied(),
+                   {&m_deployment, m_trust ? &*m_trust : nullptr, m_budget ? &*m_budget : nullptr});
   });
 }
 
@@ -254,6 +258,7 @@ void RollOut::put_back(const Error& error, const std::string& reason) {
     }
     deploy::member(object, "status").set("rollout", failure);
     deploy::set_condition(object, {"RolloutFailed", true, reason, error.message()});
+    set_seen(object, m_object.applied());
   });
 }
 

@@ -21,6 +21,7 @@ struct RollOutWish {
   Images images;
   std::string published;  ///< the reference as the ProofedDeployment object shows it
   bool force = false;     ///< takes over fields of other managers
+  std::string asked{};    ///< one word for all that was asked for beside the capsule, as the receipt has it
 };
 
 /// The objects of a deployment in one namespace: applies them, and puts back what was there where the new ones do not
@@ -50,8 +51,7 @@ class RollOut {
   void put_back(const Error& error, const std::string& reason);
 
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
-  /// Notes in the object which fields of the Deployment are ours, so that a later change by somebody else shows
-  /// (plan.hpp).
+  /// Notes in the object what was applied (receipt.hpp), so that a later change by somebody else shows.
   void note_fields();
   /// Whether pods of this template are up already.
   [[nodiscard]] bool is_up() const;
@@ -76,6 +76,7 @@ class RollOut {
   json::Object m_template;
   std::string m_label;
   std::string m_digest;
+  std::string m_asked;
   json::Value m_deployment;
   std::optional<json::Value> m_trust;   ///< nothing: the pods need none, or there is none yet
   std::optional<json::Value> m_budget;  ///< nothing: one pod alone

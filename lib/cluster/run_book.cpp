@@ -1,5 +1,6 @@
 #include "cluster/run_book.hpp"
 
+#include "cluster/node.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
 #include "json/cursor.hpp"
@@ -76,18 +77,17 @@ std::optional<deploy::LedgerEntry> RunBook::find(const deploy::RunWish& wish) co
   return entry;
 }
 
+std::optional<std::string> RunBook::record_of(std::string_view run_id) const {
+  for (const auto& [key, run] : m_runs)
+    if (text_at(run, "/run_id") == run_id) return text_at(run, "/record");
+  return std::nullopt;
+}
+
 deploy::LedgerEntry RunBook::begin(const deploy::RunWish& wish) {
   deploy::LedgerEntry entry{
       {wish.capsule_digest, wish.target, wish.parameters, wish.seed.value_or(draw_seed()), wish.budget, 1}, {}};
-  const auto is_used = [&](const std::string& run_id) {
-    for (const auto& [key, run] : m_runs) {
-      const auto* used = run.at_pointer("/run_id");
-      if (used != nullptr && used->if_string() != nullptr && *used->if_string() == run_id) return true;
-    }
-    return false;
-  };
   if (const auto before = find(wish)) entry.request.ordinal = before->request.ordinal + 1;
-  while (is_used(entry.request.run_id())) ++entry.request.ordinal;
+  while (record_of(entry.request.run_id())) ++entry.request.ordinal;
   const auto key = key_of(wish);
   m_runs.erase(key);
   while (m_runs.size() >= max_runs) m_runs.erase(std::string{m_runs.begin()->first});

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "deploy/run_ledger.hpp"
 
@@ -19,6 +20,8 @@ class RunBook {
 
   /// The run in progress or done for this wish; nothing where there is none, or another one is wanted.
   [[nodiscard]] std::optional<deploy::LedgerEntry> find(const deploy::RunWish& wish) const;
+  /// The digest of the record of that run, empty where it has none yet; nothing: no such run was begun.
+  [[nodiscard]] std::optional<std::string> record_of(std::string_view run_id) const;
   /// A new one, with the next ordinal of its capsule and parameters.
   deploy::LedgerEntry begin(const deploy::RunWish& wish);
   /// The digest of its record.

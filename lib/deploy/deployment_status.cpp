@@ -1,5 +1,8 @@
 #include "deploy/deployment_status.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "core/time.hpp"
 #include "json/lookup.hpp"
 
@@ -21,12 +24,6 @@ void set_phase(json::Object& object, std::string_view phase) {
   auto& status = member(object, "status");
   status.set("phase", phase);
   status.set("observedGeneration", generation_of(object));
-}
-
-bool requires_proof(const json::Object& object) {
-  const auto* spec = object.find("spec");
-  const auto* required = spec == nullptr ? nullptr : spec->at_pointer("/proofPolicy/required");
-  return required == nullptr || required->if_bool() == nullptr || *required->if_bool();
 }
 
 json::Array anchors_of(const ProofOfRun& proof) {
@@ -121,11 +118,39 @@ void set_ran(json::Object& object, const Digest& record, const std::string& star
   set_condition(object, {"Ready", ready, ready ? "Ran" : "ProofPending"});
 }
 
+void set_ran_before(json::Object& object, const RecordedRun& run) {
+  set_pending(object, run.run_id);
+  set_ran(object, run.record, run.start);
+  auto& last = member(member(object, "status"), "lastRun");
+  last.set("time", run.time);
+  last.set("node", run.node);
+  set_condition(object, {"Stalled", false, "Ran"});
+}
+
+void set_observed(json::Object& object, const json::Value& generation) {
+  constexpr std::array<std::string_view, 6> ours{"Warm", "Ran", "Proved", "Ready", "Stalled", "RolloutFailed"};
+  auto& status = member(object, "status");
+  status.set("observedGeneration", generation);
+  auto* conditions = status.find("conditions");
+  if (conditions == nullptr || conditions->if_array() == nullptr) return;
+  for (auto& condition : *conditions->if_array()) {
+    const bool is_ours =
+        std::any_of(ours.begin(), ours.end(), [&](std::string_view type) { return has_type(condition, type); });
+    if (is_ours) condition.if_object()->set("observedGeneration", generation);
+  }
+}
+
 void set_failed(json::Object& object, const Error& error) {
   set_phase(object, "Failed");
   set_condition(object, {"Ran", false, "Failed", error.message()});
   set_condition(object, {"Ready", false, "Failed", error.message()});
   set_condition(object, {"Stalled", !retry_helps(error.kind()), "Failed", error.message()});
+}
+
+bool requires_proof(const json::Object& object) {
+  const auto* spec = object.find("spec");
+  const auto* required = spec == nullptr ? nullptr : spec->at_pointer("/proofPolicy/required");
+  return required == nullptr || required->if_bool() == nullptr || *required->if_bool();
 }
 
 bool is_proof_of(const json::Object& object, const ProofOfRun& proof) {

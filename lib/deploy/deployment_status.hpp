@@ -23,6 +23,15 @@ struct ProofOfRun {
   std::string utid{};                                   ///< of who asked for the proof; may be empty
 };
 
+/// A run as its record has it.
+struct RecordedRun {
+  std::string run_id;
+  Digest record;
+  std::string start;  ///< warm or cold
+  std::string node;
+  std::string time;  ///< when it ended
+};
+
 /// What a condition says (Kubernetes API conventions, "Typical status properties").
 struct Condition {
   std::string_view type;
@@ -39,7 +48,7 @@ json::Object proofed_spec(const Manifest& manifest, const Digest& capsule, const
 
 /// The status of a ProofedDeployment object, wherever that object is kept: these change `status` alone, and read
 /// `metadata.generation` and `spec`. The phase goes Pending → Warm → Running → Proved, or Failed; the conditions are
-/// Warm, Ran, Proved, Ready and Stalled, in kstatus form.
+/// Warm, Ran, Proved, Ready, Stalled and, on a cluster, RolloutFailed, in kstatus form.
 ///
 /// Sets or replaces a condition; its time is that of the last change of its status.
 void set_condition(json::Object& object, const Condition& condition);
@@ -50,7 +59,13 @@ void set_warm(json::Object& object, unsigned replicas, const std::string& reason
 void set_running(json::Object& object);
 /// The run is done; `start`: warm or cold.
 void set_ran(json::Object& object, const Digest& record, const std::string& start);
+/// The last run is that one, of which nothing else is known than its record: the status is made again, without a proof.
+void set_ran_before(json::Object& object, const RecordedRun& run);
+/// Whoever writes has seen the spec of that generation, and the conditions above hold for it.
+void set_observed(json::Object& object, const json::Value& generation);
 void set_failed(json::Object& object, const Error& error);
+/// Whether the spec wants a proof; yes where it does not say.
+bool requires_proof(const json::Object& object);
 /// Whether the proof is of the last run of this deployment.
 bool is_proof_of(const json::Object& object, const ProofOfRun& proof);
 /// Takes in the proof of the last run, which it is (is_proof_of). Changes nothing where it says all of it already.

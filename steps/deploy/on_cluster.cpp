@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "asked.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
@@ -11,6 +12,7 @@
 #include "cluster/removal.hpp"
 #include "cluster/roll_out.hpp"
 #include "cluster/run_book.hpp"
+#include "cluster/status_check.hpp"
 #include "cluster/target_name.hpp"
 #include "cluster/turn.hpp"
 #include "core/error.hpp"
@@ -102,7 +104,7 @@ class ClusterDeploy {
                                m_order.options.seed};
     const auto replicas = is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
-                    m_order.options.force_conflicts},
+                    m_order.options.force_conflicts, asked(m_order)},
                    replicas);
     auto entry = begin(wish);
     m_step.output("run-id", entry.request.run_id());
@@ -115,7 +117,7 @@ class ClusterDeploy {
       if (!done) make_run(fetched.capsule, roll_out, wish, entry);
     }
     if (replicas > manifest.prewarm_replicas) roll_out.scale(0);  // the pod was for this run alone
-    finish(fetched.capsule, roll_out, done);
+    finish(fetched.capsule, roll_out, done ? &entry : nullptr);
     m_step.output("run-record", entry.record->text());
     m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
     m_turn.reset();
@@ -301,19 +303,33 @@ class ClusterDeploy {
     return deploy::run_record(manifest, request, facts, place);
   }
 
-  /// The pool as the manifest wants it, and how many pods wait.
-  void finish(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, bool done) {
+  /// The pool as the manifest wants it, and how many pods wait. `done`: the run, where it was on record before.
+  void finish(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::LedgerEntry* done) {
     roll_out.note_fields();
-    if (done) cluster::mark_pods(m_client, m_object.value());
+    if (done != nullptr) cluster::mark_pods(m_client, m_object.value());
     std::optional<unsigned> waiting;
-    if (capsule.manifest().prewarm_replicas > 0 && !(done && roll_out.is_up()))
-      waiting = done ? brought_up(roll_out) : refilled(roll_out);
+    const auto replicas = capsule.manifest().prewarm_replicas;
+    if (replicas > 0 && !(done != nullptr && roll_out.is_up()))
+      waiting = done != nullptr ? brought_up(roll_out) : refilled(roll_out);
     m_object.change_status([&](json::Object& object) {
-      if (done) cluster::clear_failed_roll_out(object, capsule.capsule_digest());
-      if (!waiting) return;
-      deploy::member(object, "status").set("warmReplicas", *waiting);
-      if (*waiting > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
+      if (done != nullptr) cluster::clear_failed_roll_out(object, capsule.capsule_digest());
+      if (done != nullptr && mend_status(object, *done) && !waiting && replicas > 0) waiting = replicas;
+      if (waiting) {
+        deploy::member(object, "status").set("warmReplicas", *waiting);
+        if (*waiting > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
+      }
+      cluster::set_seen(object, m_object.applied());
     });
+  }
+
+  /// Makes a status that cannot be so again, of the record of the run. False: it can.
+  bool mend_status(json::Object& object, const deploy::LedgerEntry& run) {
+    const auto runs = cluster::RunBook::parse(m_object.annotation(cluster::annotation::runs));
+    const auto fault = cluster::fault_of_status(json::Value{object}, runs);
+    if (fault.empty()) return false;
+    log::warning(fault + ": it is made again, as the record of the run has it");
+    deploy::set_ran_before(object, recorded_run(*m_store, *run.record));
+    return true;
   }
 
   /// There is nothing else to do than to bring the pods up.

@@ -70,6 +70,14 @@ std::string start_in(const std::string& record) {
   return json::Cursor{value, "the run record"}.at("start").at("mode").string();
 }
 
+deploy::RecordedRun recorded_run(oci::Store& store, const Digest& record) {
+  const auto text = oci::read_text(store, record, deploy::max_run_record_bytes);
+  const auto value = json::parse(text, "the run record", {.bytes = deploy::max_run_record_bytes, .depth = 64});
+  const json::Cursor run{value, "the run record"};
+  return {run.at("run_id").string(), record, run.at("start").at("mode").string(), run.at("node").at("name").string(),
+          run.at("finished_at").string()};
+}
+
 std::string joined(const std::vector<std::string>& texts) {
   std::string out;
   for (const auto& text : texts) out += (out.empty() ? "" : ",") + text;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "attest/trust_policy.hpp"
+#include "deploy/deployment_status.hpp"
 #include "oci/reference.hpp"
 #include "oci/store.hpp"
 #include "options.hpp"
@@ -31,6 +32,9 @@ std::string name_in(const std::string& text);
 
 /// "warm" or "cold", as a run record says.
 std::string start_in(const std::string& record);
+
+/// What a run record in that store says of its run. Errors not_found, invalid_input.
+capsule::deploy::RecordedRun recorded_run(capsule::oci::Store& store, const capsule::Digest& record);
 
 /// "a,b"
 std::string joined(const std::vector<std::string>& texts);

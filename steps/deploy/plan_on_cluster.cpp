@@ -1,3 +1,4 @@
+#include "asked.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/objects.hpp"
 #include "cluster/ownership.hpp"
@@ -33,7 +34,7 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   if (budget && !cluster::is_ours(*budget)) budget.reset();
   const auto found = cluster::plan(
       {run, options.images, volume, now(), options.retry_failed, order.trust.max_proof_age(order.reference.name),
-       options.renew_proofs},
+       options.renew_proofs, asked(order)},
       there, {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr});
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);

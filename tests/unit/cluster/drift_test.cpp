@@ -39,15 +39,3 @@ TEST_CASE("what somebody added to a Deployment is named, and can be removed one 
   CHECK(all[3].pointer == "/spec/template/spec/containers/0/env/1");
   CHECK(all[4].pointer == "/spec/paused");
 }
-
-TEST_CASE("which part was changed is told by what was noted of each") {
-  const auto one = deployment("", "", "", "");
-  const json::Value other{json::Object{}};
-  const auto noted = noted_fields({&one, &other, nullptr});
-  CHECK(changed_part({&one, &other, nullptr}, noted).empty());
-  CHECK(changed_part({&other, &other, nullptr}, noted) == "Deployment");
-  CHECK(changed_part({&one, nullptr, nullptr}, noted) == "ConfigMap");
-  CHECK(changed_part({&one, &one, nullptr}, noted) == "ConfigMap");
-  CHECK(changed_part({&one, &other, &other}, noted) == "PodDisruptionBudget");
-  CHECK(changed_part({&one, &other, nullptr}, "") == "Deployment");
-}

@@ -25,7 +25,8 @@ struct There {
                 parse_time("2026-11-29T12:00:00Z"),
                 false,
                 {},
-                false};
+                false,
+                "asked"};
   json::Object object{{"metadata", json::Object{}},
                       {"spec", json::Object{{"capsule", json::Object{{"digest", capsule_digest.text()}}},
                                             {"proofPolicy", json::Object{{"required", true}}}}}};
@@ -42,7 +43,6 @@ struct There {
       "config map");
 
   There() {
-    annotate(annotation::fields, noted_fields({&deployment, &trust, nullptr}));
     const auto record = crypto::sha256("record");
     RunBook book;
     auto entry = book.begin(wanted.run);
@@ -52,9 +52,18 @@ struct There {
     deploy::set_pending(object, entry.request.run_id());
     deploy::set_ran(object, record, "warm");
     deploy::set_proved(object, {capsule_digest, record, "proof_1", crypto::sha256("bundle"), {}});
+    leave();
   }
+  /// As a deploy leaves it.
+  void leave() {
+    annotate(annotation::fields, receipt(wanted.asked, json::Value{object}, {&deployment, &trust, nullptr}));
+  }
+  json::Object& spec() { return deploy::member(object, "spec"); }
   void annotate(std::string_view name, const std::string& text) {
     deploy::member(deploy::member(object, "metadata"), "annotations").set(name, text);
+  }
+  [[nodiscard]] std::string runs() const {
+    return text_at(json::Value{object}, "/metadata/annotations/capsule.industriverse.ai~1runs");
   }
   json::Object& status() { return deploy::member(object, "status"); }
   [[nodiscard]] Plan plan() const {
@@ -112,10 +121,15 @@ TEST_CASE("a run that is not done is deployed, one that is not proved is proved"
   auto parameters = there;
   parameters.wanted.run.parameters = json::Object{{"n", 2}};
   CHECK(parameters.plan().reason == "its run is not done");
+  const auto run = *RunBook::parse(there.runs()).find(there.wanted.run);
   auto unproved = there;
-  deploy::set_condition(unproved.object, {"Proved", false, "ProofPending"});
+  deploy::set_pending(unproved.object, run.request.run_id());
+  deploy::set_ran(unproved.object, *run.record, "warm");
   CHECK(unproved.plan().action == Action::prove);
-  deploy::member(deploy::member(unproved.object, "spec"), "proofPolicy").set("required", false);
+  deploy::member(unproved.spec(), "proofPolicy").set("required", false);
+  CHECK(unproved.plan().action == Action::deploy);  // by hand: what the capsule wants is put right first
+  unproved.leave();
+  deploy::set_ran(unproved.object, *run.record, "warm");
   CHECK(unproved.plan().action == Action::none);
 }
 
@@ -134,15 +148,49 @@ TEST_CASE("an expired proof is renewed where that is wanted, and is named where 
   CHECK(there.plan().action == Action::renew);
   CHECK(name_of(Action::renew) == "renew");
   auto other = there;  // another run is under way, or its time is not to be read
-  deploy::member(other.status(), "lastRun").set("record", crypto::sha256("other").text());
+  auto book = RunBook::parse(there.runs());
+  deploy::RunWish wish{capsule_digest, "kubernetes:u", json::Object{{"n", 2}}, 0, {}};
+  deploy::set_pending(other.object, book.begin(wish).request.run_id());
+  other.annotate(annotation::runs, book.text());
   CHECK(other.plan().action == Action::none);
   deploy::member(there.status(), "lastRun").set("time", "long ago");
   CHECK(there.plan().action == Action::none);
 }
 
+TEST_CASE("a spec that was changed since, and a status that was lost or is of an earlier one, is deployed") {
+  const There there;
+  auto user = there;
+  user.spec().set("autoscale", json::Object{{"minReplicas", 2}});
+  CHECK(user.plan().reason == "the spec of its ProofedDeployment is another one than when it was deployed");
+  auto lost = there;
+  lost.object.erase("status");
+  CHECK(lost.plan().reason == "its status is lost");
+  auto asked = there;
+  asked.wanted.asked = "otherwise";
+  CHECK(asked.plan().reason == "it was deployed with other options or images");
+  auto earlier = there;
+  auto& metadata = deploy::member(earlier.object, "metadata");
+  metadata.set("generation", 2);
+  metadata.set("managedFields", json::Array{json::Object{{"manager", "capsule-loop"}, {"subresource", "status"}}});
+  CHECK(earlier.plan().reason == "its status is of an earlier generation of its spec");
+}
+
+TEST_CASE("a roll-out that failed is tried again after its pause, or after a change of the spec") {
+  There there;
+  there.status().set(
+      "rollout", json::Object{{"digest", capsule_digest.text()}, {"count", 1}, {"retryAfter", "2026-11-29T12:30:00Z"}});
+  CHECK(there.plan().action == Action::none);
+  auto later = there;
+  later.wanted.now = parse_time("2026-11-29T12:31:00Z");
+  CHECK(later.plan().reason == "the roll-out of " + capsule_digest.text() + " has failed, and may be tried again");
+  there.spec().set("template", json::Object{});
+  CHECK(there.plan().action == Action::deploy);
+}
+
 TEST_CASE("what failed to roll out is left alone for a while, unless it is wanted") {
   There there;
-  deploy::member(deploy::member(there.object, "spec"), "capsule").set("digest", "sha256:former");
+  deploy::member(there.spec(), "capsule").set("digest", "sha256:former");
+  there.leave();
   CHECK(there.plan().action == Action::deploy);
   there.status().set(
       "rollout", json::Object{{"digest", capsule_digest.text()}, {"count", 1}, {"retryAfter", "2026-11-29T12:30:00Z"}});
