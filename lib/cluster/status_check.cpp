@@ -37,8 +37,9 @@ bool has_others_proof(const json::Value& object) {
              one.at_pointer("/fieldsV1/f:status/f:" + member) != nullptr;
     });
   };
-  return std::any_of(members.begin(), members.end(),
-                     [&](const std::string& member) { return is_set(member, false) && !is_set(member, true); });
+  return std::any_of(members.begin(), members.end(), [&](const std::string& member) {
+    return !text_at(object, "/status/" + member).empty() && is_set(member, false) && !is_set(member, true);
+  });
 }
 
 /// Whether phase and conditions are those of a run that is on record, proved or not.

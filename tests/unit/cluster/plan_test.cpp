@@ -7,6 +7,7 @@
 #include "cluster/run_book.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
+#include "json/lookup.hpp"
 #include "json/parse.hpp"
 
 using namespace capsule;

@@ -109,7 +109,8 @@ TEST_CASE("a status that is of an earlier generation is seen, and is of the one 
   CHECK(is_unobserved(json::Value{ran.object}));
   set_seen(ran.object, json::Value{ran.object});
   CHECK_FALSE(is_unobserved(json::Value{ran.object}));
-  for (const auto& condition : array_at(json::Value{ran.object}, "/status/conditions"))
+  const json::Value seen{ran.object};
+  for (const auto& condition : array_at(seen, "/status/conditions"))
     CHECK(*condition.at_pointer("/observedGeneration") == json::Value{3});
   // Where the status is no subresource, each write of it is a generation more.
   deploy::member(ran.object, "metadata").set("generation", 4);
