@@ -162,7 +162,9 @@ Found Index::find(std::string_view version) {
   const auto loaded = load_head();
   if (!loaded)
     throw Error{ErrorKind::not_found,
-                fmt::format("{} has no index of '{}': nothing was registered", m_registry, m_name)};
+                fmt::format("{0} has no index of '{1}': nothing was registered; name the version itself, "
+                            "{0}/{1}:VERSION, or register it first",
+                            m_registry, m_name)};
   check_freshness(loaded->head, m_clock());
   const std::string wanted = version == "latest" ? loaded->head.latest : std::string{version};
   const auto page = load_page(loaded->head, page_of(wanted, loaded->head.bits));

@@ -122,6 +122,9 @@ class Published(unittest.TestCase):
                 self.assert_whole(self.download(uri, "--registry", self.registry, "--trust", self.trust))
 
     def test_what_the_index_does_not_hold(self):
+        done = self.download("capsule://demo:0.1.0", "--registry", self.registry, "--trust", self.trust)
+        self.assertEqual(12, done.code, done)  # as the first loop of all meets it, which is told what to do
+        self.assertIn(f"{self.registry}/demo:VERSION", done.stderr)
         self.register()
         self.publish("0.2.0")  # published, but not registered
         for uri, code in (("capsule://demo:0.2.0", 12), ("capsule://other:0.1.0", 12), ("capsule://Demo:0.1.0", 2),
