@@ -85,6 +85,13 @@ std::uint64_t threads_of_user(unsigned user) {
 
 }  // namespace
 
+Most Limits::together() const noexcept {
+  Most out;
+  out.memory = memory.value_or(out.memory);
+  out.processes = descendants.value_or(out.processes);
+  return out;
+}
+
 Limits usual_limits(std::optional<std::uint64_t> memory) {
   Limits out;
   const auto machine = memory_of_machine();
@@ -95,6 +102,7 @@ Limits usual_limits(std::optional<std::uint64_t> memory) {
   const auto by_memory = out.memory.value_or(std::numeric_limits<std::uint64_t>::max()) / most_for_process;
   out.processes =
       std::min<std::uint64_t>(1024, by_memory) + threads_of_user(::geteuid() == 0 ? capsule_user : ::geteuid());
+  out.descendants = 512;
   out.file_size = std::uint64_t{16} << 30U;
   out.disk_reserve = std::uint64_t{1} << 30U;
   out.open_files = 4096;

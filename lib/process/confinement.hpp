@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "process/excess.hpp"
+
 namespace capsule::process {
 
 enum class Network { none, host };
@@ -17,13 +19,18 @@ struct Limits {
   std::optional<std::uint64_t> address_space;  ///< bytes; reservations count, so PyTorch or CUDA may need a lot
   /// Bytes of private writable memory that a process may ask for, and of memory that all processes hold together.
   std::optional<std::uint64_t> memory;
-  std::optional<std::uint64_t> processes;  ///< of the user as whom it runs, counted over the whole machine
-  std::optional<std::uint64_t> file_size;  ///< bytes
+  /// Processes and threads of the user as whom it runs, counted over the whole machine.
+  std::optional<std::uint64_t> processes;
+  std::optional<std::uint64_t> descendants;  ///< processes of its own at a time: with more, all of it is ended
+  std::optional<std::uint64_t> file_size;    ///< bytes
   /// Bytes that stay free of each file system that it can write into (of a small one a sixteenth): with less the
   /// command is not started, or ended.
   std::optional<std::uint64_t> disk_reserve;
   std::optional<std::uint64_t> open_files;
   int niceness = 0;  ///< 19: what else is in our control group comes before it
+
+  /// What counts for all its processes together.
+  [[nodiscard]] Most together() const noexcept;
 };
 
 /// What is taken from a child between fork and exec. Each part is had as far as the kernel and our own rights allow;
@@ -42,7 +49,7 @@ struct Limits {
 /// | landlock           | can open only what is readable and writable here; no TCP, no signals to others        |
 /// | seccomp            | no socket but UNIX ones, or TCP for a way out; no ptrace, bpf, io_uring, namespace, … |
 /// | limits             | `limits`, of each process                                                             |
-/// | memory-sum         | all of its processes together end when they hold more than `limits.memory`            |
+/// | memory-sum         | all of its processes end when they hold more than `limits.memory`, or are too many    |
 /// | disk-reserve       | they end when less than `limits.disk_reserve` is free where they write                |
 ///
 /// With Network::none and a wish for a network namespace, a child that has neither that nor the filter is not started.

@@ -137,27 +137,30 @@ bool kill_descendants(int session) noexcept {
   return found;
 }
 
-std::int64_t sum_over_descendants(std::int64_t (*measure)(int folder) noexcept) noexcept {
+Descendants sum_over_descendants(std::int64_t (*measure)(int folder) noexcept, std::size_t most) noexcept {
   const int proc = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (proc < 0) return -1;
+  if (proc < 0) return {0, -1};
   // Our number there: it is not getpid() where a PID namespace has no /proc of its own.
   std::array<char, 16> name{};
   if (::readlinkat(proc, "self", name.data(), name.size() - 1) <= 0) {
     ::close(proc);
-    return -1;
+    return {0, -1};
   }
   const auto count = look_below(proc, number_in(name.data()));
-  std::int64_t sum = 0;
-  for (std::size_t i = 0; i < count; ++i) {
+  const auto end = processes.begin() + static_cast<std::ptrdiff_t>(count);
+  Descendants out;
+  out.count = static_cast<std::size_t>(
+      std::count_if(processes.begin(), end, [](const Process& process) { return process.is_ours; }));
+  for (std::size_t i = 0; i < count && out.count <= most; ++i) {
     if (!processes[i].is_ours) continue;
     number_to(processes[i].pid, name);
     const int folder = ::openat(proc, name.data(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) continue;
-    sum += measure(folder);
+    out.sum += measure(folder);
     ::close(folder);
   }
   ::close(proc);
-  return sum;
+  return out;
 }
 
 }  // namespace capsule::process

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace capsule::process {
@@ -9,8 +10,14 @@ namespace capsule::process {
 /// Async-signal-safe.
 bool kill_descendants(int session = 0) noexcept;
 
-/// The sum of `measure` over every process below this one; it is given a descriptor of the process's folder in /proc.
-/// -1, with errno, where /proc cannot be read. Async-signal-safe.
-std::int64_t sum_over_descendants(std::int64_t (*measure)(int folder) noexcept) noexcept;
+/// The processes below this one.
+struct Descendants {
+  std::size_t count = 0;
+  std::int64_t sum = 0;  ///< of `measure`; -1, with errno, where /proc cannot be read
+};
+
+/// `measure` is given a descriptor of a process's folder in /proc. Where there are more than `most` of them, none is
+/// measured. Async-signal-safe.
+Descendants sum_over_descendants(std::int64_t (*measure)(int folder) noexcept, std::size_t most) noexcept;
 
 }  // namespace capsule::process

@@ -21,6 +21,8 @@ std::string Result::describe() const {
       return "wrote more than it may";
     case End::memory_limit:
       return "over its memory limit";
+    case End::process_limit:
+      return "over its limit of processes";
     case End::disk_limit:
       return "the disk that it writes to is nearly full";
     case End::signalled:

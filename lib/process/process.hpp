@@ -38,7 +38,7 @@ struct Command {
   bool spares_detached = false;
 };
 
-enum class End { exited, signalled, timed_out, output_limit, memory_limit, disk_limit };
+enum class End { exited, signalled, timed_out, output_limit, memory_limit, process_limit, disk_limit };
 
 struct Usage {
   std::chrono::milliseconds cpu{};  ///< user + system, of the command and all its descendants

@@ -150,7 +150,7 @@ void Session::launch() {
   plan.folder = folder.empty() ? nullptr : folder.c_str();
   plan.setup = m_setup.get();
   plan.spares_detached = m_command.spares_detached;
-  plan.memory_limit = m_result.memory_limit.value_or(0);
+  if (m_command.confinement) plan.most = m_command.confinement->limits.together();
   // _Fork: the child calls nothing but what is async-signal-safe, so no library's fork handler is wanted.
   const pid_t supervisor = ::_Fork();
   if (supervisor == 0) supervise(plan);
@@ -231,6 +231,9 @@ void Session::take(const Report& report, fs::Fd descriptor) {
       break;
     case Report::Kind::over_memory:
       end_because(End::memory_limit);
+      break;
+    case Report::Kind::over_processes:
+      end_because(End::process_limit);
       break;
     case Report::Kind::ended:
       m_ended = true;

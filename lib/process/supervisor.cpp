@@ -21,7 +21,7 @@
 #include <cstring>
 
 #include "process/descendants.hpp"
-#include "process/memory_sum.hpp"
+#include "process/excess.hpp"
 
 namespace capsule::process {
 
@@ -30,8 +30,8 @@ namespace {
 /// A process in the middle of broken input or output cannot be killed; nobody shall wait for ever.
 constexpr std::int64_t sweep_limit_ms = 30'000;
 constexpr std::int64_t kill_again_ms = 100;
-/// How often the memory of the program is looked at; seldomer where looking takes long.
-constexpr std::int64_t look_at_memory_ms = 50;
+/// How often it is looked at what the program has; seldomer where looking takes long.
+constexpr std::int64_t look_ms = 50;
 constexpr std::int64_t times_as_long = 4;
 constexpr int failed_to_start = 127;
 
@@ -79,7 +79,7 @@ class Supervisor {
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGCHLD);
     m_signals = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (m_plan.memory_limit != 0) m_look_at = now_ms() + look_at_memory_ms;
+    if (m_plan.most.is_limited()) m_look_at = now_ms() + look_ms;
   }
 
   [[noreturn]] void watch() noexcept {
@@ -92,7 +92,7 @@ class Supervisor {
       reap();
       if (m_ended) break;
       if (polled[1].revents != 0) obey();
-      look_at_memory();
+      look();
       if (m_kill_at >= 0 && now_ms() >= m_kill_at) {
         kill_group(SIGKILL);
         m_kill_at = now_ms() + kill_again_ms;
@@ -119,14 +119,15 @@ class Supervisor {
   }
 
   /// Over its limit the program gets no grace, in which it would take more.
-  void look_at_memory() noexcept {
+  void look() noexcept {
     const auto start = now_ms();
     if (m_look_at < 0 || start < m_look_at) return;
-    const bool over = is_over_memory(m_plan.memory_limit);
+    const auto found = excess(m_plan.most);
     const auto end = now_ms();
-    m_look_at = over ? -1 : end + std::max(look_at_memory_ms, times_as_long * (end - start));
-    if (!over) return;
-    send(m_plan.report, Report::Kind::over_memory, "");
+    m_look_at = end + std::max(look_ms, times_as_long * (end - start));
+    if (found == Excess::none) return;
+    m_look_at = -1;
+    send(m_plan.report, found == Excess::memory ? Report::Kind::over_memory : Report::Kind::over_processes, "");
     m_kill_at = end;
   }
 
@@ -195,7 +196,7 @@ class Supervisor {
   bool m_orphaned = false;
   int m_status = 0;
   std::int64_t m_kill_at = -1;
-  std::int64_t m_look_at = -1;  ///< when to look at its memory
+  std::int64_t m_look_at = -1;  ///< when to look at what it has
 };
 
 [[noreturn]] void fail(const ChildPlan& plan, const char* doing) noexcept {
@@ -335,8 +336,8 @@ void supervise(const ChildPlan& plan) noexcept {
   }
   if (::getpid() != 1) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (plan.setup != nullptr) plan.setup->prepare(plan.report);
-  if (plan.memory_limit != 0) {
-    const bool seen = can_see_memory();
+  if (plan.most.is_limited()) {
+    const bool seen = can_see_descendants();
     send(plan.report, seen ? Report::Kind::held : Report::Kind::missing, "memory-sum", seen ? 0 : errno);
   }
   std::array<int, 2> exec_pipe{};  // its end of file: exec has succeeded, or the program-to-be is gone

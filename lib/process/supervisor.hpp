@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "process/excess.hpp"
+
 namespace capsule::process {
 
 class ChildSetup;
@@ -13,13 +15,14 @@ class ChildSetup;
 /// What the supervisor and the program-to-be tell the caller through the report socket, which keeps messages whole.
 struct Report {
   enum class Kind : std::uint8_t {
-    started,      ///< exec has succeeded; value: the program's process id
-    held,         ///< text: a part of the confinement
-    missing,      ///< text: such a part, value: errno
-    way_out,      ///< comes with the descriptor of open_way_out()
-    failed,       ///< text: what could not be done before exec, value: errno
-    over_memory,  ///< the program is ended for it
-    ended,        ///< value: the wait status; cpu_ms, max_rss_bytes
+    started,         ///< exec has succeeded; value: the program's process id
+    held,            ///< text: a part of the confinement
+    missing,         ///< text: such a part, value: errno
+    way_out,         ///< comes with the descriptor of open_way_out()
+    failed,          ///< text: what could not be done before exec, value: errno
+    over_memory,     ///< the program is ended for it
+    over_processes,  ///< the same
+    ended,           ///< value: the wait status; cpu_ms, max_rss_bytes
   };
   Kind kind = Kind::ended;
   int value = 0;
@@ -48,7 +51,7 @@ struct ChildPlan {
   const char* folder = nullptr;        ///< null: the caller's
   const ChildSetup* setup = nullptr;   ///< the confinement; null: none
   bool spares_detached = false;        ///< Command::spares_detached
-  std::uint64_t memory_limit = 0;      ///< bytes of all processes of the program together; 0: none
+  Most most;                           ///< what all processes of the program may have together
 };
 
 /// The confinement as the child applies it. Both functions run after a fork and must be async-signal-safe.

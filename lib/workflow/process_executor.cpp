@@ -97,6 +97,7 @@ int exit_code_of(const process::Result& result) {
       return 128 + SIGTERM;
     case process::End::output_limit:
     case process::End::memory_limit:
+    case process::End::process_limit:
     case process::End::disk_limit:
       break;
   }

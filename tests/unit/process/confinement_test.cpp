@@ -180,6 +180,20 @@ TEST_CASE("a stranger's processes are limited") {
   CHECK(result.error_output.find("fork") != std::string::npos);
 }
 
+TEST_CASE("who has more processes than it may is ended with all of them") {
+  process::Limits limits = process::usual_limits();
+  limits.descendants = 20;
+  const auto forks = [&](const std::string& count) {
+    return confined(shell("for i in $(seq " + count + "); do sleep 3 & done; wait; echo all"), {}, Network::none,
+                    limits);
+  };
+  CHECK(forks("15").output == "all\n");
+  const auto result = forks("30");
+  CHECK(result.end == process::End::process_limit);
+  CHECK(result.describe() == "over its limit of processes");
+  CHECK(result.output.empty());
+}
+
 TEST_CASE("a stranger starts in the folder that is said, and that must be open to it", "[as-user]") {
   const Folder folder;
   auto command = shell("pwd; echo > here");

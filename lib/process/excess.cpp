@@ -1,4 +1,4 @@
-#include "process/memory_sum.hpp"
+#include "process/excess.hpp"
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -85,13 +85,16 @@ std::int64_t measured(int folder) noexcept {
 
 }  // namespace
 
-bool is_over_memory(std::uint64_t limit) noexcept {
-  const auto most = static_cast<std::int64_t>(limit);
-  return sum_over_descendants(measured<seen_at>) > most && sum_over_descendants(measured<held_at>) > most;
+Excess excess(const Most& most) noexcept {
+  const auto memory = static_cast<std::int64_t>(most.memory);
+  const auto seen = sum_over_descendants(measured<seen_at>, most.processes);
+  if (seen.count > most.processes) return Excess::processes;
+  if (seen.sum <= memory) return Excess::none;
+  return sum_over_descendants(measured<held_at>, most.processes).sum > memory ? Excess::memory : Excess::none;
 }
 
-bool can_see_memory() noexcept {
-  return sum_over_descendants([](int) noexcept { return std::int64_t{0}; }) >= 0;
+bool can_see_descendants() noexcept {
+  return sum_over_descendants([](int) noexcept { return std::int64_t{0}; }, 0).sum >= 0;
 }
 
 }  // namespace capsule::process
