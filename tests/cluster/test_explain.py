@@ -20,7 +20,7 @@ class Explain(ClusterCase):
         shipped_objects.install(cls)
         cls.load_images()
 
-    def explained(self, workflow, env=(), **values):
+    def explained(self, workflow, /, env=(), **values):
         """Messages of the Events of a workflow, after the hook's pod has ended well."""
         [template] = [template for path, template in workflow_files.leaf_templates(workflow_files.shipped()) if path.endswith("/explain.yaml")]
         values = {"workflow": workflow["metadata"]["name"], "uid": workflow["metadata"]["uid"], "failures": "", "status": "", **values}
