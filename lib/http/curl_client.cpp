@@ -218,7 +218,7 @@ Failure failure_of(CURLcode code) {
 }
 
 [[noreturn]] void throw_failure(CURL* easy, const Exchange& exchange, CURLcode code, const char* detail,
-                                const std::string& trust_advice) {
+                                const CurlLimits& limits) {
   const auto where = exchange.request.url.loggable();
   if (exchange.address_refused && code == CURLE_COULDNT_CONNECT) {
     throw Error{ErrorKind::denied, fmt::format("{}: its address is not one that it may lead to (private, loopback or "
@@ -235,7 +235,10 @@ Failure failure_of(CURLcode code) {
   const auto failure = failure_of(code);
   const auto message = fmt::format("{} {}: {}{}", name_of(exchange.request.method), where,
                                    printable(*detail != '\0' ? detail : curl_easy_strerror(code)),
-                                   failure.about_trust ? fmt::format(" ({})", trust_advice) : "");
+                                   failure.about_trust ? fmt::format(" ({})", limits.trust_advice) : "") +
+                       (exchange.proxied && retry_helps(failure.kind)
+                            ? fmt::format(" (through the proxy that {} names)", limits.proxy_origin)
+                            : "");
   if (!retry_helps(failure.kind)) throw Error{failure.kind, message};
   long sent_bytes = 0;
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
@@ -277,8 +280,7 @@ struct CurlClient::Handle {
     if (state.receiver.failure()) std::rethrow_exception(state.receiver.failure());
     if (state.upload_failure) std::rethrow_exception(state.upload_failure);
     if (state.wait_failure) std::rethrow_exception(state.wait_failure);
-    if (code != CURLE_OK && !state.receiver.enough())
-      throw_failure(easy.get(), state, code, detail.data(), limits.trust_advice);
+    if (code != CURLE_OK && !state.receiver.enough()) throw_failure(easy.get(), state, code, detail.data(), limits);
     if (!state.receiver.head_is_whole()) {
       throw TransportError{ErrorKind::unavailable,
                            fmt::format("{} {}: the connection was closed within the headers of the answer",

@@ -30,6 +30,8 @@ struct CurlLimits {
   std::optional<ClientCertificate> client_certificate{};
   std::string server_name{};      ///< the server's certificate has to be for this name, in place of the URL's host
   std::optional<Secret> proxy{};  ///< URL of the proxy, in place of those of the environment; loopback goes there too
+  /// What names the proxy: said where the way through it fails.
+  std::string proxy_origin = "https_proxy or all_proxy";
   /// Said where a certificate is not trusted.
   std::string trust_advice = "SSL_CERT_FILE, for a registry --registry-ca, names the certificates to trust";
 };

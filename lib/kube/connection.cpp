@@ -91,6 +91,7 @@ std::unique_ptr<Connection::Counting> Connection::make_http(const Credentials& c
     limits.client_certificate = http::ClientCertificate{credentials.certificate, credentials.key};
   limits.server_name = m_config.tls_server_name;
   limits.proxy = m_config.proxy;
+  if (limits.proxy) limits.proxy_origin = fmt::format("proxy-url in {}", m_config.source);
   limits.trust_advice = fmt::format("certificate-authority says which certificates to trust: {}", m_config.source);
   auto next = m_options.make_http ? m_options.make_http(limits) : std::make_unique<http::CurlClient>(std::move(limits));
   return std::make_unique<Counting>(std::move(next), m_requests);

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "core/error.hpp"
-#include "fs/fd.hpp"
+#include "fs/file_or_pipe.hpp"
 #include "json/cursor.hpp"
 #include "kube/kubeconfig_entry.hpp"
 #include "kube/user.hpp"
@@ -47,6 +47,38 @@ const Entry& entry_of(const std::map<std::string, Entry, std::less<>>& entries, 
               fmt::format("{}: there is no {} '{}' (there is: {})", files, kind, printable(name), names_of(entries))};
 }
 
+/// The address of a server or proxy; without a scheme it is of `scheme`, as kubectl has it.
+std::string with_scheme(std::string text, std::string_view scheme) {
+  return text.find("://") == std::string::npos ? fmt::format("{}://{}", scheme, text) : text;
+}
+
+Url server_of(const json::Cursor& server) {
+  try {
+    auto url = Url::parse(with_scheme(server.string(), "https"));
+    if (url.query().empty()) return url;
+  } catch (const Error& error) {
+    server.fail(error.message());
+  }
+  server.fail("a server's URL has no query");
+}
+
+/// With the schemes that kubectl takes. Its text is in no message: it may hold a password.
+Secret proxy_of(const json::Cursor& proxy) {
+  const auto& text = proxy.string();
+  const auto colon = text.find("://");
+  const auto scheme = text.substr(0, colon);
+  const auto at = text.rfind('@');
+  const bool is_known = colon != std::string::npos && (scheme == "http" || scheme == "https" || scheme == "socks5");
+  const auto place = text.substr(at == std::string::npos || !is_known ? std::min(text.size(), colon + 3) : at + 1);
+  try {
+    if (is_known && Url::parse("http://" + place).query().empty())
+      return Secret{(scheme == "socks5" ? "socks5h" : scheme) + text.substr(colon)};  // the proxy resolves names, too
+  } catch (const Error&) {
+    proxy.fail("is no URL of a proxy: its host or its port is none");
+  }
+  proxy.fail("is no URL of a proxy: http://, https:// or socks5://, a host and a port");
+}
+
 void read_cluster(Config& out, const Entry& entry, const std::string& name) {
   const json::Cursor cluster{entry.value, fmt::format("{}, cluster '{}'", entry.file, printable(name)),
                              ErrorKind::usage};
@@ -55,12 +87,10 @@ void read_cluster(Config& out, const Entry& entry, const std::string& name) {
         "TLS is always verified here: take insecure-skip-tls-verify away and name the cluster's CA with "
         "certificate-authority or certificate-authority-data");
   }
-  out.server = Url::parse(cluster.at("server").string());
-  if (!out.server.query().empty()) cluster.at("server").fail("a server's URL has no query");
+  out.server = server_of(cluster.at("server"));
   out.ca_certificates = pem_of(cluster, "certificate-authority", entry.file);
   out.tls_server_name = text_of(cluster, "tls-server-name");
-  const auto proxy = text_of(cluster, "proxy-url");
-  if (!proxy.empty()) out.proxy = Secret{proxy};
+  if (!text_of(cluster, "proxy-url").empty()) out.proxy = proxy_of(cluster.at("proxy-url"));
 }
 
 }  // namespace
@@ -134,7 +164,7 @@ Config load(const Choice& choice, const Surroundings& surroundings) {
     wanted = {home + "/.kube/config"};
   for (const auto& file : wanted) {
     try {
-      merge(files, fs::read_file(file, file_limit), file);
+      merge(files, as_usage("", [&] { return fs::read_file_or_pipe(file, file_limit); }), file);
     } catch (const Error& error) {
       // As kubectl has it: of a list a file may be missing, one that was named by itself may not.
       if (error.kind() != ErrorKind::not_found || !choice.kubeconfig.empty()) throw;

@@ -23,7 +23,7 @@ std::string pem_of(const json::Cursor& from, std::string_view key, const std::st
   std::erase_if(data, [](char c) { return c == '\n' || c == '\r'; });  // as Go's decoder has it
   if (data.empty()) {
     const auto name = text_of(from, key);
-    return name.empty() ? std::string{} : fs::read_file(beside(file, name), pem_limit);
+    return name.empty() ? std::string{} : as_usage(key, [&] { return fs::read_file(beside(file, name), pem_limit); });
   }
   try {
     return std::string{as_text(from_base64(data))};

@@ -138,8 +138,31 @@ class Proxies(FakeCase):
             self.assertEqual(proxy.asked, [server.url.removeprefix("https://")])
             self.refused(call("document", "/version", kubeconfig=server.kubeconfig(cluster={"proxy-url": proxy.url})), UNTRUSTED)
         gone = server.kubeconfig(cluster={"proxy-url": "http://127.0.0.1:1", "tls-server-name": "inner.example"}, token="a-token")
-        self.refused(call("document", "/version", kubeconfig=gone, retry="300ms"), UNAVAILABLE)
+        self.refused(call("document", "/version", kubeconfig=gone, retry="300ms"), UNAVAILABLE, f"(through the proxy that proxy-url in {gone} names)")
         self.assertEqual(len(server.requests), 1)
+        # A mistake in the file is said at once, and not tried for as long as an apiserver may be away.
+        wrong = server.kubeconfig(cluster={"proxy-url": "ftp://127.0.0.1:1"})
+        self.refused(call("document", "/version", kubeconfig=wrong, retry="100s", timeout=30), 2, f"{wrong}, cluster 'c'", "(at /proxy-url)")
+
+    def test_a_socks_proxy_resolves_the_servers_name(self):
+        """As kubectl has it: `socks5` hands the name on (RFC 1928, address type 3)."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            asked = []
+
+            def answer():
+                line, _ = listener.accept()
+                with line:
+                    line.recv(16)
+                    line.sendall(b"\x05\x00")
+                    asked.append(line.recv(300))
+                    listener.close()  # the next try finds nobody
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            config = self.serve().kubeconfig(cluster={"server": "https://nowhere.invalid:6443", "proxy-url": f"socks5://127.0.0.1:{listener.getsockname()[1]}"})
+            self.refused(call("document", "/version", kubeconfig=config, retry="300ms"), UNAVAILABLE)
+            thread.join(30)
+        self.assertIn(b"\x03\x0fnowhere.invalid", asked[0])
 
 
 class Tokens(FakeCase):

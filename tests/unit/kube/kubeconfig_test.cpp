@@ -1,9 +1,13 @@
 #include "kube/kubeconfig.hpp"
 
+#include <unistd.h>
+
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "core/bytes.hpp"
 #include "fs/atomic_file.hpp"
+#include "fs/fd.hpp"
 #include "fs/temporary.hpp"
 #include "support/error_kind.hpp"
 
@@ -150,6 +154,35 @@ TEST_CASE("what a kubeconfig names and has not is an error that says what there 
   CHECK(kind_of([] { merged({"a: ["}); }) == ErrorKind::usage);
   CHECK(kind_of([] { kube::choose(merged({one_user("", "server: 'ftp://a'").c_str()}), ""); }) == ErrorKind::usage);
   CHECK_NOTHROW(merged({"", "\n# nothing\n", "clusters: null\nusers:\n"}));
+}
+
+TEST_CASE("a server without a scheme is of https, and a fault in an address names file, entry and field") {
+  const auto config = kube::choose(merged({one_user("token: t", "server: '10.0.0.1:6443'").c_str()}), "");
+  CHECK(config.server.text() == "https://10.0.0.1:6443/");
+  CHECK_THAT(message_of(one_user("token: t", "server: 'a b'")),
+             Catch::Contains("/etc/kube/config-1, cluster 'c'") && Catch::Contains("at /server"));
+  const auto proxy = [](const std::string& url) { return "server: 'https://a.example', proxy-url: '" + url + "'"; };
+  for (const std::string bad : {"ftp://x y", "proxy.example:3128", "http://", "http://p.example:port", "socks5://p/?q"})
+    CHECK_THAT(message_of(one_user("token: t", proxy(bad))), Catch::Contains("at /proxy-url"));
+  CHECK_THAT(message_of(one_user("token: t", proxy("ftp://me:sesame@p"))), !Catch::Contains("sesame"));
+  const auto taken = [&](const std::string& url) {
+    return std::string{kube::choose(merged({one_user("token: t", proxy(url)).c_str()}), "").proxy.value().reveal()};
+  };
+  CHECK(taken("http://me:sesame@p.example:3128/") == "http://me:sesame@p.example:3128/");
+  CHECK(taken("socks5://[::1]:1080") == "socks5h://[::1]:1080");
+}
+
+TEST_CASE("a kubeconfig may come through a pipe, and a folder is a mistake of its caller") {
+  World world;
+  CHECK(kind_of([&] { world.load({world.folder.path().string(), ""}); }) == ErrorKind::usage);
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const fs::Fd from{ends[0]};
+  {
+    const fs::Fd to{ends[1]};
+    fs::write_all(to.get(), as_bytes(one_user("token: t")), "pipe");
+  }
+  CHECK(world.load({"/dev/fd/" + std::to_string(from.get()), ""}).server.host() == "a.example");
 }
 
 TEST_CASE("a KUBECONFIG list names each file once, and nothing where it is empty") {
