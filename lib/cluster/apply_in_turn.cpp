@@ -52,7 +52,9 @@ json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Ob
     try {
       return client.apply(name, json::Value{wanted}, {.force = force});
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::conflict || is_of_fields(error) || i == max_attempts) throw;
+      if (error.kind() == ErrorKind::conflict && is_of_fields(error))
+        throw Error{ErrorKind::conflict, error.message() + " (--force-conflicts takes these fields over)"};
+      if (error.kind() != ErrorKind::conflict || i == max_attempts) throw;
     }
     const bool was_there = there.has_value();
     there = client.find(name);

@@ -20,6 +20,14 @@ std::optional<std::string> namespace_of_target(const std::string& target) {
               fmt::format("--target {}: give this-machine, kubernetes or kubernetes:NAMESPACE", printable(target))};
 }
 
+void require_short_name(const std::string& capsule) {
+  if (capsule.size() <= max_name_length) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("on a cluster the name of a capsule has at most {} characters (its Deployment is called "
+                          "<name>-deploy): '{}' has {}",
+                          max_name_length, printable(capsule), capsule.size())};
+}
+
 std::string target_of(kube::Client& client, const std::string& ns) {
   return "kubernetes:" + text_at(client.get({kube::resources::namespaces, {}, ns}), "/metadata/uid");
 }

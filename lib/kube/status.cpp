@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/time.hpp"
 #include "http/retry.hpp"
 #include "http/status.hpp"
@@ -22,6 +24,20 @@ std::optional<json::Value> parsed(const http::Response& response) {
   } catch (const Error&) {
     return std::nullopt;
   }
+}
+
+/// A list, as of the fields of a conflict, comes with a line for each.
+std::string one_line(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const auto item = line.starts_with("- ") ? line.substr(2) : line;
+    if (item.empty()) continue;
+    if (!out.empty()) out += out.ends_with(':') ? " " : "; ";
+    out += item;
+  }
+  return out;
 }
 
 }  // namespace
@@ -74,7 +90,7 @@ ApiError api_error(Status status, std::string_view what, std::string_view accoun
   const bool is_denied = http::kind_of_status(status.code) == ErrorKind::denied;
   auto message = fmt::format("cannot {}{}{}: {}{}{}", what, is_denied ? " as " : "", is_denied ? account : "",
                              status.code, status.reason.empty() ? "" : " ", printable(status.reason));
-  if (!status.message.empty()) message += ": " + printable(status.message, words_limit);
+  if (!status.message.empty()) message += ": " + printable(one_line(status.message), words_limit);
   return {std::move(status), std::move(message)};
 }
 

@@ -13,6 +13,7 @@ namespace deploy_step {
 using namespace capsule;
 
 void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
+  cluster::require_short_name(order.reference.name);
   const auto& options = order.options;
   const auto store = oci::open_store(order.reference.registry, order.reference.name);
   // A claim of the registry, not verified: where it is what is deployed, that was; else the deploy verifies it.

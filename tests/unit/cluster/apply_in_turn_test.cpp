@@ -79,3 +79,19 @@ TEST_CASE("a number that is none counts as none") {
   CHECK(fence_of(object("1", "1234567890123456789")) == 0);
   CHECK(fence_of(json::Object{}) == 0);
 }
+
+TEST_CASE("a field that somebody else has set is a conflict in one line that says the way out") {
+  Applying cluster;
+  cluster.answer(409, R"({"kind":"Status","apiVersion":"v1","code":409,"reason":"Conflict",
+      "message":"Apply failed with 2 conflicts: conflicts with \"mine\" using v1:\n- .spec.a\n- .spec.b","details":{"name":"x",
+      "causes":[{"reason":"FieldManagerConflict","message":"conflict with \"mine\"","field":".spec.a"}]}})");
+  try {
+    cluster.apply(object("7", "3"));
+    FAIL("a conflict is wanted");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK_THAT(error.message(), Catch::EndsWith(R"(conflicts with "mine" using v1: .spec.a; .spec.b )"
+                                                "(--force-conflicts takes these fields over)"));
+  }
+  CHECK(cluster.http.seen().size() == 1);
+}
