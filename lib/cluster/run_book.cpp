@@ -1,5 +1,7 @@
 #include "cluster/run_book.hpp"
 
+#include <algorithm>
+
 #include "cluster/node.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::size_t max_runs = 64;
 constexpr unsigned seed_bits = 53;
+constexpr std::string_view incomplete = "incomplete";    // no key: those are hexadecimal
 constexpr auto largest = (std::uint64_t{1} << 53U) - 1;  // RFC 8785: beyond it, a JSON number is no integer
 
 std::uint64_t draw_seed() {
@@ -54,16 +57,24 @@ RunBook RunBook::parse(const std::string& text) {
   try {
     auto value = json::parse(text, "the runs of the ProofedDeployment object");
     const json::Cursor top{value, "the runs of the ProofedDeployment object"};
-    for (const auto& [key, run] : top.members()) check(run);
+    const auto mark = top.optional(incomplete);
+    book.m_is_incomplete = mark && mark->boolean();
+    for (const auto& [key, run] : top.members())
+      if (key != incomplete) check(run);
     book.m_runs = std::move(*value.if_object());
+    book.m_runs.erase(incomplete);
   } catch (const Error& error) {
-    log::warning("what the object says of earlier runs is damaged and is begun anew: " + error.message());
+    log::warning("what the object says of earlier runs is damaged, those on record count: " + error.message());
+    book.m_is_incomplete = true;
   }
   return book;
 }
 
 std::string RunBook::text() const {
-  return json::compact(m_runs);
+  if (!m_is_incomplete) return json::compact(m_runs);
+  auto runs = m_runs;
+  runs.set(incomplete, true);
+  return json::compact(runs);
 }
 
 std::optional<deploy::LedgerEntry> RunBook::find(const deploy::RunWish& wish) const {
@@ -83,10 +94,10 @@ std::optional<std::string> RunBook::record_of(std::string_view run_id) const {
   return std::nullopt;
 }
 
-deploy::LedgerEntry RunBook::begin(const deploy::RunWish& wish) {
+deploy::LedgerEntry RunBook::begin(const deploy::RunWish& wish, std::uint64_t used) {
+  if (const auto before = find(wish)) used = std::max(used, before->request.ordinal);
   deploy::LedgerEntry entry{
-      {wish.capsule_digest, wish.target, wish.parameters, wish.seed.value_or(draw_seed()), wish.budget, 1}, {}};
-  if (const auto before = find(wish)) entry.request.ordinal = before->request.ordinal + 1;
+      {wish.capsule_digest, wish.target, wish.parameters, wish.seed.value_or(draw_seed()), wish.budget, used + 1}, {}};
   while (record_of(entry.request.run_id())) ++entry.request.ordinal;
   const auto key = key_of(wish);
   m_runs.erase(key);

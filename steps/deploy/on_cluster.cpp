@@ -6,7 +6,6 @@
 #include "cluster/deployed_object.hpp"
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
-#include "cluster/plan.hpp"
 #include "cluster/pod_pool.hpp"
 #include "cluster/proof_note.hpp"
 #include "cluster/removal.hpp"
@@ -15,9 +14,9 @@
 #include "cluster/status_check.hpp"
 #include "cluster/target_name.hpp"
 #include "cluster/turn.hpp"
+#include "cluster_ledger.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
-#include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
 #include "deploy/run_parameters.hpp"
 #include "image/capsule_input.hpp"
@@ -89,7 +88,8 @@ class ClusterDeploy {
         m_client(kube::load({order.options.kubeconfig, order.options.context})),
         m_ns(ns.empty() ? m_client.config().ns : ns),
         m_store(oci::open_store(order.reference.registry, order.reference.name)),
-        m_object(m_client, m_ns, order.reference.name) {}
+        m_object(m_client, m_ns, order.reference.name),
+        m_ledger(order, *m_store, m_object) {}
 
   void run() {
     const auto target = cluster::target_of(m_client, m_ns);
@@ -102,16 +102,16 @@ class ClusterDeploy {
     check(manifest);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
-    const auto replicas = is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
+    const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
                     m_order.options.force_conflicts, asked(m_order)},
                    replicas);
-    auto entry = begin(wish);
+    auto entry = m_ledger.begin(wish);
     m_step.output("run-id", entry.request.run_id());
-    bool done = is_on_record(entry);
+    bool done = m_ledger.is_on_record(entry);
     if (!done) {
       // One that was killed between attaching the record and noting it here.
-      const auto record = find_record(entry);
+      const auto record = m_ledger.find_record(entry);
       done = record.has_value();
       if (done) note_run(wish, entry, start_in(*record));
       if (!done) make_run(fetched.capsule, roll_out, wish, entry);
@@ -168,56 +168,6 @@ class ClusterDeploy {
     m_check.report.require_all_met();
   }
 
-  /// Whether what the object says is the run's record is that: the object may be written by hand.
-  bool is_on_record(const deploy::LedgerEntry& entry) {
-    if (!entry.record) return false;
-    if (m_on_record != entry.record && deploy::is_run_record(*m_store, *entry.record, entry.request.run_id()))
-      m_on_record = entry.record;
-    return m_on_record == entry.record;
-  }
-
-  /// The record that is attached under the run's name, though it is not noted in the object.
-  std::optional<std::string> find_record(deploy::LedgerEntry& entry) {
-    auto record = deploy::find_run_record(*m_store, *m_order.reference.digest, entry.request.run_id());
-    if (record) entry.record = m_on_record = crypto::sha256(*record);
-    return record;
-  }
-
-  /// Whether the run is on record: then no pod is needed for it.
-  bool is_done(const deploy::RunWish& wish) {
-    if (m_object.known() == nullptr || m_order.options.new_run) return false;
-    const auto entry = cluster::RunBook::parse(m_object.annotation(cluster::annotation::runs)).find(wish);
-    return entry && is_on_record(*entry) && !wants_renewal(*entry);
-  }
-
-  /// Whether the proof of that run, which is on record, has expired, and another run is wanted for it. Once that has
-  /// begun it is none that is on record, so that a retry goes on with it.
-  [[nodiscard]] bool wants_renewal(const deploy::LedgerEntry& entry) const {
-    return m_order.options.renew_proofs &&
-           cluster::is_proof_expired(m_object.value(), *entry.record,
-                                     m_order.trust.max_proof_age(m_order.reference.name), now());
-  }
-
-  /// The run that was begun for this wish or, where there is none or another is wanted, a new one: it is in the object
-  /// before it starts.
-  deploy::LedgerEntry begin(const deploy::RunWish& wish) {
-    std::optional<deploy::LedgerEntry> entry;
-    m_object.change_annotation(cluster::annotation::runs, [&](const std::string& before) {
-      auto book = cluster::RunBook::parse(before);
-      entry = m_order.options.new_run ? std::nullopt : book.find(wish);
-      const auto noted = entry ? entry->record : std::nullopt;
-      // A run has one record, ever: where that is lost, what follows is another run.
-      if (noted && !is_on_record(*entry) && !find_record(*entry)) entry.reset();
-      if (entry && entry->record && wants_renewal(*entry)) entry.reset();
-      if (entry && entry->record == noted) return before;
-      if (entry) book.finish(wish, *entry);
-      if (entry) return book.text();
-      entry = book.begin(wish);
-      return book.text();
-    });
-    return *entry;
-  }
-
   cluster::PodPool pool(const cluster::RollOut& roll_out, std::chrono::milliseconds time_limit) {
     return {m_client,
             {.ns = m_ns,
@@ -262,11 +212,7 @@ class ClusterDeploy {
 
   /// The run is on record.
   void note_run(const deploy::RunWish& wish, const deploy::LedgerEntry& entry, const std::string& start) {
-    m_object.change_annotation(cluster::annotation::runs, [&](const std::string& before) {
-      auto book = cluster::RunBook::parse(before);
-      book.finish(wish, entry);
-      return book.text();
-    });
+    m_ledger.finish(wish, entry);
     m_object.change_status([&](json::Object& object) {
       deploy::set_ran(object, *entry.record, start);
       cluster::clear_failed_roll_out(object);
@@ -355,8 +301,8 @@ class ClusterDeploy {
   std::string m_ns;
   std::unique_ptr<oci::Store> m_store;
   cluster::DeployedObject m_object;
+  ClusterLedger m_ledger;
   cluster::ClusterCheck m_check;
-  std::optional<Digest> m_on_record;  ///< the one that was looked at
   std::optional<cluster::Turn> m_turn;
 };
 
@@ -367,6 +313,7 @@ void deploy_on_cluster(const Order& order, const std::string& ns, step::Context&
     throw Error{ErrorKind::usage,
                 "the pods of a cluster cannot reach a folder of this machine: publish the capsule to a registry "
                 "(oci://HOST/BASE)"};
+  cluster::require_short_name(order.reference.name);
   ClusterDeploy{order, ns, step}.run();
 }
 

@@ -178,7 +178,7 @@ TEST_CASE("a run is remembered for the same wish, and only a new one has another
   CHECK_FALSE(book.find(other));
 }
 
-TEST_CASE("the runs of an object have a bound, and a damaged text is begun anew") {
+TEST_CASE("the runs of an object have a bound, and of a damaged text nothing is kept but that it was") {
   RunBook book;
   deploy::RunWish asked{capsule_digest, "kubernetes:u", json::Object{}, 0, {}};
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
@@ -191,7 +191,23 @@ TEST_CASE("the runs of an object have a bound, and a damaged text is begun anew"
        {"{", "[]", R"({"a":1})", R"({"a":{"ordinal":1,"seed":2,"run_id":3}})",
         R"({"a":{"ordinal":18446744073709551615,"seed":2,"run_id":"r"}})",
         R"({"a":{"ordinal":0,"seed":2,"run_id":"r"}})", R"({"a":{"ordinal":1,"seed":9007199254740992,"run_id":"r"}})"})
-    CHECK(RunBook::parse(damaged).text() == "{}");
+    CHECK(RunBook::parse(damaged).text() == R"({"incomplete":true})");
+}
+
+TEST_CASE("a book of runs that was damaged stays incomplete, and takes no ordinal that is on record") {
+  const deploy::RunWish asked{capsule_digest, "kubernetes:u", json::Object{}, 0, {}};
+  RunBook whole;
+  const auto first = whole.begin(asked);
+  CHECK_FALSE(RunBook::parse(whole.text()).is_incomplete());
+  CHECK(whole.record_of(first.request.run_id()));
+
+  auto damaged = RunBook::parse("garbage");
+  CHECK(damaged.is_incomplete());
+  CHECK_FALSE(damaged.record_of(first.request.run_id()));
+  CHECK(damaged.begin(asked, 3).request.ordinal == 4);
+  const auto again = RunBook::parse(damaged.text());
+  CHECK(again.is_incomplete());
+  CHECK(again.find(asked)->request.ordinal == 4);
 }
 
 TEST_CASE("what is applied again has nothing of the API server, and not what others set") {

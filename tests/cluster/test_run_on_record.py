@@ -1,0 +1,51 @@
+"""A run that is on record is not made again, whatever has become of what its object says of it."""
+import unittest
+
+from deploy_case import DeployCase
+
+RUNS = "capsule.industriverse.ai/runs"
+
+
+class RunOnRecord(DeployCase):
+    def damage(self, name):
+        self.must("annotate", "pd", name, "--overwrite", f"{RUNS}=garbage")
+
+    def lose(self, name):
+        self.must("patch", "pd", name, "--type=merge", "-p", '{"metadata":{"annotations":null}}')
+
+    def test_it_is_found_where_the_annotation_was_damaged_or_lost(self):
+        reference = self.publish("lost")
+        with_seed = self.deployed(reference, "--seed", "7")
+        first = self.deployed(reference)
+        second = self.deployed(reference, "--new-run")
+        self.assertNotEqual(first["run_id"], second["run_id"])
+        for spoil in (self.damage, self.lose):
+            with self.subTest(spoil.__name__):
+                spoil("lost")
+                for options, run in (((), second), (("--seed", "7"), with_seed), ((), second)):
+                    again = self.deployed(reference, *options)
+                    self.assertEqual(("AlreadyDone", run["run_id"], run["run_record"]), (again["phase"], again["run_id"], again["run_record"]))
+        # What is asked for in so many words is a new run, with an ordinal of its own.
+        self.damage("lost")
+        third = self.deployed(reference, "--new-run")
+        self.assertEqual("Succeeded", third["phase"])
+        ordinals = [self.record(reference, run["run_record"])["ordinal"] for run in (first, second, third)]
+        self.assertEqual([1, 2, 3], ordinals)
+
+    def test_a_new_run_after_a_removal_is_none_that_is_on_record(self):
+        reference = self.publish("again")
+        first = self.deployed(reference, "--seed", "7")
+        self.assertEqual(0, self.delete("again").code)
+        second = self.deployed(reference, "--seed", "7", "--new-run")
+        self.assertEqual(("Succeeded", 2), (second["phase"], self.record(reference, second["run_record"])["ordinal"]))
+        self.assertNotEqual(first["run_record"], second["run_record"])
+
+    def test_a_name_that_is_too_long_for_a_cluster_is_refused_before_anything_is_made(self):
+        reference = self.publish("y" * 57)
+        self.refused(10, "on a cluster the name of a capsule has at most 56 characters", reference)
+        self.refused(10, "on a cluster the name of a capsule has at most 56 characters", reference, "--plan")
+        self.assertNotIn("yyyy", self.must("get", "leases,pd", "-o", "name"))
+
+
+if __name__ == "__main__":
+    unittest.main()
