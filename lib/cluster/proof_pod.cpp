@@ -38,6 +38,7 @@ json::Object key_of_relay() {
 
 json::Object spec_of(const ProofPodWish& wish) {
   auto spec = pod_spec(wish.pod);
+  give_gpus(wish.gpus, spec);
   spec.set("restartPolicy", "Never");
   spec.set("activeDeadlineSeconds", std::int64_t{wish.lifetime.count()});
   if (wish.relay) {

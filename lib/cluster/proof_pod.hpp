@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cluster/objects.hpp"
+#include "cluster/pod_gpus.hpp"
 #include "cluster/pod_template.hpp"
 
 namespace capsule::cluster {
@@ -32,6 +33,7 @@ struct ProofPodWish {
   std::string purpose;  ///< what it is there for, a word of its name
   std::chrono::seconds lifetime{};
   std::optional<RelayWish> relay{};
+  PodGpus gpus{};                ///< that it needs as the deployment's pods do
   std::optional<Owner> owner{};  ///< with whom it goes, should nobody remove it
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/deployed_object.hpp"
 #include "cluster/node.hpp"
 
@@ -17,6 +19,11 @@ void require_trust(kube::Client& client, const std::string& ns, const Manifest& 
                           "that they download: deploy {2} there (capsule-deploy --target kubernetes:{0}), or give "
                           "--capsule-volume image where the nodes have image volumes",
                           ns, name, manifest.name)};
+}
+
+bool wants_gpu(const Manifest& manifest) {
+  return std::any_of(manifest.requirements.begin(), manifest.requirements.end(),
+                     [](const Requirement& one) { return one.kind == Requirement::Kind::gpu && one.amount > 0; });
 }
 
 /// Nothing too where the cluster knows no such objects.
@@ -38,9 +45,24 @@ ProofSetting find_proof_setting(kube::Client& client, const std::string& ns, con
   if (volume == CapsuleVolume::download) require_trust(client, ns, manifest);
   const auto object = find_object(client, ns, manifest.name);
   if (!object) return {};
-  ProofSetting out{{}, Owner{manifest.name, text_at(*object, "/metadata/uid")}};
+  ProofSetting out{{}, Owner{manifest.name, text_at(*object, "/metadata/uid")}, {}};
   if (const auto* passed_on = object->at_pointer("/spec/template")) out.passed_on = *passed_on;
+  if (wants_gpu(manifest)) {
+    const auto deployment = client.find({kube::resources::deployments, ns, deployment_name(manifest.name)});
+    const auto* pods = deployment ? deployment->at_pointer("/spec/template") : nullptr;
+    if (pods != nullptr) out.gpus = gpus_of(*pods);
+  }
   return out;
+}
+
+std::string who_holds_gpus(kube::Client& client, const std::string& ns, const std::string& capsule) {
+  const auto name = deployment_name(capsule);
+  const auto deployment = client.find({kube::resources::deployments, ns, name});
+  const auto* pods = deployment ? deployment->at_pointer("/status/replicas") : nullptr;
+  const auto count = pods == nullptr || pods->if_number() == nullptr ? 0.0 : json::to_double(*pods->if_number());
+  if (count == 0) return {};
+  return fmt::format("; the {:.0f} pods of deployment {}, the capsule's warm pool, have what this one asks for", count,
+                     name);
 }
 
 }  // namespace capsule::cluster

@@ -70,7 +70,7 @@ SinglePod::~SinglePod() {
 PodState SinglePod::look() {
   const auto found = m_client.find(m_name);
   auto state = found ? pod_state(*found) : PodState{};
-  if (!found || state.uid != m_uid)
+  if (!found || state.uid != m_uid || found->at_pointer("/metadata/deletionTimestamp") != nullptr)
     throw Error{ErrorKind::unavailable, fmt::format("pod {} was deleted while it was at work", m_name.name)};
   if (!state.is_going) return state;
   if (state.trouble) throw state.trouble->error();
@@ -81,6 +81,7 @@ PodState SinglePod::look() {
 void SinglePod::wait_until_ready() {
   const auto until = Clock::now() + m_wish.start_limit;
   std::optional<Clock::time_point> in_trouble;
+  std::string told;
   while (true) {
     const auto state = look();
     if (state.is_ready) return;
@@ -88,6 +89,10 @@ void SinglePod::wait_until_ready() {
       in_trouble.reset();
     else if (!in_trouble)
       in_trouble = Clock::now();
+    if (state.trouble && state.trouble->text != told) {
+      told = state.trouble->text;
+      log::info(told, {{"waits_at_most", human_duration(m_wish.patience)}});
+    }
     if (state.trouble && (!state.trouble->may_pass || Clock::now() > *in_trouble + m_wish.patience))
       throw state.trouble->error();
     if (Clock::now() > until)
@@ -97,22 +102,29 @@ void SinglePod::wait_until_ready() {
   }
 }
 
+std::optional<http::Response> SinglePod::asked(const kube::PodRequest& request) {
+  try {
+    return m_client.proxy(m_name, agent_port, request);
+  } catch (const Error& error) {
+    // What became of the pod says more than how the connection ended.
+    if (const auto state = look(); state.trouble) throw state.trouble->error();
+    if (!retry_helps(error.kind())) throw;
+    log::warning(fmt::format("pod {} cannot be reached now: {}", m_name.name, error.message()));
+    std::this_thread::sleep_for(1s);
+    return std::nullopt;
+  }
+}
+
 json::Value SinglePod::outcome_of(const kube::PodRequest& post, std::chrono::milliseconds limit) {
   const kube::PodRequest get{.path = post.path.substr(0, post.path.find('?')) + "?wait_ms=20000", .limit = 40s};
   const auto until = Clock::now() + limit;
   const auto* request = &post;
   while (true) {
-    try {
-      const auto reply = m_client.proxy(m_name, agent_port, *request);
-      http::expect_success(reply, "the agent in pod " + m_name.name);
-      const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
+    if (const auto reply = asked(*request)) {
+      http::expect_success(*reply, "the agent in pod " + m_name.name);
+      const auto value = json::parse(reply->body, "the agent's answer", {max_reply_bytes, 40});
       if (const auto* outcome = value.at_pointer("/outcome"); outcome != nullptr) return *outcome;
       request = &get;
-    } catch (const kube::ApiError& error) {
-      if (!retry_helps(error.kind())) throw;
-      if (const auto state = look(); state.trouble) throw state.trouble->error();
-      log::warning(fmt::format("pod {} cannot be reached now: {}", m_name.name, error.message()));
-      std::this_thread::sleep_for(1s);
     }
     if (Clock::now() > until)
       throw Error{ErrorKind::timed_out,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "cluster/pod_state.hpp"
@@ -42,8 +43,10 @@ class SinglePod {
   std::string get(std::uint16_t port, const std::string& path);
 
  private:
-  /// Error where nothing goes on in it any more.
+  /// Error unavailable where nothing goes on in it any more.
   PodState look();
+  /// Nothing where the pod is well, but cannot be reached now.
+  std::optional<http::Response> asked(const kube::PodRequest& request);
 
   kube::Client& m_client;
   Wish m_wish;

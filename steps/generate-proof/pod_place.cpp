@@ -30,6 +30,8 @@ constexpr std::string_view hook_purpose = "hook";
 constexpr unsigned most_runs = 2;
 /// Until the images are there, the capsule is downloaded and install.sh is done.
 constexpr std::chrono::milliseconds start_limit = 15min;
+/// For a GPU that others have.
+constexpr std::chrono::milliseconds gpu_patience = 5min;
 /// How long past its time limit an agent may say that something goes on.
 constexpr std::chrono::milliseconds grace = 2min;
 
@@ -159,14 +161,24 @@ class PodPlace::Pod {
     cluster::PodWish wish{capsule.manifest(), capsule.capsule_digest(), source_of(choice, place.m_task), choice.images};
     wish.agent_arguments = std::move(agent_arguments);
     wish.passed_on = setting.passed_on;
-    auto pod = cluster::proof_pod({std::move(wish), run_record, purpose, lifetime, std::move(relay), setting.owner});
+    // The hook searches for a proof, it does not run the capsule.
+    const auto gpus = purpose == hook_purpose ? cluster::PodGpus{} : setting.gpus;
+    auto pod =
+        cluster::proof_pod({std::move(wish), run_record, purpose, lifetime, std::move(relay), gpus, setting.owner});
+    cluster::SinglePod::Wish made{.ns = ns, .pod = std::move(pod), .start_limit = start_limit};
+    if (!gpus.empty()) made.patience = gpu_patience;
     turn->require();
     {
       const std::lock_guard lock{creating};
-      m_pod.emplace(client, cluster::SinglePod::Wish{.ns = ns, .pod = std::move(pod), .start_limit = start_limit});
+      m_pod.emplace(client, std::move(made));
     }
     log::info("the capsule's code runs in a pod", {{"pod", cluster::proof_pod_name(run_record, purpose)}});
-    m_pod->wait_until_ready();
+    try {
+      m_pod->wait_until_ready();
+    } catch (const Error& error) {
+      if (gpus.empty() || error.kind() != ErrorKind::unavailable) throw;
+      throw Error{error.kind(), error.message() + cluster::who_holds_gpus(client, ns, capsule.manifest().name)};
+    }
   }
   cluster::SinglePod* operator->() { return &*m_pod; }
   cluster::SinglePod& operator*() { return *m_pod; }

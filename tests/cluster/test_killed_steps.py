@@ -57,7 +57,7 @@ class Journey:
         reference = self.step("publish", self.package, "--registry", f"oci://{REGISTRY}/{self.case.namespace}", *self.trusted)["reference"]
         of_it = (*self.trusted, "--", reference)
         self.run = self.step("deploy", "--timeout", "90s", *target, *of_it)
-        self.proof = self.step("generate-proof", "--run-record", self.run["run_record"], "--key", maker.proof_key, *of_it)
+        self.proof = self.step("generate-proof", "--run-record", self.run["run_record"], "--key", maker.proof_key, *target, *of_it)
         bundle = ("--proof-bundle", self.proof["proof_bundle"])
         receipts = self.step("anchor", *bundle, "--log", self.log, "--log-key", maker.log_key, *of_it)["receipts"]
         self.step("register", *bundle, "--receipts", receipts, "--key", maker.index_key, *target, *of_it)
@@ -66,6 +66,8 @@ class Journey:
 
 
 class KilledSteps(DeployCase):
+    images = (*DeployCase.images, "generate-proof")
+
     def check(self, journey):
         reference, name = journey.reference, journey.name
         for kind in (RUN_RECORD, RECEIPT):
@@ -75,6 +77,7 @@ class KilledSteps(DeployCase):
         [run] = json.loads(self.object(name)["metadata"]["annotations"]["capsule.industriverse.ai/runs"]).values()
         self.assertEqual(journey.run["run_record"], run["record"], name)
         status = self.object(name)["status"]
+        self.assertEqual([], status.get("proofsInFlight", []), name)
         self.assertEqual(("Proved", journey.proof["proof_id"], journey.proof["proof_bundle"]), (status["phase"], status["proofId"], status["proofDigest"]), name)
         self.assertEqual("1", (journey.log / "checkpoint").read_text().splitlines()[1], name)
         [pod] = self.wait_for("the one pod that waits", lambda: len(found := self.pods(name)) == 1 and found, 60)
@@ -101,7 +104,9 @@ class KilledSteps(DeployCase):
             for journey in pool.map(Journey.go, journeys):
                 self.check(journey)
         pods = [pod["metadata"]["labels"].get("app") for pod in self.get("pods")["items"] if "deletionTimestamp" not in pod["metadata"]]
-        self.assertEqual(sorted(journey.name for journey in (whole, *journeys)), sorted(pods))
+        self.assertEqual(sorted(journey.name for journey in (whole, *journeys)), sorted(pods), "no pod of a proof is left")
+        leases = [lease["metadata"]["name"] for lease in self.get("leases")["items"]]
+        self.assertEqual([], [name for name in leases if name.startswith("capsule-proof-")])
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ MAY = {
         "leases.coordination.k8s.io": "create delete get update",
         "proofeddeployments.infra.industriverse.ai": "get",
         "proofeddeployments.infra.industriverse.ai/status": "update",
+        "deployments.apps": "get",
         "configmaps": "get",
     },
     "capsule-register": {

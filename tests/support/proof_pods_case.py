@@ -14,7 +14,7 @@ class ProofPodsCase(DeployCase):
     def proven_run(self, name, text, **manifest):
         """The reference of a capsule that is deployed here, and the digest of its one run."""
         self.proofs.publish(text, name=name, runner=seeded(), **manifest)
-        package = self.proofs.folder / f"{name}-1.0.0.tar.gz"
+        package = self.proofs.folder / f"{name}-{manifest.get('version', '1.0.0')}.tar.gz"
         done = self.inside("publish", package, "--registry", f"oci://{REGISTRY}/{self.namespace}", *self.trusted, "--state", self.proofs.state)
         self.assertEqual(0, done.code, done)
         reference = done.result["reference"]

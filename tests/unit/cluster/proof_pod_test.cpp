@@ -121,3 +121,36 @@ TEST_CASE("why a proof's pod is not made says its exit code") {
   CHECK(server.kind(403, "Forbidden", "pods is forbidden: User \"u\" cannot create") == ErrorKind::denied);
   CHECK(server.kind(409, "AlreadyExists", "pods \"x\" already exists") == ErrorKind::busy);
 }
+
+TEST_CASE("a replay's pod asks for the GPUs that the deployment's pods have, and for no others") {
+  const auto wanted = manifest();
+  ProofPodWish wish{{wanted, crypto::sha256("capsule"), {}, {"agent-image", "verify-image", "runtime-image"}},
+                    record,
+                    "run-1",
+                    std::chrono::seconds{90}};
+  const auto before = json::Value{proof_pod(wish)};
+  const std::string limits = R"({"cpu": "2", "memory": "1Gi", "nvidia.com/gpu": "2"})";
+  const auto pods = json::parse(
+      R"({"spec": {"affinity": {"nodeAffinity": {"a": 1}}, "resourceClaims": [{"name": "gpu"}], "containers": [)"
+      R"({"name": "other", "resources": {"limits": {"amd.com/gpu": "1"}}}, {"name": "runner", "resources": {"limits": )" +
+          limits + "}}]}}",
+      "pods");
+  wish.gpus = gpus_of(pods);
+  auto made = json::Value{proof_pod(wish)};
+  for (const std::string kind : {"requests", "limits"})
+    CHECK(text(made, "/spec/containers/0/resources/" + kind + "/nvidia.com~1gpu") == "\"2\"");
+  CHECK(text(made, "/spec/containers/0/resources").find("amd.com") == std::string::npos);
+  CHECK(text(made, "/spec/containers/0/resources/limits/cpu") ==
+        text(before, "/spec/containers/0/resources/limits/cpu"));
+  CHECK(text(made, "/spec/affinity/nodeAffinity/a") == "1");
+  CHECK(text(made, "/spec/resourceClaims") == "absent");  // the runner has none of them
+
+  wish.gpus = gpus_of(json::parse(
+      R"({"spec": {"resourceClaims": [{"name": "gpu"}], "containers": [{"name": "runner", "resources": {"claims": [{"name": "gpu"}]}}]}})",
+      "pods"));
+  made = json::Value{proof_pod(wish)};
+  CHECK(text(made, "/spec/resourceClaims/0/name") == "\"gpu\"");
+  CHECK(text(made, "/spec/containers/0/resources/claims/0/name") == "\"gpu\"");
+  wish.gpus = gpus_of(json::parse(R"({"spec": {"containers": [{"name": "runner"}]}})", "pods"));
+  CHECK(json::Value{proof_pod(wish)} == before);
+}
