@@ -58,8 +58,8 @@ bool note_proof(kube::Client& client, const std::string& ns, const std::string& 
   });
   object.say_proof(text_at(object.value(), "/status/proofUtid"), text_at(object.value(), "/status/proofHash"));
   if (before != proof.bundle.text())
-    tell(client, object.value(), EventType::normal, "Proved",
-         fmt::format("the last run is proved: {}", proof.proof_id), "capsule-register");
+    tell(client, object.value(), EventType::normal, "Proved", fmt::format("the last run is proved: {}", proof.proof_id),
+         "capsule-register");
   mark_pods(client, object.value());
   return true;
 }

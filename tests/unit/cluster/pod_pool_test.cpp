@@ -78,7 +78,8 @@ struct PodServer final : http::Client {
   }
 };
 
-/// `limit` goes by the machine's own clock, which may stand still for a test: one that is to end otherwise gets an hour.
+/// `limit` goes by the machine's own clock, which may stand still for a test: one that is to end otherwise gets an
+/// hour.
 struct Pool {
   explicit Pool(std::chrono::milliseconds wanted = 1h) : limit(wanted) {}
   std::chrono::milliseconds limit;
