@@ -27,12 +27,14 @@ bool has_replicas(const json::Value& deployment, std::string_view of) {
 std::optional<unsigned> autoscaled_from(const json::Value& object) {
   const auto* autoscale = object.at_pointer("/spec/autoscale");
   if (autoscale == nullptr || autoscale->is_null()) return std::nullopt;
-  return std::max(1U, number_at(object, "/spec/autoscale/minReplicas"));
+  return number_at(object, "/spec/autoscale/minReplicas");
 }
 
 std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_least) {
-  if (!has_replicas(deployment, field_manager)) return std::nullopt;
-  return std::max(at_least, number_at(deployment, "/spec/replicas"));
+  const auto there = number_at(deployment, "/spec/replicas");
+  const bool is_missed = there == 0 && at_least > 0;
+  if (!is_missed && !has_replicas(deployment, field_manager)) return std::nullopt;
+  return std::max(at_least, there);
 }
 
 bool is_handed_over(const json::Value& deployment) {

@@ -11,10 +11,11 @@ namespace capsule::cluster {
 // that was ours removes it, and with it all pods but one: so the number goes to a manager of its own first, from which
 // an autoscaler takes it with its first write.
 
-/// How many pods the object's spec.autoscale wants at least, 1 where it does not say; nothing where it is not set.
+/// How many pods the object's spec.autoscale wants at least, 0 where it does not say; nothing where it is not set.
 /// Pure.
 std::optional<unsigned> autoscaled_from(const json::Value& object);
-/// What is to be there when the number is handed over: no fewer than now. Nothing where it is not ours. Pure.
+/// The number that is to be set: where it is ours, and is handed over now, no fewer than there are; where there is no
+/// pod, and one is wanted, as many as are wanted, whoever took them. Nothing: it stays. Pure.
 std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_least);
 /// Whether it was handed over, and no autoscaler has taken it since. Pure.
 bool is_handed_over(const json::Value& deployment);

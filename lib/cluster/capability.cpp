@@ -77,6 +77,7 @@ class Judge {
 
   /// Of the kinds of GPU that the node has, the one of which most is free.
   void choose_gpu() {
+    if (m_demand.gpu_claim != nullptr) return;
     for (const auto& kind : known_gpus()) {
       for (const auto& [resource, amount] : m_node.allocatable) {
         if (amount == 0 || !fits(kind.resource, resource)) continue;
@@ -118,6 +119,10 @@ class Judge {
 
   [[nodiscard]] std::string lack_of_gpus(std::uint64_t wanted) const {
     if (wanted == 0) return {};
+    if (const auto* claim = m_demand.gpu_claim) {
+      if (claim->devices >= wanted) return {};
+      return fmt::format("{} wanted, the ResourceClaimTemplate {} asks for {}", wanted, claim->name, claim->devices);
+    }
     if (m_gpu == nullptr) return "it offers no GPU";
     const auto& name = m_verdict.gpu_resource;
     if (there(name) < wanted * thousandths)
@@ -129,6 +134,8 @@ class Judge {
   }
 
   [[nodiscard]] std::string lack_of_gpu_memory(std::uint64_t wanted) const {
+    if (const auto* claim = m_demand.gpu_claim)
+      return fmt::format("how much memory a device of the ResourceClaimTemplate {} has is not known here", claim->name);
     if (m_gpu == nullptr) return "it offers no GPU";
     const bool of_resource = m_gpu->memory_label.starts_with('.');
     const auto label = m_node.labels.find((of_resource ? m_verdict.gpu_resource : "") + m_gpu->memory_label);
@@ -233,10 +240,14 @@ void report_on(ClusterCheck& check, const std::vector<std::string>& allowed) {
   }
 }
 
-void choose_gpu_resource(ClusterCheck& check, const Manifest& manifest) {
-  for (const auto& requirement : manifest.requirements) {
+void choose_gpu_resource(ClusterCheck& check, const PodDemand& demand) {
+  for (const auto& requirement : demand.manifest.requirements) {
     if (requirement.kind != Requirement::Kind::gpu || requirement.amount == 0) continue;
     if (has(check.report.waived, requirement.text) || check.accepted.empty()) continue;
+    if (demand.gpu_claim != nullptr) {
+      check.gpu_claim = demand.gpu_claim->name;
+      continue;
+    }
     // A pod asks for one kind: that of the first node that is accepted, and for nodes that have it.
     check.gpu_resource = check.find(check.accepted.front())->gpu_resource;
     std::erase_if(check.accepted,
@@ -269,6 +280,7 @@ std::vector<std::string> ClusterCheck::table() const {
                                 node.reasons[i].empty() ? "yes" : "no: " + node.reasons[i]));
     }
   }
+  if (!said_of_claim.empty()) out.push_back(said_of_claim);
   if (!capacity_checked) out.emplace_back("capacity not checked: what runs there already is not known here");
   return out;
 }
@@ -278,6 +290,9 @@ ClusterCheck check_nodes(const PodDemand& demand, const std::vector<Node>& nodes
   const auto needs = needs_of(demand.manifest);
   ClusterCheck check;
   check.capacity_checked = demand.requested != nullptr;
+  if (const auto* claim = demand.gpu_claim)
+    check.said_of_claim = fmt::format(
+        "the ResourceClaimTemplate {} is there; whether a node has free devices for it is not checked", claim->name);
   for (const auto& need : needs) check.requirements.push_back(need.text);
   refuse_unknown(demand.allowed, check.requirements);
   std::size_t best = check.requirements.size();
@@ -293,7 +308,7 @@ ClusterCheck check_nodes(const PodDemand& demand, const std::vector<Node>& nodes
       check.accepted.push_back(node.node);
   }
   report_on(check, demand.allowed);
-  choose_gpu_resource(check, demand.manifest);
+  choose_gpu_resource(check, demand);
   return check;
 }
 

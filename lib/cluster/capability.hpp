@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "capsule/manifest.hpp"
+#include "cluster/gpu_claim.hpp"
 #include "cluster/node.hpp"
 #include "deploy/capability.hpp"
 #include "deploy/this_host.hpp"
@@ -31,6 +32,7 @@ struct PodDemand {
   std::vector<json::Value> tolerations{};              ///< of spec.template
   std::map<std::string, std::string> node_selector{};  ///< of spec.template
   const Requested* requested = nullptr;                ///< what runs there takes; null: not known
+  const GpuClaim* gpu_claim = nullptr;                 ///< by which it gets GPUs; null: by an extended resource
 };
 
 /// One node against every requirement: the reason for each no; empty is a yes.
@@ -47,6 +49,8 @@ struct ClusterCheck {
   deploy::CapabilityReport report;
   std::vector<std::string> accepted;  ///< nodes that meet all that is not waived; empty where something is unmet
   std::string gpu_resource;           ///< what the pod asks for; empty: no GPU, or it is waived
+  std::string gpu_claim;              ///< the ResourceClaimTemplate that it names instead; empty: none
+  std::string said_of_claim;          ///< what of a ResourceClaimTemplate was checked; empty: there is none
   bool capacity_checked = false;      ///< whether `free` was known, not only `allocatable`
 
   /// nodes × requirements for people: a line for each of them, yes or no, and why no.

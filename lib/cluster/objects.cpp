@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/node.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
@@ -111,6 +113,21 @@ const json::Value* applied_fields(const json::Value& object, std::string_view ma
     if (of != nullptr && text_at(one, "/manager") == manager && text_at(one, "/operation") == "Apply") return of;
   }
   return nullptr;
+}
+
+bool is_our_manager(const json::Value& entry) {
+  return text_at(entry, "/manager").starts_with(field_manager);
+}
+
+bool is_set_by_others(const json::Value& object, std::initializer_list<std::string_view> path) {
+  const auto& managers = array_at(object, "/metadata/managedFields");
+  return std::any_of(managers.begin(), managers.end(), [&](const json::Value& one) {
+    if (is_our_manager(one)) return false;
+    const auto* at = one.at_pointer("/fieldsV1");
+    for (const auto name : path)
+      at = at == nullptr || at->if_object() == nullptr ? nullptr : at->if_object()->find(name);
+    return at != nullptr;
+  });
 }
 
 std::string own_fields(const json::Value& object) {

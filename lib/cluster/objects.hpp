@@ -1,6 +1,8 @@
 #pragma once
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "capsule/manifest.hpp"
@@ -48,6 +50,11 @@ json::Object made_again(const json::Value& from, const json::Object& kind, std::
 
 /// The fields of the object that are ours by server-side apply (FieldsV1); null: none. Pure.
 const json::Value* applied_fields(const json::Value& object, std::string_view manager = field_manager);
+
+/// Whether a manager other than ours has set what is at that path of fields (FieldsV1). Pure.
+bool is_set_by_others(const json::Value& object, std::initializer_list<std::string_view> path);
+/// Whether an entry of managedFields is of one of our managers. Pure.
+bool is_our_manager(const json::Value& entry);
 
 /// Which fields of the object are ours by server-side apply, in 16 hexadecimal digits. Whoever changes one of them
 /// takes it over, so that they differ then. Pure.

@@ -2,7 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace capsule::cluster {
+
+std::string size_quantity(std::uint64_t bytes) {
+  constexpr std::uint64_t step = 1024;
+  constexpr std::array units{"Mi", "Gi", "Ti", "Pi"};
+  auto amount = (bytes + mebibyte - 1) / mebibyte;
+  std::size_t unit = 0;
+  for (; amount > 0 && amount % step == 0 && unit + 1 < units.size(); ++unit) amount /= step;
+  return fmt::format("{}{}", amount, units.at(unit));
+}
+
+std::string cpu_quantity(std::uint64_t thousandths) {
+  constexpr std::uint64_t whole = 1000;
+  return thousandths % whole == 0 ? std::to_string(thousandths / whole) : fmt::format("{}m", thousandths);
+}
 
 json::Object mount(std::string_view name, std::string_view path, bool read_only) {
   json::Object out{{"name", name}, {"mountPath", path}};
@@ -11,8 +27,7 @@ json::Object mount(std::string_view name, std::string_view path, bool read_only)
 }
 
 json::Object empty_dir(std::string_view name, std::uint64_t bytes) {
-  return {{"name", name},
-          {"emptyDir", json::Object{{"sizeLimit", fmt::format("{}Mi", (bytes + mebibyte - 1) / mebibyte)}}}};
+  return {{"name", name}, {"emptyDir", json::Object{{"sizeLimit", size_quantity(bytes)}}}};
 }
 
 json::Object container_security() {

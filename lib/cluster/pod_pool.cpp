@@ -29,7 +29,7 @@ std::string first_line(std::string_view text) {
 /// The pods as a watch shows them.
 class PodPool::Look {
  public:
-  explicit Look(std::string run_id) : m_run_id(std::move(run_id)) {}
+  Look(std::string run_id, PoolMembers& members) : m_run_id(std::move(run_id)), m_members(members) {}
 
   void take(const kube::Event& event) {
     if (event.kind == kube::EventKind::listed) {
@@ -87,16 +87,18 @@ class PodPool::Look {
 
  private:
   void put(const json::Value& pod) {
+    if (!m_members.has(pod)) return;
     auto state = pod_state(pod);
     m_pods.insert_or_assign(state.name, std::move(state));
   }
   std::string m_run_id;
+  PoolMembers& m_members;
   std::map<std::string, PodState> m_pods;
 };
 
 PodState PodPool::wait_until_ready(const std::string& run_id) {
   m_trouble.reset();
-  Look look{run_id};
+  Look look{run_id, m_members};
   std::optional<PodState> found;
   std::optional<Clock::time_point> in_trouble;
   auto next_look = Clock::now() + 2s;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/pod_owner.hpp"
 #include "cluster/pod_state.hpp"
 #include "deploy/run_outcome.hpp"
 #include "deploy/run_record.hpp"
@@ -25,8 +26,9 @@ class PodPool {
  public:
   struct Wish {
     std::string ns;
-    std::string name;                        ///< of the capsule; its Deployment is <name>-deploy
-    std::string pod_template;                ///< label::pod_template of the pods that count
+    std::string name;          ///< of the capsule; its Deployment is <name>-deploy
+    std::string pod_template;  ///< label::pod_template of the pods that count
+    std::string deployment;    ///< uid of that Deployment: no other pods count; empty: by its name (PoolMembers)
     std::chrono::milliseconds time_limit{};  ///< of the roll-out, and of a run: each
     /// How long trouble that may pass by itself (no room, a registry that is away) is waited for.
     std::chrono::milliseconds patience{std::chrono::seconds{20}};
@@ -36,7 +38,10 @@ class PodPool {
     std::function<void()> on_wait{};  ///< called about once a second; what it throws ends the wait
   };
 
-  PodPool(kube::Client& client, Wish wish) : m_client(client), m_wish(std::move(wish)) {}
+  PodPool(kube::Client& client, Wish wish)
+      : m_client(client),
+        m_wish(std::move(wish)),
+        m_members(client, m_wish.ns, {deployment_name(m_wish.name), m_wish.deployment}) {}
 
   /// Waits, by a watch, until a pod is ready that no run has claimed, or that this run has. Error: why no pod comes up
   /// (pod_state.hpp); timed_out, with what the agent says of it.
@@ -71,6 +76,7 @@ class PodPool {
 
   kube::Client& m_client;
   Wish m_wish;
+  PoolMembers m_members;
   unsigned m_waiting = 0;
   bool m_has_failed_run = false;
   std::optional<Trouble> m_trouble;

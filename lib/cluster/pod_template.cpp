@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "capsule/quantity.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/pod_parts.hpp"
@@ -14,6 +15,8 @@ namespace capsule::cluster {
 
 namespace {
 
+/// Of the claim, within the pod.
+constexpr std::string_view gpu_claim_name = "gpu";
 constexpr std::uint64_t default_memory = 512 * mebibyte;
 constexpr std::uint64_t agent_memory = 64 * mebibyte;
 
@@ -60,9 +63,10 @@ json::Object runner_resources(const PodWish& wish) {
   // The runner may take what its manifest says; the agent stands beside it, and gives it at most 15/16 of what is
   // there.
   const auto runner = wish.manifest.memory_bytes().value_or(default_memory);
-  const auto memory = fmt::format("{}Mi", (runner + runner / 8 + agent_memory + mebibyte - 1) / mebibyte);
-  json::Object requests{{"cpu", cpu == resources.end() ? "100m" : cpu->second}, {"memory", memory}};
-  json::Object limits{{"cpu", cpu == resources.end() ? "2" : cpu->second}, {"memory", memory}};
+  const auto memory = size_quantity(runner + runner / 8 + agent_memory);
+  const auto milli = cpu == resources.end() ? std::nullopt : parse_quantity_milli(cpu->second);
+  json::Object requests{{"cpu", milli ? cpu_quantity(*milli) : "100m"}, {"memory", memory}};
+  json::Object limits{{"cpu", milli ? cpu_quantity(*milli) : "2"}, {"memory", memory}};
   if (!wish.gpu_resource.empty()) {
     std::uint64_t count = 0;
     for (const auto& requirement : wish.manifest.requirements)
@@ -70,7 +74,9 @@ json::Object runner_resources(const PodWish& wish) {
     requests.set(wish.gpu_resource, std::to_string(count));
     limits.set(wish.gpu_resource, std::to_string(count));
   }
-  return {{"requests", std::move(requests)}, {"limits", std::move(limits)}};
+  json::Object out{{"requests", std::move(requests)}, {"limits", std::move(limits)}};
+  if (!wish.gpu_claim.empty()) out.set("claims", json::Array{json::Object{{"name", gpu_claim_name}}});
+  return out;
 }
 
 /// Where the capsule's root is in the pod.
@@ -121,8 +127,7 @@ json::Array volumes(const PodWish& wish) {
 }
 
 void pass_on(const json::Value& from, json::Object& spec) {
-  for (const auto* name : {"tolerations", "nodeSelector", "affinity", "priorityClassName", "runtimeClassName",
-                           "serviceAccountName", "imagePullSecrets"}) {
+  for (const auto name : passed_on_members) {
     const auto* found = from.at_pointer(fmt::format("/spec/{}", name));
     if (found != nullptr && !found->is_null()) spec.set(name, *found);
   }
@@ -174,6 +179,9 @@ json::Object pod_spec(const PodWish& wish) {
                     {"initContainers", init_containers(wish)},
                     {"containers", json::Array{runner(wish)}},
                     {"volumes", volumes(wish)}};
+  if (!wish.gpu_claim.empty())
+    spec.set("resourceClaims",
+             json::Array{json::Object{{"name", gpu_claim_name}, {"resourceClaimTemplateName", wish.gpu_claim}}});
   if (wish.passed_on) pass_on(*wish.passed_on, spec);
   for (const auto& requirement : wish.manifest.requirements) {
     if (requirement.kind == Requirement::Kind::arch)

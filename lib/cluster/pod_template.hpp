@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "capsule/manifest.hpp"
@@ -10,6 +12,11 @@
 #include "json/value.hpp"
 
 namespace capsule::cluster {
+
+/// What of spec.template of the ProofedDeployment object a capsule's pods take over.
+inline constexpr std::array<std::string_view, 7> passed_on_members{
+    "tolerations",      "nodeSelector",       "affinity",        "priorityClassName",
+    "runtimeClassName", "serviceAccountName", "imagePullSecrets"};
 
 /// The images that a capsule's pods are made of, by digest where one rolls out by digest.
 struct Images {
@@ -44,6 +51,7 @@ struct PodWish {
   std::optional<json::Value> passed_on{};  ///< spec.template of the ProofedDeployment object
   /// What capsule-agent is there for.
   std::vector<std::string> agent_arguments{"--replicas=1", "--runs=1"};
+  std::string gpu_claim{};  ///< a ResourceClaimTemplate, by which it gets its GPUs; empty: none
 };
 
 /// The pod template of `<name>-deploy` (README.md, "The pods"): restricted, root read-only, requests and limits set, an

@@ -5,6 +5,8 @@
 #include "cluster/events.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/objects.hpp"
+#include "cluster/pod_owner.hpp"
 #include "core/error.hpp"
 
 namespace capsule::cluster {
@@ -37,7 +39,8 @@ void mark_pods(kube::Client& client, const json::Value& object) {
   const auto ns = text_at(object, "/metadata/namespace");
   const auto ours = fmt::format("app={},{}", text_at(object, "/metadata/name"), label::pod_template);
   for (const auto& pod : client.list(kube::resources::pods, ns, {.labels = ours}).items) {
-    if (pod.at_pointer("/metadata/deletionTimestamp") != nullptr || has_all(pod, annotations)) continue;
+    const bool is_its = is_named_after(pod, deployment_name(text_at(object, "/metadata/name")));
+    if (!is_its || pod.at_pointer("/metadata/deletionTimestamp") != nullptr || has_all(pod, annotations)) continue;
     const json::Object patch{{"metadata", json::Object{{"annotations", annotations}}}};
     try {
       client.patch({kube::resources::pods, ns, text_at(pod, "/metadata/name")}, kube::PatchKind::merge, patch);

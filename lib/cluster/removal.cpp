@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -11,6 +12,7 @@
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
 #include "cluster/ownership.hpp"
+#include "cluster/pod_owner.hpp"
 #include "cluster/turn.hpp"
 #include "core/error.hpp"
 
@@ -18,17 +20,19 @@ namespace capsule::cluster {
 
 namespace {
 
-/// Waits until no such thing is left.
-void wait_until_gone(kube::Client& client, const kube::Resource& resource, const std::string& ns,
-                     const kube::WatchOptions& options) {
+/// Waits until no such thing that counts is left.
+void wait_until_gone(
+    kube::Client& client, const kube::Resource& resource, const std::string& ns, const kube::WatchOptions& options,
+    const std::function<bool(const json::Value&)>& counts = [](const json::Value&) { return true; }) {
   std::set<std::string> left;
   const auto end = client.watch(resource, ns, options, [&](const kube::Event& event) {
     if (event.kind == kube::EventKind::listed) {
       left.clear();
-      for (const auto& item : event.list.items) left.insert(text_at(item, "/metadata/name"));
+      for (const auto& item : event.list.items)
+        if (counts(item)) left.insert(text_at(item, "/metadata/name"));
     } else if (event.kind == kube::EventKind::deleted) {
       left.erase(text_at(event.object, "/metadata/name"));
-    } else {
+    } else if (counts(event.object)) {
       left.insert(text_at(event.object, "/metadata/name"));
     }
     return left.empty() ? kube::Flow::stop : kube::Flow::go_on;
@@ -95,7 +99,8 @@ void remove_deployment(kube::Client& client, const std::string& ns, const std::s
     remove_orphans(client, ns, name);
     const auto pods = fmt::format("app={},{}", name, label::pod_template);
     wait_until_gone(client, kube::resources::pods, ns,
-                    {.selection = {.labels = pods}, .time_limit = patience, .on_wait = on_wait});
+                    {.selection = {.labels = pods}, .time_limit = patience, .on_wait = on_wait},
+                    [&](const json::Value& pod) { return is_named_after(pod, deployment_name(name)); });
   }
   remove_lease(client, Turn::lease_name(ns, name));
 }

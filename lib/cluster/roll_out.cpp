@@ -94,7 +94,9 @@ std::uint64_t RollOut::highest_fence() const {
 void RollOut::require_free() const {
   require_ours(deployment_there(), m_former_deployment);
   require_ours(trust_there(), m_trust);
-  if (m_force || !m_former_deployment) return;
+  // One that an operator has just made has nothing of ours: what it has beside that shows later.
+  const bool is_new = is_made_by_operator(m_former_deployment) && applied_fields(*m_former_deployment) == nullptr;
+  if (m_force || !m_former_deployment || is_new) return;
   const auto more = additions(*m_former_deployment);
   if (more.empty()) return;
   throw Error{ErrorKind::conflict, fmt::format("somebody added to the {}: {} (--force-conflicts takes it out)",
@@ -112,23 +114,25 @@ void RollOut::apply_trust(const RollOutWish& wish) {
 void RollOut::apply_deployment(unsigned replicas, std::optional<json::Value> there) {
   const auto name = deployment_there();
   const auto from = autoscaled_from(m_object.value());
-  const auto at_least = std::max(replicas, from.value_or(0));
   const bool is_new = !there;
   if (there && from) {
-    if (const auto number = handed_over(*there, at_least)) there = set_handed_over(m_client, name, number);
+    if (const auto number = handed_over(*there, replicas)) there = set_handed_over(m_client, name, number);
   } else if (there && is_handed_over(*there)) {
     there = set_handed_over(m_client, name, replicas);
   }
-  const Pool pool{m_template, replicas, !from, m_has_gpu};
+  auto wanted = deployment(m_object.owner(), m_ns, {m_template, replicas, !from, m_has_gpu});
+  if (is_made_by_operator(there)) {
+    wanted = left_to_operator(std::move(wanted), *there, m_object.owner().uid);
+    if (!m_force && applied_fields(*there) == nullptr) require_our_pods(m_client, name, *there, m_label, wanted);
+  }
   try {
-    m_deployment = apply_in_turn(m_client, name, deployment(m_object.owner(), m_ns, pool), m_object.fence(),
-                                 std::move(there), m_force);
+    m_deployment = apply_in_turn(m_client, name, std::move(wanted), m_object.fence(), std::move(there), m_force);
   } catch (const Error& error) {
     const bool passes_on = m_object.value().at_pointer("/spec/template") != nullptr;
     if (error.kind() != ErrorKind::invalid_input || !passes_on) throw;
     throw error.within(fmt::format("of spec.template of the {}", kube::text_of(m_object.name())));
   }
-  if (is_new && from && at_least > 1) m_deployment = set_handed_over(m_client, name, at_least);
+  if (is_new && from && replicas != 1) m_deployment = set_handed_over(m_client, name, replicas);
   if (!from && is_handed_over(m_deployment)) m_deployment = set_handed_over(m_client, name, {});
 }
 
@@ -154,7 +158,9 @@ void RollOut::remove_additions() {
 bool RollOut::may_have_budget() const {
   const auto* before = m_former_deployment ? m_former_deployment->at_pointer("/spec/replicas") : nullptr;
   const bool was_one = before != nullptr && (*before == json::Value{0} || *before == json::Value{1});
-  return !was_one || may_name_budget(m_object.annotation(annotation::fields));
+  // An operator's number of pods is not what a budget was made for.
+  return (!was_one && !is_made_by_operator(m_former_deployment)) ||
+         may_name_budget(m_object.annotation(annotation::fields));
 }
 
 void RollOut::apply_budget(unsigned replicas) {
@@ -170,22 +176,47 @@ void RollOut::apply_budget(unsigned replicas) {
   }
 }
 
-void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
-  const auto& manifest = wish.capsule.manifest();
-  m_digest = wish.capsule.capsule_digest().text();
-  m_force = wish.force;
-  m_asked = wish.asked;
-  m_has_gpu = !wish.check.gpu_resource.empty();
-  require_free();
-  m_object.apply(proofed_deployment(manifest, wish.capsule.capsule_digest(), wish.published, m_ns), m_force);
-  PodWish pods{manifest,    wish.capsule.capsule_digest(), wish.source,
-               wish.images, wish.check.gpu_resource,       nodes_to_name(wish),
-               {}};
-  if (const auto* passed_on = m_object.value().at_pointer("/spec/template")) pods.passed_on = *passed_on;
+void RollOut::make_template(const RollOutWish& wish) {
+  PodWish pods{wish.capsule.manifest(), wish.capsule.capsule_digest(), wish.source, wish.images,
+               wish.check.gpu_resource, nodes_to_name(wish),           {}};
+  pods.gpu_claim = wish.check.gpu_claim;
+  const auto* object = m_object.known();
+  if (const auto* there = object == nullptr ? nullptr : object->at_pointer("/spec/template")) pods.passed_on = *there;
   m_template = pod_template(pods);
   m_label = *deploy::member(deploy::member(m_template, "metadata"), "labels").find(label::pod_template)->if_string();
+}
+
+void RollOut::apply_object(const RollOutWish& wish) {
+  auto wanted = proofed_deployment(wish.capsule.manifest(), wish.capsule.capsule_digest(), wish.published, m_ns);
+  if (m_maker != Maker::deploy) deploy::member(wanted, "spec").set("template", template_for_operator(m_template));
+  m_object.apply(std::move(wanted), m_force);
+}
+
+bool RollOut::is_made_by_operator(const std::optional<json::Value>& there) const {
+  return m_maker != Maker::deploy && there && !other_maker(*there).empty();
+}
+
+/// The Deployment that is there, once the operator has had its time.
+std::optional<json::Value> RollOut::await_deployment(const RollOutWish& wish) const {
+  if (m_maker == Maker::deploy || (m_former_deployment && has_followed(*m_former_deployment, m_label)))
+    return m_former_deployment;
+  auto there = await_operator(m_client, deployment_there(), m_label, wish.on_wait);
+  require_ours(deployment_there(), there);
+  if (!there) log::info("no operator has made the Deployment: it is made here");
+  return there;
+}
+
+void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
+  m_digest = wish.capsule.capsule_digest().text();
+  m_force = wish.force;
+  m_maker = wish.maker;
+  m_asked = wish.asked;
+  m_has_gpu = !wish.check.gpu_resource.empty() || !wish.check.gpu_claim.empty();
+  require_free();
+  make_template(wish);
+  apply_object(wish);
   if (wish.source.volume == CapsuleVolume::download) apply_trust(wish);
-  apply_deployment(replicas, m_former_deployment);
+  apply_deployment(std::max(replicas, autoscaled_from(m_object.value()).value_or(0)), await_deployment(wish));
   if (m_force) remove_additions();
   if (wish.source.volume == CapsuleVolume::image && !has_image_volume(m_deployment)) {
     const Error error{ErrorKind::unmet_requirement,
@@ -198,13 +229,20 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
 }
 
 void RollOut::scale(unsigned replicas) {
-  apply_deployment(replicas, m_client.find(deployment_there()));
+  auto there = m_client.find(deployment_there());
+  if (there && autoscaled_from(m_object.value()) && !is_set_by_others(*there, {"f:spec", "f:replicas"}))
+    there = set_handed_over(m_client, deployment_there(), replicas);
+  apply_deployment(replicas, std::move(there));
 }
 
 void RollOut::end_pods() {
+  scale(autoscaled_from(m_object.value()).value_or(0));
+}
+
+void RollOut::try_to_end_pods() {
   try {
     m_object.require_turn();
-    scale(0);
+    end_pods();
   } catch (const Error& error) {
     log::warning(
         fmt::format("a pod is left, which takes its room until it is deployed or deleted again: {}", error.message()));
@@ -218,6 +256,10 @@ void RollOut::note_fields() {
   });
 }
 
+std::string RollOut::uid() const {
+  return text_at(m_deployment, "/metadata/uid");
+}
+
 bool RollOut::is_up() const {
   return is_rolled_out(m_deployment);
 }
@@ -225,12 +267,17 @@ bool RollOut::is_up() const {
 void RollOut::put_back_former() {
   std::vector<std::string_view> not_ours;
   if (autoscaled_from(m_object.value())) not_ours.emplace_back("replicas");
-  m_object.apply(
+  auto object =
       made_again(*m_former_object, {{"apiVersion", "infra.industriverse.ai/v1"}, {"kind", "ProofedDeployment"}}, "spec",
-                 {"template", "autoscale"}),
-      true);
+                 {"template", "autoscale"});
+  const auto* pods = m_former_object->at_pointer("/spec/template");
+  if (m_maker != Maker::deploy && pods != nullptr && pods->is_object())
+    deploy::member(object, "spec").set("template", template_for_operator(*pods->if_object()));
+  m_object.apply(std::move(object), true);
   const auto put = [&](const kube::Name& name, json::Object former) {
-    return apply_in_turn(m_client, name, std::move(former), m_object.fence(), m_client.find(name), true);
+    auto there = m_client.find(name);
+    if (is_made_by_operator(there)) former = left_to_operator(std::move(former), *there, m_object.owner().uid);
+    return apply_in_turn(m_client, name, std::move(former), m_object.fence(), std::move(there), true);
   };
   // Before the pods that are held against it.
   if (m_former_trust)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -7,6 +8,7 @@
 #include "cluster/capability.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/ownership.hpp"
+#include "cluster/platform_operator.hpp"
 #include "cluster/pod_state.hpp"
 #include "cluster/pod_template.hpp"
 #include "kube/client.hpp"
@@ -22,6 +24,8 @@ struct RollOutWish {
   std::string published;  ///< the reference as the ProofedDeployment object shows it
   bool force = false;     ///< takes over fields of other managers
   std::string asked{};    ///< one word for all that was asked for beside the capsule, as the receipt has it
+  Maker maker = Maker::deploy;
+  std::function<void()> on_wait{};  ///< called about once a second meanwhile; what it throws ends the wait
 };
 
 /// The objects of a deployment in one namespace: applies them, and puts back what was there where the new ones do not
@@ -40,23 +44,30 @@ class RollOut {
   /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field, or an
   /// object that no deploy has made; unmet_requirement where the API server takes no image volume, put back.
   void apply(const RollOutWish& wish, unsigned replicas);
-  /// The same Deployment with another number of pods; nothing where an autoscaler sets it.
-  void scale(unsigned replicas);
-  /// No pods: those of a run that has failed for good, and that no warm pool is for. What keeps that from being done
-  /// is warned of.
+  /// The pods that were there for a run alone go: none stays, or as many as the object's autoscale wants at least. What
+  /// an autoscaler has set stays so.
   void end_pods();
+  /// The same after a run that has failed for good: what keeps it from being done is warned of.
+  void try_to_end_pods();
   /// The former object with its status, trusted keys and Deployment, and the condition RolloutFailed; where there was
   /// none, no pods, and the object stays with the reason. Error busy, and nothing is changed, where another deploy has
   /// taken over.
   void put_back(const Error& error, const std::string& reason);
 
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
+  /// Of the Deployment.
+  [[nodiscard]] std::string uid() const;
   /// Notes in the object what was applied (receipt.hpp), so that a later change by somebody else shows.
   void note_fields();
   /// Whether pods of this template are up already.
   [[nodiscard]] bool is_up() const;
 
  private:
+  void scale(unsigned replicas);
+  void make_template(const RollOutWish& wish);
+  void apply_object(const RollOutWish& wish);
+  [[nodiscard]] std::optional<json::Value> await_deployment(const RollOutWish& wish) const;
+  [[nodiscard]] bool is_made_by_operator(const std::optional<json::Value>& there) const;
   void apply_deployment(unsigned replicas, std::optional<json::Value> there);
   void apply_trust(const RollOutWish& wish);
   void apply_budget(unsigned replicas);
@@ -82,6 +93,7 @@ class RollOut {
   std::optional<json::Value> m_budget;  ///< nothing: one pod alone
   bool m_has_gpu = false;
   bool m_force = false;
+  Maker m_maker = Maker::deploy;
 };
 
 /// Whether that error, of PodPool::wait_until_ready, says that the pods do not come up; else it is that of who waits: a

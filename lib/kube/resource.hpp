@@ -27,6 +27,7 @@ inline const Resource replica_sets{"apps", "v1", "replicasets"};
 inline const Resource leases{"coordination.k8s.io", "v1", "leases"};
 inline const Resource disruption_budgets{"policy", "v1", "poddisruptionbudgets"};
 inline const Resource autoscalers{"autoscaling", "v2", "horizontalpodautoscalers"};
+inline const Resource resource_claim_templates{"resource.k8s.io", "v1", "resourceclaimtemplates"};
 inline const Resource custom_resource_definitions{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
 inline const Resource self_subject_access_reviews{"authorization.k8s.io", "v1", "selfsubjectaccessreviews"};
 }  // namespace resources

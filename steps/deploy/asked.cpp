@@ -26,6 +26,7 @@ std::string asked(const Order& order) {
                          {"verifyImage", options.images.verify},
                          {"runtimeImage", options.images.runtime},
                          {"capsuleVolume", options.capsule_volume},
+                         {"gpuClaim", options.gpu_claim},
                          {"insecureRegistries", texts(options.registries.insecure_registries)},
                          {"allowUnmet", texts(unmet)}};
   return std::string{crypto::sha256(json::canonical(all)).hex().substr(0, 16)};

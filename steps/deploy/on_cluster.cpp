@@ -79,6 +79,11 @@ deploy::RunStart start_of(const Manifest& manifest, const cluster::PodRun& done)
   return {Mode::warm, "a pod of the warm pool waited for it"};
 }
 
+bool wants_gpu(const Manifest& manifest) {
+  return std::any_of(manifest.requirements.begin(), manifest.requirements.end(),
+                     [](const Requirement& one) { return one.kind == Requirement::Kind::gpu && one.amount > 0; });
+}
+
 /// One deploy to one namespace.
 class ClusterDeploy {
  public:
@@ -104,7 +109,7 @@ class ClusterDeploy {
                                m_order.options.seed};
     const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
-                    m_order.options.force_conflicts, asked(m_order)},
+                    m_order.options.force_conflicts, asked(m_order), maker(), [this] { m_turn->keep(); }},
                    replicas);
     auto entry = m_ledger.begin(wish);
     m_step.output("run-id", entry.request.run_id());
@@ -116,7 +121,7 @@ class ClusterDeploy {
       if (done) note_run(wish, entry, start_in(*record));
       if (!done) make_run(fetched.capsule, roll_out, wish, entry);
     }
-    if (replicas > manifest.prewarm_replicas) roll_out.scale(0);  // the pod was for this run alone
+    if (replicas > manifest.prewarm_replicas) roll_out.end_pods();  // the pod was for this run alone
     finish(fetched.capsule, roll_out, done ? &entry : nullptr);
     m_step.output("run-record", entry.record->text());
     m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
@@ -125,6 +130,9 @@ class ClusterDeploy {
   }
 
  private:
+  [[nodiscard]] cluster::Maker maker() const {
+    return m_order.options.operator_mode == "wait" ? cluster::Maker::operator_within_seconds : cluster::Maker::deploy;
+  }
   [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
 
   /// Looks at what is there; what is written from now on is written in our turn.
@@ -137,9 +145,7 @@ class ClusterDeploy {
 
   /// What runs on the nodes already; nothing where we may not see it.
   std::optional<cluster::Requested> requested(const Manifest& manifest) {
-    const bool of_interest = std::any_of(manifest.requirements.begin(), manifest.requirements.end(),
-                                         [](const Requirement& one) { return one.kind == Requirement::Kind::gpu; });
-    if (!of_interest) return std::nullopt;
+    if (!wants_gpu(manifest) || !m_order.options.gpu_claim.empty()) return std::nullopt;
     try {
       // A large cluster has very many pods.
       cluster::Requested sum;
@@ -159,20 +165,27 @@ class ClusterDeploy {
     for (const auto& node : m_client.list(kube::resources::nodes, {}).items)
       nodes.push_back(cluster::node_from(json::Cursor{node, "a node of the cluster"}));
     const auto taken = requested(manifest);
-    cluster::PodDemand demand{manifest, m_order.options.allow_unmet, {}, {}, taken ? &*taken : nullptr};
+    std::optional<cluster::GpuClaim> claim;
+    if (wants_gpu(manifest) && !m_order.options.gpu_claim.empty())
+      claim = cluster::find_gpu_claim(m_client, m_ns, m_order.options.gpu_claim);
+    cluster::PodDemand demand{manifest, m_order.options.allow_unmet, {},
+                              {},       taken ? &*taken : nullptr,   claim ? &*claim : nullptr};
     if (const auto* object = m_object.known()) cluster::take_placement(*object, demand);
     m_check = cluster::check_nodes(demand, nodes, {m_order.trust, !m_order.options.key.empty()});
     m_step.output("waived", joined(m_check.report.waived));
     if (!m_check.report.unmet.empty())
       for (const auto& line : m_check.table()) log::info(line);
     m_check.report.require_all_met();
+    if (!m_check.gpu_claim.empty()) log::info(m_check.said_of_claim);
   }
 
-  cluster::PodPool pool(const cluster::RollOut& roll_out, std::chrono::milliseconds time_limit) {
+  cluster::PodPool pool(const cluster::RollOut& roll_out, std::chrono::milliseconds time_limit,
+                        std::string deployment) {
     return {m_client,
             {.ns = m_ns,
              .name = m_order.reference.name,
              .pod_template = roll_out.pod_template_label(),
+             .deployment = std::move(deployment),
              .time_limit = time_limit,
              .watts = m_order.options.watts,
              .on_wait = [this] { m_turn->keep(); }}};
@@ -192,7 +205,7 @@ class ClusterDeploy {
   void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
                 deploy::LedgerEntry& entry) {
     m_store->require_writable();  // a run whose record cannot be attached would be for nothing
-    auto pods = pool(roll_out, time_limit());
+    auto pods = pool(roll_out, time_limit(), roll_out.uid());
     bring_up(pods, roll_out, entry.request.run_id());
     m_object.change_status([&](json::Object& object) {
       deploy::set_pending(object, entry.request.run_id());
@@ -234,7 +247,7 @@ class ClusterDeploy {
       m_object.change_status([&](json::Object& object) { deploy::set_failed(object, error); });
       cluster::tell(m_client, m_object.value(), cluster::EventType::warning, "RunFailed", error.message());
       // One that may still be at work, and be asked again, keeps its pod.
-      if (for_this != nullptr && (pods.has_failed_run() || !retry_helps(error.kind()))) for_this->end_pods();
+      if (for_this != nullptr && (pods.has_failed_run() || !retry_helps(error.kind()))) for_this->try_to_end_pods();
       throw;
     }
   }
@@ -246,6 +259,7 @@ class ClusterDeploy {
     deploy::RunPlace place{done.pod.node, {}, {}, m_check.report.waived};
     if (const auto* node = m_check.find(done.pod.node)) place.identity = node->identity;
     if (!m_check.gpu_resource.empty()) place.gpus.push_back(m_check.gpu_resource);
+    if (!m_check.gpu_claim.empty()) place.gpus.push_back("resourceclaimtemplate/" + m_check.gpu_claim);
     return deploy::run_record(manifest, request, facts, place);
   }
 
@@ -280,13 +294,13 @@ class ClusterDeploy {
 
   /// There is nothing else to do than to bring the pods up.
   unsigned brought_up(cluster::RollOut& roll_out) {
-    auto pods = pool(roll_out, time_limit());
+    auto pods = pool(roll_out, time_limit(), {});
     bring_up(pods, roll_out, {});
     return pods.waiting();
   }
 
   unsigned refilled(const cluster::RollOut& roll_out) {
-    auto pods = pool(roll_out, refill_patience);
+    auto pods = pool(roll_out, refill_patience, {});
     try {
       pods.wait_until_ready({});
     } catch (const Error& error) {

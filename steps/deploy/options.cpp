@@ -33,6 +33,16 @@ void define_cluster_options(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->type_name("download|image")
       ->check(CLI::IsMember({"download", "image"}));
+  app.add_option("--operator", options.operator_mode,
+                 "On a cluster: who makes the Deployment. none: we, at once; wait: the DAC platform's operator, of "
+                 "spec.template of the object; we where it has not within 10 s")
+      ->capture_default_str()
+      ->type_name("none|wait")
+      ->check(CLI::IsMember({"none", "wait"}));
+  app.add_option("--gpu-claim", options.gpu_claim,
+                 "On a cluster: the ResourceClaimTemplate (resource.k8s.io/v1) by which pods get GPUs [an extended "
+                 "resource, such as nvidia.com/gpu]")
+      ->type_name("NAME");
   app.add_option("--agent-image", options.images.agent, "On a cluster: the image with capsule-agent")
       ->capture_default_str()
       ->type_name("IMAGE");
@@ -85,7 +95,9 @@ void define_options(CLI::App& app, Options& options) {
       ->check(step::whole_number(0, max_exact_integer));
   app.add_flag("--new-run", options.new_run,
                "Run again, with a new seed and the next ordinal, although a run is done (it is billed again)");
-  app.add_option("--timeout", options.timeout, "Time limit of install.sh, of healthcheck.sh and of the run: each")
+  app.add_option(
+         "--timeout", options.timeout,
+         "Time limit of install.sh, of healthcheck.sh and of the run: each; on a cluster also of the wait for a pod")
       ->capture_default_str()
       ->type_name("DURATION")
       ->check(step::duration());

@@ -34,6 +34,8 @@ struct Options {
   bool renew_proofs = false;
   bool force_conflicts = false;
   std::string capsule_volume = "download";
+  std::string operator_mode = "none";
+  std::string gpu_claim;
   capsule::cluster::Images images{"capsule-loop.invalid/agent:" CAPSULE_VERSION,
                                   "capsule-loop.invalid/verify:" CAPSULE_VERSION,
                                   "capsule-loop.invalid/runtime-python:" CAPSULE_VERSION};

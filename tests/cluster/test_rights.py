@@ -20,6 +20,7 @@ MAY = {
         "deployments.apps": f"{CHANGE} delete",
         "replicasets.apps": READ,
         "poddisruptionbudgets.policy": "create delete get patch",
+        "resourceclaimtemplates.resource.k8s.io": "get",
         "pods": f"{READ} delete patch",
         "pods/proxy": "create get",
         "pods/log": "get",

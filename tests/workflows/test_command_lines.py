@@ -21,9 +21,8 @@ LEFT_OUT = {"--help", "--version", "--output", "--registry-timeout",
             "--passphrase-file"}          # of a key that would lie beside its passphrase
 LEFT_OUT_OF = {
     "deploy": {"--plan", "--registry", "--host-identity", "--watts",  # of this machine, or of the template plan
-               "--new-run", "--retry-failed",                         # each time another bill; of plan alone
-               "--operator", "--gpu-claim"},
-    "plan": {"--host-identity", "--watts", "--new-run", "--retry-failed", "--timeout", "--force-conflicts", "--operator", "--gpu-claim"},
+               "--new-run", "--retry-failed"},                        # each time another bill; of plan alone
+    "plan": {"--host-identity", "--watts", "--new-run", "--retry-failed", "--timeout", "--force-conflicts", "--operator"},
     "download": {"--max-bytes", "--timeout"},
     "generate-proof": {"--utid", "--service-time"},
     "sign": {"--replace"},

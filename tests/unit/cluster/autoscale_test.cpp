@@ -23,18 +23,28 @@ TEST_CASE("the number of pods is handed over to an autoscaler once, and does not
   CHECK(handed_over(deployment("capsule-loop"), 3) == 3U);
   CHECK_FALSE(handed_over(deployment("capsule-loop-autoscale"), 3));
   CHECK(is_handed_over(deployment("capsule-loop-autoscale")));
+  CHECK_FALSE(handed_over(deployment("horizontal-pod-autoscaler"), 3));
   CHECK_FALSE(is_handed_over(deployment("horizontal-pod-autoscaler")));
 }
 
-TEST_CASE("an autoscaler wants one pod at least, or as many as the object says") {
+TEST_CASE("where there is no pod and a run wants one, the number is set whoever set it before") {
+  for (const auto* manager : {"capsule-loop-autoscale", "horizontal-pod-autoscaler"}) {
+    auto none = deployment(manager);
+    none.if_object()->find("spec")->if_object()->set("replicas", 0);
+    CHECK(handed_over(none, 1) == 1U);
+    CHECK_FALSE(handed_over(none, 0));
+  }
+}
+
+TEST_CASE("an autoscaler wants as many pods at least as the object says") {
   const auto from = [](const std::string& spec) {
     return autoscaled_from(json::parse(R"({"spec":{)" + spec + "}}", "object"));
   };
   CHECK_FALSE(from(""));
   CHECK_FALSE(from(R"("autoscale":null)"));
-  CHECK(from(R"("autoscale":{})") == 1U);
+  CHECK(from(R"("autoscale":{})") == 0U);
   CHECK(from(R"("autoscale":{"minReplicas":2})") == 2U);
-  CHECK(from(R"("autoscale":{"minReplicas":-1e300})") == 1U);
+  CHECK(from(R"("autoscale":{"minReplicas":-1e300})") == 0U);
 }
 
 TEST_CASE("the number is set by a manager of its own, and given back without it") {

@@ -154,3 +154,30 @@ TEST_CASE("another architecture, too few processors, too little memory") {
   CHECK(reason(found, "a", "cpu:3") == "it gives pods 2 processors");
   CHECK(reason(found, "a", "memory:8Gi") == "it gives pods 4.0 GiB");
 }
+
+TEST_CASE(
+    "GPUs by a ResourceClaimTemplate: it must ask for enough, and what nodes have free is the scheduler's to know") {
+  const auto claim = gpu_claim_from(json::parse(
+      R"({"metadata":{"name":"gpus"},"spec":{"spec":{"devices":{"requests":[
+          {"name":"a","exactly":{"deviceClassName":"x","count":2}},{"name":"b","exactly":{"deviceClassName":"x"}},
+          {"name":"c","firstAvailable":[{"name":"d","count":3},{"name":"e","count":2}]}]}}}})",
+      "template"));
+  CHECK(claim.devices == 5);
+  const auto all = gpu_claim_from(
+      json::parse(R"({"spec":{"spec":{"devices":{"requests":[{"exactly":{"allocationMode":"All"}}]}}}})", "template"));
+  CHECK(all.devices > 100);
+  const std::vector<Node> nodes{node_from(json::Cursor{node("a"), "node"})};
+  const auto claimed = [&](const std::string& requirements, const std::vector<std::string>& allowed = {}) {
+    const auto wanted = manifest(requirements);
+    return check_nodes({.manifest = wanted, .allowed = allowed, .gpu_claim = &claim}, nodes, {trust});
+  };
+  const auto found = claimed(R"(["gpu:5"])");
+  CHECK(found.gpu_claim == "gpus");
+  CHECK(found.gpu_resource.empty());
+  CHECK(found.accepted == std::vector<std::string>{"a"});
+  CHECK(found.table().at(2).find("gpus is there; whether a node has free devices for it is not checked") !=
+        std::string::npos);
+  CHECK(reason(claimed(R"(["gpu:6"])"), "a", "gpu:6") == "6 wanted, the ResourceClaimTemplate gpus asks for 5");
+  CHECK(claimed(R"(["gpu:6"])", {"gpu:6"}).gpu_claim.empty());
+  CHECK(reason(claimed(R"(["gpu-memory:1Gi"])"), "a", "gpu-memory:1Gi").find("is not known here") != std::string::npos);
+}

@@ -1,4 +1,5 @@
 #include "cluster/objects.hpp"
+#include "cluster/pod_parts.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -223,4 +224,25 @@ TEST_CASE("what is applied again has nothing of the API server, and not what oth
   const auto trusted = json::parse(R"({"metadata":{"name":"x","namespace":"team"},"data":{"trust.yaml":"k"}})", "map");
   CHECK(json::compact(made_again(trusted, kind, "data")) ==
         R"({"apiVersion":"v1","kind":"K","metadata":{"name":"x","namespace":"team"},"data":{"trust.yaml":"k"}})");
+}
+
+TEST_CASE("GPUs by a claim: the pod names its template, the container the claim, and no extended resource") {
+  const auto wanted = manifest(R"(,"requirements":["gpu:2"])");
+  auto asked = wish(wanted);
+  asked.gpu_claim = "two-gpus";
+  const json::Value made{pod_template(asked)};
+  CHECK(text(made, "/spec/resourceClaims/0/resourceClaimTemplateName") == "two-gpus");
+  CHECK(text(made, "/spec/containers/0/resources/claims/0/name") == text(made, "/spec/resourceClaims/0/name"));
+  CHECK(made.at_pointer("/spec/containers/0/resources/limits")->if_object()->size() == 2);
+}
+
+TEST_CASE("quantities are written as the API server writes them") {
+  CHECK(size_quantity(std::uint64_t{4096} << 20U) == "4Gi");
+  CHECK(size_quantity((std::uint64_t{1} << 20U) + 1) == "2Mi");
+  CHECK(size_quantity(std::uint64_t{1216} << 20U) == "1216Mi");
+  CHECK(size_quantity(0) == "0Mi");
+  CHECK(cpu_quantity(500) == "500m");
+  CHECK(cpu_quantity(2000) == "2");
+  const auto wanted = manifest(R"(,"resources":{"cpu":"0.5"})");
+  CHECK(text(json::Value{pod_template(wish(wanted))}, "/spec/containers/0/resources/requests/cpu") == "500m");
 }

@@ -23,6 +23,7 @@ struct PodServer final : http::Client {
     std::string phase = "Running";
     std::string ready = "True";
     std::string containers{};  ///< of its status
+    std::string replica_set = "x-deploy-1";
     int posts = 0;
     int gets = 0;
   };
@@ -43,9 +44,10 @@ struct PodServer final : http::Client {
   [[nodiscard]] std::string text(const std::string& name) const {
     const auto& pod = pods.at(name);
     return fmt::format(
-        R"({{"metadata":{{"name":"{0}","uid":"u-{0}","resourceVersion":"1","annotations":{{"{1}":"{2}"}}}},)"
+        R"({{"metadata":{{"name":"{0}","uid":"u-{0}","resourceVersion":"1","annotations":{{"{1}":"{2}"}},)"
+        R"("ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","controller":true,"name":"{6}","uid":"u-{6}"}}]}},)"
         R"("status":{{"phase":"{3}","conditions":[{{"type":"Ready","status":"{4}"}}],"containerStatuses":[{5}]}}}})",
-        name, annotation::run, pod.run, pod.phase, pod.ready, pod.containers);
+        name, annotation::run, pod.run, pod.phase, pod.ready, pod.containers, pod.replica_set);
   }
   [[nodiscard]] std::string list() const {
     std::string items;
@@ -56,6 +58,12 @@ struct PodServer final : http::Client {
   http::Response send(const http::Request& request) override {
     const auto url = request.url.text();
     if (url.find("watch=true") != std::string::npos) throw std::logic_error{"no pod is of use"};
+    if (const auto set = url.find("/replicasets/"); set != std::string::npos) {
+      const auto name = url.substr(set + std::string{"/replicasets/"}.size());
+      return answer(200, fmt::format(R"({{"metadata":{{"uid":"u-{}","ownerReferences":[{{"apiVersion":"apps/v1",)"
+                                     R"("kind":"Deployment","controller":true,"uid":"u-of-{}"}}]}}}})",
+                                     name, name.substr(0, name.rfind('-'))));
+    }
     const auto at = url.find("/pods/");
     if (at == std::string::npos) return answer(200, list());
     const auto name = url.substr(at + 6, 1);
@@ -80,8 +88,8 @@ struct PodServer final : http::Client {
 
 /// `limit` goes by the machine's own clock, which may stand still for a test: one that is to end otherwise gets an
 /// hour.
-struct Pool {
-  explicit Pool(std::chrono::milliseconds wanted = 1h) : limit(wanted) {}
+struct PoolWorld {
+  explicit PoolWorld(std::chrono::milliseconds wanted = 1h) : limit(wanted) {}
   std::chrono::milliseconds limit;
   PodServer server;
   test::FakeTime time;
@@ -94,7 +102,13 @@ struct Pool {
   kube::Client kube{cluster.config, {.timer = time.timer(), .make_http = [this](const http::CurlLimits&) {
                                        return std::make_unique<Forward>(server);
                                      }}};
-  PodPool pods{kube, {.ns = "team", .name = "x", .pod_template = "t", .time_limit = limit, .grace = 0ms}};
+  PodPool pods{kube,
+               {.ns = "team",
+                .name = "x",
+                .pod_template = "t",
+                .deployment = "u-of-x-deploy",
+                .time_limit = limit,
+                .grace = 0ms}};
   deploy::RunRequest request{
       .capsule_digest = crypto::sha256("capsule"), .target = "kubernetes:u", .parameters = json::Object{}};
 
@@ -106,7 +120,7 @@ struct Pool {
 }  // namespace
 
 TEST_CASE("a run that goes on in a pod that cannot be reached now is not begun in another one") {
-  Pool pool;
+  PoolWorld pool;
   pool.server.on_get = [](PodServer&, const std::string&) { return PodServer::refuse(503); };
   CHECK(pool.run() == ErrorKind::unavailable);
   // The next try finds it by its annotation, and leaves it to the one after, too.
@@ -129,7 +143,7 @@ TEST_CASE("a pod that took nothing, is gone or was evicted leads to another one"
     return name == "a" ? PodServer::answer(200, failed_run) : PodServer::answer(200, R"({"state":"running"})");
   };
   std::vector<std::string> removed{"b", "a"};
-  Pool pool;
+  PoolWorld pool;
   pool.server.on_post = last;
   SECTION("evicted") {
     pool.server.on_get = [](PodServer& server, const std::string& name) {
@@ -164,7 +178,7 @@ TEST_CASE("a pod that took nothing, is gone or was evicted leads to another one"
 }
 
 TEST_CASE("a claim whose answer is lost is asked after before another pod is taken") {
-  Pool pool;
+  PoolWorld pool;
   pool.server.on_post = [](PodServer&, const std::string&) { return PodServer::refuse(503); };
   SECTION("it is begun") {
     pool.server.on_get = [](PodServer&, const std::string&) { return PodServer::answer(200, R"({"outcome":{}})"); };
@@ -181,7 +195,7 @@ TEST_CASE("a claim whose answer is lost is asked after before another pod is tak
 }
 
 TEST_CASE("of a run whose container ended, the pod's status says why") {
-  Pool pool;
+  PoolWorld pool;
   pool.server.on_post = [](PodServer& server, const std::string& name) {
     server.pods[name].ready = "False";
     server.pods[name].containers =
@@ -198,8 +212,27 @@ TEST_CASE("of a run whose container ended, the pod's status says why") {
 }
 
 TEST_CASE("an agent that says for ever that a run goes on is not waited for longer than limit and grace") {
-  Pool pool{1ms};
+  PoolWorld pool{1ms};
   CHECK(pool.run() == ErrorKind::timed_out);
   CHECK(pool.server.removed == std::vector<std::string>{"b"});
   CHECK(pool.pods.has_failed_run());
+}
+
+TEST_CASE("a pod with our labels of another controller, or of none, is no pod of the pool") {
+  PoolWorld pool;
+  pool.server.pods = {{"a", {.run = pool.request.run_id(), .replica_set = "others-1"}},
+                      {"b", {.run = "0123456789abcdef", .replica_set = "x-2"}},
+                      {"c", {}}};
+  CHECK(pool.pods.wait_until_ready(pool.request.run_id()).name == "c");
+  CHECK(pool.pods.waiting() == 1);
+  CHECK(pool.server.removed.empty());
+  const auto bare = json::parse(R"({"metadata":{"name":"a"}})", "pod");
+  PoolMembers members{pool.kube, "team", {"x-deploy", "u-of-x-deploy"}};
+  PoolMembers by_name{pool.kube, "team", {"x-deploy", ""}};
+  CHECK_FALSE(by_name.has(bare));
+  CHECK(by_name.has(json::parse(pool.server.text("c"), "pod")));
+  CHECK_FALSE(members.has(bare));
+  CHECK_FALSE(is_named_after(bare, "x-deploy"));
+  CHECK(is_named_after(json::parse(pool.server.text("c"), "pod"), "x-deploy"));
+  CHECK_FALSE(is_named_after(json::parse(pool.server.text("a"), "pod"), "x-deploy"));
 }

@@ -42,7 +42,7 @@ TEST_CASE("who was taken over from puts nothing back and ends no pods") {
   const Error error{ErrorKind::timed_out, "no pod was ready"};
   CHECK(kind_of([&] { roll_out.put_back(error, "TimedOut"); }) == ErrorKind::busy);
   cluster.answer(200, object("4"));
-  roll_out.end_pods();
+  roll_out.try_to_end_pods();
   for (const auto& request : cluster.http.seen()) CHECK(request.method == http::Method::get);
   CHECK(cluster.http.seen().size() == 3);
 }

@@ -1,0 +1,49 @@
+"""Which pods are a deployment's, how many of them stay, and how long one is waited for."""
+import json
+import unittest
+
+from deploy_case import DeployCase
+
+TEMPLATE = "capsule.industriverse.ai/template"
+
+
+class Pool(DeployCase):
+    def test_a_pod_of_somebody_else_with_our_labels_is_left_alone(self):
+        reference = self.publish("mimicked")
+        self.deployed(reference)
+        [pod] = self.pods("mimicked")
+        spec = {key: value for key, value in pod["spec"].items() if key != "nodeName"}
+        labels = {name: pod["metadata"]["labels"][name] for name in ("app", TEMPLATE)}
+        annotations = {"capsule.industriverse.ai/run": "0123456789abcdef"}  # one of ours that another run has claimed is deleted
+        self.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mimic", "labels": labels, "annotations": annotations}, "spec": spec})
+        self.must("wait", "--for=condition=Ready", "--timeout=120s", "pod/mimic")
+        self.must("delete", "pod", pod["metadata"]["name"], "--wait=false")
+        found = self.deployed(reference, "--new-run")
+        self.assertEqual("Succeeded", found["phase"])
+        self.assertNotEqual("mimic", self.object("mimicked")["status"]["lastRun"]["pod"])
+        mimic = self.get("pod", "mimic")["metadata"]
+        self.assertEqual(annotations, mimic["annotations"])
+        self.assertNotIn("deletionTimestamp", mimic)
+        self.assertEqual(0, self.delete("mimicked").code)
+        self.assertNotIn("deletionTimestamp", self.get("pod", "mimic")["metadata"])
+
+    def test_autoscale_without_prewarm_leaves_as_many_pods_as_it_says(self):
+        reference = self.publish("elastic", prewarm=False)
+        self.create({"apiVersion": "infra.industriverse.ai/v1", "kind": "ProofedDeployment", "metadata": {"name": "elastic"},
+                     "spec": {"autoscale": {"maxReplicas": 3}}})
+        for least, stay in ((None, 0), (1, 1), (0, 0)):
+            self.must("patch", "pd", "elastic", "--type=merge", "--field-manager=me", "-p", json.dumps({"spec": {"autoscale": {"minReplicas": least}}}))
+            self.assertEqual("Succeeded", self.deployed(reference, "--new-run")["phase"])
+            self.assertEqual(stay, self.get("deploy", "elastic-deploy")["spec"]["replicas"])
+        # What an autoscaler has set stays.
+        self.must("scale", "deploy", "elastic-deploy", "--replicas=2")
+        self.deployed(reference, "--new-run")
+        self.assertEqual(2, self.get("deploy", "elastic-deploy")["spec"]["replicas"])
+
+    def test_the_timeout_bounds_the_wait_for_a_pod(self):
+        reference = self.publish("tardy", scripts={"install.sh": "sleep 600"})
+        self.refused(41, "was ready within 15.0 s", reference, "--timeout", "15s")
+
+
+if __name__ == "__main__":
+    unittest.main()
