@@ -27,7 +27,7 @@ struct Found {
 /// over them pages and a head under the tag `index`.
 class Index {
  public:
-  /// `seen` may be null: then no rollback can be noticed (a pod gives --min-sequence instead). `clock` is for tests.
+  /// `seen` may be null: then no rollback can be noticed. `clock` is for tests.
   Index(oci::Store& store, std::string registry, std::string name, const attest::TrustPolicy& trust, SeenHeads* seen);
   void set_clock(std::function<Time()> clock) { m_clock = std::move(clock); }
 
