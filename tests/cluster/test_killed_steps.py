@@ -66,8 +66,6 @@ class Journey:
 
 
 class KilledSteps(DeployCase):
-    images = (*DeployCase.images, "generate-proof")
-
     def check(self, journey):
         reference, name = journey.reference, journey.name
         for kind in (RUN_RECORD, RECEIPT):
