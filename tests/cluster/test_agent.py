@@ -6,7 +6,7 @@ from pathlib import Path
 
 from capsule_maker import Maker
 from cluster_case import ClusterCase
-from cluster_pods import CONTAINER_SECURITY, pod
+from cluster_pods import CONTAINER_SECURITY, TAKES_MEMORY, pod
 from node import REGISTRY
 from side_load import named
 
@@ -30,13 +30,6 @@ attempt("capsule", lambda: open("here", "w"))
 attempt("data", lambda: open(os.environ["CAPSULE_DATA"] + "/here", "w"))
 print(json.dumps(found))
 """
-# Processes that each stay below the limit of one, and together pass that of all.
-TAKES_MEMORY = """for _ in range(8):
-    if os.fork() == 0:
-        held = b"x" * (60 << 20)
-        time.sleep(20)
-        os._exit(0)
-time.sleep(10)"""
 MANIFEST = {"name": "demo", "version": "0.1.0", "entrypoint": "expansion/m/runner.py", "prewarm": True}
 
 

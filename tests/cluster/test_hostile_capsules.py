@@ -3,15 +3,9 @@ import json
 import unittest
 from pathlib import Path
 
+from cluster_pods import TAKES_MEMORY
 from deploy_case import DeployCase
 
-# Processes that each stay below the limit of one, and together pass that of all.
-TAKES_MEMORY = """for _ in range(8):
-    if os.fork() == 0:
-        held = b"x" * (100 << 20)
-        time.sleep(20)
-        os._exit(0)
-time.sleep(10)"""
 SOCKET = """import socket
 try:
     socket.socket()

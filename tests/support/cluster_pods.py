@@ -2,6 +2,13 @@
 
 POD_SECURITY = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+# Of a runner with 256 MiB: processes that each stay below the limit of one, and together pass that of all.
+TAKES_MEMORY = """for _ in range(8):
+    if os.fork() == 0:
+        held = b"x" * (60 << 20)
+        time.sleep(20)
+        os._exit(0)
+time.sleep(10)"""
 
 
 def pod(name, image, *command, volumes=(), mounts=(), **more):
