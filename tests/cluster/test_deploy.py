@@ -4,11 +4,8 @@ import os
 import signal
 import unittest
 
-from certificates import HostAuthority, host_extensions
 from cluster_case import ours_alone
 from deploy_case import DeployCase
-
-UTID = "UTID:REAL:00112233445566778899aabbccddeeff:1700000000000:8d81a3a33b7f:180308143315021d:e2142031359d271a"
 
 
 class Deploy(DeployCase):
@@ -110,43 +107,6 @@ class Deploy(DeployCase):
         found = self.deployed(reference)
         self.assertEqual("cold", found["start"])
         self.assertEqual("cold", self.record(reference, found["run_record"])["start"]["mode"])
-
-    @ours_alone
-    def test_gpus_and_the_certificate_of_a_node(self):
-        """The scheduler treats an extended resource as it would a real GPU."""
-        reference = self.publish("metal", requirements=["gpu:1", "utid:hardware-bound"])
-        node = self.get("node", "capsule-node")
-        authority = HostAuthority(self.folder)
-        root, key = authority.key(), authority.key()
-        trust = self.folder / "trust.yaml"
-        pem = authority.public(root).strip().replace("\n", "\n        ")
-        trust.write_text(f"version: 1\ncapsule:\n  - keys: [{{file: {self.maker.public_key}}}]\nutid:\n  - keys:\n      - |\n        {pem}\n")
-        certificate = authority.certificate(key, root, "capsule-node", host_extensions(UTID, node["metadata"]["uid"]))
-        self.offer(1)
-        self.addCleanup(self.offer, None)
-        self.annotate({"utid.industriverse.ai/utid": UTID, "utid.industriverse.ai/certificate": certificate})
-        self.addCleanup(self.annotate, {"utid.industriverse.ai/utid": None, "utid.industriverse.ai/certificate": None})
-
-        self.refused(15, "the trust policy has no key with the role utid", reference)  # --key trusts nobody with machines
-        done = self.inside("deploy", "--trust", trust, *self.arguments(reference)[2:])
-        self.assertEqual((0, ""), (done.code, done.result and done.result["waived"]), done)
-        found = self.record(reference, done.result["run_record"])["node"]
-        self.assertEqual(("certified", UTID, False, ["nvidia.com/gpu"]), tuple(found[key] for key in ("binding", "utid", "attested", "gpu")))
-        [pod] = self.pods("metal")
-        self.assertEqual("1", pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"])
-        terms = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-        self.assertEqual(["capsule-node"], [term["matchFields"][0]["values"][0] for term in terms])
-        # The pool has the one GPU now: another capsule finds none free, this one rolls out without a surge.
-        self.refused(15, "1 wanted, 0 of 1 nvidia.com/gpu free", self.publish("second", requirements=["gpu:1"]))
-        newer = self.publish("metal", "1.1.0", requirements=["gpu:1"])
-        self.assertEqual("Succeeded", self.deployed(newer)["phase"])
-
-    def offer(self, gpus):
-        self.must("patch", "node", "capsule-node", "--subresource=status", "--type=merge", "-p",
-                  json.dumps({"status": {"capacity": {"nvidia.com/gpu": gpus and str(gpus)}, "allocatable": {"nvidia.com/gpu": gpus and str(gpus)}}}))
-
-    def annotate(self, annotations):
-        self.must("patch", "node", "capsule-node", "--type=merge", "-p", json.dumps({"metadata": {"annotations": annotations}}))
 
     def test_a_run_that_fails_says_so(self):
         reference = self.publish("fails", at_run="sys.exit('no such metal')")

@@ -1,5 +1,4 @@
 """The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
-import json
 import signal
 import unittest
 
@@ -91,38 +90,6 @@ class ProofPods(ProofPodsCase):
         self.must("delete", "pod", name, "--force", "--grace-period=0")
         self.assertEqual(40, process.wait(120))
         self.assertIn(f"pod {name} was deleted while it was at work", process.stderr.read())
-
-    def test_a_replay_has_the_gpu_that_the_run_had(self):
-        """The scheduler treats an extended resource as it would a real GPU."""
-        if self.is_theirs:
-            self.skipTest("somebody else's node is not ours to change")
-        self.offer(2)
-        self.addCleanup(self.offer, None)
-        reference, record = self.proven_run("gpus", hook(), requirements=["gpu:1"], prewarm=True)
-        seen = {}
-        process = self.start_proving(reference, record)
-        while process.poll() is None:
-            for pod in self.proof_pods():
-                limits = {container["name"]: container["resources"]["limits"].get("nvidia.com/gpu") for container in pod["spec"]["containers"]}
-                seen[pod["metadata"]["name"].rpartition("-")[2]] = limits["runner"]
-        self.assertEqual(0, process.returncode, process.stderr.read())
-        self.assertEqual(("1", None), (seen["1"], seen["hook"]))
-
-        # The pool has the last one.
-        self.offer(1)
-        reference, record = self.proven_run("gpus", hook("# another"), version="1.1.0", requirements=["gpu:1"], prewarm=True)
-        process = self.start_proving(reference, record)
-        said = ""
-        while "waits_at_most" not in said:
-            said = process.stderr.readline()
-            self.assertNotEqual("", said)
-        self.assertIn("Insufficient nvidia.com/gpu", said)
-        self.must("scale", "deployment/gpus-deploy", "--replicas=0")
-        self.assertEqual(0, process.wait(180))
-
-    def offer(self, gpus):
-        self.must("patch", "node", "capsule-node", "--subresource=status", "--type=merge", "-p",
-                  json.dumps({"status": {kind: {"nvidia.com/gpu": gpus and str(gpus)} for kind in ("capacity", "allocatable")}}))
 
 
 if __name__ == "__main__":
