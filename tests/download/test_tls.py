@@ -2,63 +2,14 @@
 import gzip
 import hashlib
 import os
-import socket
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 
 from certificates import make_certificate
+from connect_proxy import ConnectProxy
 from fault_server import Fault, FaultServer
 from steps import environment, is_sanitized, peak_memory, run
-
-
-class Proxy:
-    """A CONNECT proxy on loopback that tunnels everything to one port, or refuses with a status."""
-
-    def __init__(self, port=None, refusal=None):
-        self.port_behind, self.refusal, self.requests = port, refusal, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def close(self):
-        self.listener.close()
-
-    @property
-    def url(self):
-        return f"http://user:s3cret@127.0.0.1:{self.listener.getsockname()[1]}"
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.tunnel, args=(client,), daemon=True).start()
-
-    def tunnel(self, client):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += client.recv(1)
-        self.requests.append(head.decode().splitlines()[0])
-        if self.refusal:
-            client.sendall(f"HTTP/1.1 {self.refusal}\r\nContent-Length: 0\r\n\r\n".encode())
-            return client.close()
-        client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-        behind = socket.create_connection(("127.0.0.1", self.port_behind))
-        threading.Thread(target=self.pump, args=(behind, client), daemon=True).start()
-        self.pump(client, behind)
-        client.close()
-        behind.close()
-
-    @staticmethod
-    def pump(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 class Tls(unittest.TestCase):
@@ -133,21 +84,19 @@ class Tls(unittest.TestCase):
     def test_through_the_proxy_of_the_environment(self):
         certificate = make_certificate(self.temporary.name, "far", "DNS:far.invalid")
         server = self.serve(certificate)
-        proxy = Proxy(server.port)
-        self.addCleanup(proxy.close)
+        proxy = self.enterContext(ConnectProxy(server.port, user="user:s3cret"))
         url = "https://far.invalid/p.tar.gz"
         env = {"SSL_CERT_FILE": str(certificate[0]), "https_proxy": proxy.url}
         done = run("download", "--store", self.store, url, env=environment(**env))
         self.assertEqual(done.code, 0, done)
-        self.assertEqual(set(proxy.requests), {"CONNECT far.invalid:443 HTTP/1.1"})
+        self.assertEqual(set(proxy.asked), {"far.invalid:443"})
         # The same host without the proxy cannot even be found.
         done = run("download", "--store", self.store, url + "2", env=environment(**env, no_proxy=".invalid"))
         self.assertEqual(done.code, 40, done)
 
     def test_a_proxy_that_refuses(self):
         for refusal in ("407 Proxy Authentication Required", "502 Bad Gateway"):
-            proxy = Proxy(refusal=refusal)
-            self.addCleanup(proxy.close)
+            proxy = self.enterContext(ConnectProxy(refusal=refusal, user="user:s3cret"))
             done = run("download", "--store", self.store, "https://far.invalid/p.tar.gz",
                        env=environment(https_proxy=proxy.url))
             self.assertIn(done.code, (13, 40), done)

@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import socket
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 from capsule_maker import Maker
-from containers import USER, Podman, build_images
+from containers import USER
+from images_case import ImagesCase
 
 RUN = "/v1/runs/0123456789abcdef"
 RUNNER = """import json, os, resource, socket, sys
@@ -37,25 +36,11 @@ print(json.dumps(found))
 """
 
 
-@unittest.skipIf(os.getuid() != 0, "podman without root needs user namespaces with ranges of ids: run the tests as root")
-class AgentPod(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-        cls.folder.chmod(0o755)
-        built = build_images(cls.folder / "images")
-        assert built.returncode == 0, built.stderr
-        cls.podman = Podman(cls.folder / "podman")
-        cls.addClassCleanup(cls.podman.call, "rm", "--all", "--force", "--time", "0")
-        for name in ("agent", "runtime-python", "verify"):
-            cls.podman.must("load", "--quiet", "--input", cls.folder / f"images/docker/amd64/{name}.tar")
+class AgentPod(ImagesCase):
+    images = ("agent", "runtime-python", "verify")
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(dir=self.folder)
-        self.addCleanup(folder.cleanup)
-        self.work = Path(folder.name)
+        super().setUp()
         self.work.chmod(0o755)
         for name in ("agent", "data", "capsule/expansion", "capsule/scripts"):
             (self.work / name).mkdir(parents=True)

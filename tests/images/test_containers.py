@@ -5,12 +5,11 @@ import json
 import os
 import socket
 import tarfile
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
-from containers import USER, Podman, build_images
+from containers import USER
+from images_case import ImagesCase
 from loop import URI, WAIVED, sample_capsule
 from steps import SOURCE
 
@@ -31,26 +30,9 @@ def give(path):
             os.chown(name, USER, USER)
 
 
-@unittest.skipIf(os.getuid() != 0, "podman without root needs user namespaces with ranges of ids: run the tests as root")
-class Containers(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-        cls.folder.chmod(0o755)
-        images = cls.folder / "images"
-        built = build_images(images)
-        assert built.returncode == 0, built.stderr
-        cls.podman = Podman(cls.folder / "podman")
-        for archive in sorted((images / "docker/amd64").iterdir()):
-            cls.podman.must("load", "--quiet", "--input", archive)
-        cls.addClassCleanup(cls.podman.call, "rm", "--all", "--force", "--time", "0")
-
+class Containers(ImagesCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(dir=self.folder)
-        self.addCleanup(folder.cleanup)
-        self.work = Path(folder.name)
+        super().setUp()
         sample_capsule(self.work)
         give(self.work)
 

@@ -1,12 +1,11 @@
 """The image of sign with a vendor's PKCS#11 module in it, or mounted: SoftHSM's, as Debian ships it."""
 import os
 import shutil
-import tempfile
 import unittest
-from pathlib import Path
 
 import small_capsule
-from containers import USER, Podman, build_images
+from containers import USER
+from images_case import ImagesCase
 from steps import run
 from tokens import MODULE, SoftHsm
 
@@ -17,27 +16,19 @@ ENV CAPSULE_PKCS11_MODULE=/usr/local/lib/pkcs11/{MODULE.name}
 """
 
 
-@unittest.skipIf(os.getuid() != 0, "podman without root needs user namespaces with ranges of ids: run the tests as root")
-class TokenImage(unittest.TestCase):
+class TokenImage(ImagesCase):
+    images = ("sign",)
+
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
-        cls.folder.chmod(0o755)
-        built = build_images(cls.folder / "images")
-        assert built.returncode == 0, built.stderr
-        cls.podman = Podman(cls.folder / "podman")
-        cls.podman.must("load", "--quiet", "--input", cls.folder / "images/docker/amd64/sign.tar")
+        super().setUpClass()
         cls.token = SoftHsm(cls.folder / "hsm").token().generate("release")
         cls.public_key = cls.token.public_key()
         for path in (cls.folder / "hsm", *(cls.folder / "hsm").rglob("*")):
             os.chown(path, USER, USER)
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(dir=self.folder)
-        self.addCleanup(folder.cleanup)
-        self.work = Path(folder.name)
+        super().setUp()
         self.package = self.work / "small.tar.gz"
         self.assertEqual(run("pack", small_capsule.write(self.work / "small"), "--out", self.package).code, 0)
         for path in (self.work, self.package):

@@ -8,50 +8,12 @@ import unittest
 from pathlib import Path
 
 from certificates import make_certificate
+from connect_proxy import ConnectProxy
 from fake_apiserver import Answer, FakeApiserver, event, status
 from kube_driver import call
 
 UNTRUSTED, DENIED, UNAVAILABLE, TIMED_OUT, BUSY = 11, 13, 40, 41, 42
 VERSION_ONE = "client.authentication.k8s.io/v1"
-
-
-class ConnectProxy:
-    """A proxy that opens tunnels (RFC 9110, CONNECT), and notes where to."""
-
-    def __enter__(self):
-        self.asked, self.lines = [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        for line in (self.listener, *self.lines):
-            line.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            head = client.recv(65536).decode()
-            self.asked.append(head.split()[1])
-            host, port = self.asked[-1].rsplit(":", 1)
-            server = socket.create_connection((host, int(port)))
-            self.lines += [client, server]
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self.relay, args=(source, target), daemon=True).start()
-
-    @staticmethod
-    def relay(source, target):
-        try:
-            while piece := source.recv(65536):
-                target.sendall(piece)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 class FakeCase(unittest.TestCase):

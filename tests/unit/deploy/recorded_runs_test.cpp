@@ -3,10 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "crypto/hash.hpp"
-#include "fs/temporary.hpp"
+#include "empty_version.hpp"
 #include "json/write.hpp"
-#include "oci/media_types.hpp"
-#include "oci/store.hpp"
 
 using namespace capsule;
 
@@ -33,17 +31,12 @@ json::Object record_of(const deploy::RunRequest& run) {
 }  // namespace
 
 TEST_CASE("the runs on record that answer a wish are found without knowing their names") {
-  const fs::TemporaryFolder folder{fs::temporary_parent()};
-  const auto store =
-      oci::open_store(oci::RegistryLocation::parse("oci-layout:" + folder.path().string()), "x", oci::Create::yes);
-  const auto index = store->put_manifest(
-      oci::media_type::image_index,
-      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})", "1.0.0");
+  const test::EmptyVersion version;
   const auto attach = [&](const json::Object& record) {
-    return deploy::attach_run_record(*store, index, json::canonical(record));
+    return deploy::attach_run_record(*version.store, version.index, json::canonical(record));
   };
   const deploy::RunWish wish{capsule_digest, "kubernetes:u", json::Object{{"n", 1}}, 0, {}};
-  CHECK(deploy::recorded_runs(*store, index.digest, wish).empty());
+  CHECK(deploy::recorded_runs(*version.store, version.index.digest, wish).empty());
 
   const auto mine = attach(record_of(request(7, 2)));
   auto elsewhere = request(7);
@@ -60,7 +53,7 @@ TEST_CASE("the runs on record that answer a wish are found without knowing their
   attach(forged);
   attach({{"run_id", "fedcba9876543210"}});
 
-  const auto found = deploy::recorded_runs(*store, index.digest, wish);
+  const auto found = deploy::recorded_runs(*version.store, version.index.digest, wish);
   REQUIRE(found.size() == 1);
   CHECK(found.front().record == mine);
   CHECK(found.front().request.run_id() == request(7, 2).run_id());
@@ -68,7 +61,7 @@ TEST_CASE("the runs on record that answer a wish are found without knowing their
 
   auto seeded = wish;
   seeded.seed = 8;
-  CHECK(deploy::recorded_runs(*store, index.digest, seeded).empty());
+  CHECK(deploy::recorded_runs(*version.store, version.index.digest, seeded).empty());
   seeded.seed = 7;
-  CHECK(deploy::recorded_runs(*store, index.digest, seeded).size() == 1);
+  CHECK(deploy::recorded_runs(*version.store, version.index.digest, seeded).size() == 1);
 }

@@ -3,26 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "support/fake_http_client.hpp"
+#include "support/fake_time.hpp"
 
 using namespace capsule;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Time that passes only while somebody sleeps.
-struct FakeTime {
-  std::chrono::steady_clock::time_point now{};
-  std::vector<std::chrono::milliseconds> slept;
-
-  http::Timer timer() {
-    return {[this] { return now; },
-            [this](std::chrono::milliseconds delay) {
-              now += delay;
-              slept.push_back(delay);
-            },
-            [] { return 0.0; }};
-  }
-};
 
 http::Request get(http::Method method = http::Method::get) {
   return {.method = method, .url = Url::parse("https://example.com/x")};
@@ -33,7 +19,7 @@ http::Request get(http::Method method = http::Method::get) {
 TEST_CASE("what may pass by itself is tried again, what cannot is not") {
   for (const int status : {408, 425, 429, 500, 502, 503, 504}) {
     CAPTURE(status);
-    FakeTime time;
+    test::FakeTime time;
     test::FakeHttpClient fake;
     fake.answer(status);
     fake.answer(200, "good");
@@ -43,7 +29,7 @@ TEST_CASE("what may pass by itself is tried again, what cannot is not") {
   }
   for (const int status : {200, 204, 301, 400, 401, 403, 404, 409, 416, 422, 501, 505}) {
     CAPTURE(status);
-    FakeTime time;
+    test::FakeTime time;
     test::FakeHttpClient fake;
     fake.answer(status);
     http::RetryingClient client{fake, {}, time.timer()};
@@ -53,7 +39,7 @@ TEST_CASE("what may pass by itself is tried again, what cannot is not") {
 }
 
 TEST_CASE("Retry-After is the floor of the wait, and the total limit ends it") {
-  FakeTime time;
+  test::FakeTime time;
   test::FakeHttpClient fake;
   fake.answer(429, "", {{"Retry-After", "7"}});
   fake.answer(503, "", {{"Retry-After", "60"}});
@@ -64,7 +50,7 @@ TEST_CASE("Retry-After is the floor of the wait, and the total limit ends it") {
 }
 
 TEST_CASE("the tries end after five, with the last answer or error") {
-  FakeTime time;
+  test::FakeTime time;
   test::FakeHttpClient fake;
   for (int i = 0; i < 5; ++i) fake.answer(500);
   http::RetryingClient client{fake, {}, time.timer()};
@@ -82,7 +68,7 @@ TEST_CASE("the tries end after five, with the last answer or error") {
 
 TEST_CASE("a POST that may have been done is not sent twice") {
   using Sent = http::TransportError::Sent;
-  FakeTime time;
+  test::FakeTime time;
   test::FakeHttpClient fake;
   fake.fail(http::TransportError{ErrorKind::timed_out, "no answer", Sent::maybe});
   http::RetryingClient client{fake, {}, time.timer()};

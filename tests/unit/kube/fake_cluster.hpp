@@ -3,28 +3,14 @@
 #include "json/parse.hpp"
 #include "kube/client.hpp"
 #include "support/fake_http_client.hpp"
+#include "support/fake_time.hpp"
 
 namespace capsule::test {
-
-/// Time that passes only while somebody sleeps.
-struct FakeTime {
-  std::chrono::steady_clock::time_point now{};
-  std::vector<std::chrono::milliseconds> slept;
-
-  http::Timer timer() {
-    return {[this] { return now; },
-            [this](std::chrono::milliseconds delay) {
-              now += delay;
-              slept.push_back(delay);
-            },
-            [] { return 0.0; }};
-  }
-};
 
 /// A client whose every connection is one fake, and what it is told about the connection.
 struct FakeCluster {
   FakeHttpClient http;
-  FakeTime time;
+  test::FakeTime time;
   std::vector<http::CurlLimits> made;
   int misused = 0;  ///< how often a connection that was at work was asked again, or let go
   kube::Config config;

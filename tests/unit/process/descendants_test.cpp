@@ -15,11 +15,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-process::Command limited(process::Command command, std::chrono::milliseconds time) {
-  command.time_limit = time;
-  return command;
-}
-
 process::Command confined(process::Command command) {
   command.confinement = process::confine_strangers({}, {});
   return command;

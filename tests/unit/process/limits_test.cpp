@@ -10,15 +10,6 @@ using namespace capsule;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-namespace {
-
-process::Command limited(process::Command command, std::chrono::milliseconds time) {
-  command.time_limit = time;
-  return command;
-}
-
-}  // namespace
-
 TEST_CASE("a program over its time limit is ended, by force when it ignores SIGTERM") {
   const auto start = Clock::now();
   auto result = run_and_check_nothing_is_left(limited(shell("sleep 100"), 100ms));

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -37,4 +38,9 @@ inline capsule::process::Result run_and_check_nothing_is_left(capsule::process::
   auto result = capsule::process::run(marked.command);
   CHECK(count_with_mark(marked.mark) == 0);
   return result;
+}
+
+inline capsule::process::Command limited(capsule::process::Command command, std::chrono::milliseconds time) {
+  command.time_limit = time;
+  return command;
 }

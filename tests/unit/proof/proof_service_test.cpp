@@ -5,6 +5,7 @@
 #include "crypto/hash.hpp"
 #include "json/parse.hpp"
 #include "support/fake_http_client.hpp"
+#include "support/fake_time.hpp"
 
 using namespace capsule;
 using namespace capsule::proof;
@@ -21,22 +22,8 @@ std::string known(const std::string& status, const std::string& proof_id = id) {
          R"("evidence":[],"signed_by":"dac","signature":"x","utid":null,"domain":"api_request"})";
 }
 
-/// Time that passes only while somebody sleeps.
-struct FakeTime {
-  std::chrono::steady_clock::time_point now{};
-  int slept = 0;
-  http::Timer timer() {
-    return {[this] { return now; },
-            [this](std::chrono::milliseconds delay) {
-              now += delay;
-              ++slept;
-            },
-            [] { return 0.0; }};
-  }
-};
-
 struct Fixture {
-  FakeTime time;
+  test::FakeTime time;
   test::FakeHttpClient http;
   ProofService service{http, Url::parse("http://127.0.0.1:8080/dac/"), Secret{"the-key"}, time.timer()};
 };
@@ -106,7 +93,7 @@ TEST_CASE("a proof that never gets final ends at a limit of ours") {
   Fixture f;
   for (const char* status : {"queued", "processing", "something new", "validated"}) f.http.answer(200, known(status));
   CHECK(f.service.wait_until_final(id, 60s).status == "validated");
-  CHECK(f.time.slept == 3);
+  CHECK(f.time.slept.size() == 3);
   for (int i = 0; i < 100; ++i) f.http.answer(200, known("queued"));
   try {
     static_cast<void>(f.service.wait_until_final(id, 60s));
