@@ -4,6 +4,7 @@
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/ownership.hpp"
 #include "core/error.hpp"
 #include "deploy/deployment_status.hpp"
 
@@ -20,6 +21,14 @@ void set_preconditions(json::Object& metadata, const std::optional<json::Value>&
   metadata.set("resourceVersion", there ? text_at(*there, "/metadata/resourceVersion") : std::string{only_if_absent});
   // Without it, an apply makes an object anew that was removed meanwhile, whatever version it asks for.
   if (there && !text_at(*there, "/metadata/uid").empty()) metadata.set("uid", text_at(*there, "/metadata/uid"));
+}
+
+/// Whether it is of another ProofedDeployment object than what we want, whose lease and its numbers are others, too.
+bool is_of_another(const json::Value& there, const json::Object& wanted) {
+  const json::Value ours{wanted};
+  for (const auto& owner : array_at(ours, "/metadata/ownerReferences"))
+    if (has_other_owner(there, text_at(owner, "/name"), text_at(owner, "/uid"))) return true;
+  return false;
 }
 
 }  // namespace
@@ -56,10 +65,15 @@ json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Ob
         throw Error{ErrorKind::conflict, error.message() + " (--force-conflicts takes these fields over)"};
       if (error.kind() != ErrorKind::conflict || i == max_attempts) throw;
     }
+    const auto before = there ? text_at(*there, "/metadata/uid") : std::string{};
     const bool was_there = there.has_value();
     there = client.find(name);
     if (was_there && !there)
       throw Error{ErrorKind::not_found, fmt::format("the {} is not there any more", kube::text_of(name))};
+    const bool is_another = !before.empty() && text_at(*there, "/metadata/uid") != before;
+    if (is_another || (there && is_of_another(*there, wanted)))
+      throw Error{ErrorKind::busy,
+                  fmt::format("the {} was removed meanwhile, and somebody else has made it anew", kube::text_of(name))};
     metadata.erase("uid");
   }
 }

@@ -19,8 +19,9 @@ bool is_of_fields(const Error& error);
 /// Server-side apply by the deploy with the fencing number `fence`, which the object bears from then on. `there` is the
 /// object as it was read; nothing where there was none. The apply holds for that very version alone (uid and
 /// resourceVersion), or makes the object only if it is still not there; where somebody was faster it is read and
-/// applied again. So what a later deploy wrote is never written over by one that lost its lease: Error busy. Error
-/// not_found: it was removed meanwhile. `force`: takes fields over from other managers (else Error conflict).
+/// applied again. So what a later deploy wrote is never written over by one that lost its lease, nor what has come in
+/// its place or is of another ProofedDeployment object: Error busy. Error not_found: it was removed meanwhile. `force`:
+/// takes fields over from other managers (else Error conflict).
 json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Object wanted, std::uint64_t fence,
                           std::optional<json::Value> there, bool force);
 

@@ -54,6 +54,11 @@ Owner DeployedObject::owner() const {
   return {m_name, text_at(value(), "/metadata/uid")};
 }
 
+std::optional<Owner> DeployedObject::lasting_owner() const {
+  if (!m_value || !text_at(*m_value, "/metadata/deletionTimestamp").empty()) return std::nullopt;
+  return owner();
+}
+
 std::string DeployedObject::annotation(std::string_view name) const {
   const auto* all = value().at_pointer("/metadata/annotations");
   const auto* found = all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(name);
@@ -62,11 +67,16 @@ std::string DeployedObject::annotation(std::string_view name) const {
 
 void DeployedObject::take_over(std::uint64_t transitions, std::uint64_t beside) {
   const auto there = std::max(beside, m_value ? fence_of(*m_value) : 0);
-  m_fence = transitions >= there ? transitions : there + 1;
+  // The same number is of another deploy, which has it of a lease that is gone.
+  m_fence = transitions > there ? transitions : there + 1;
+  m_uid = m_value ? text_at(*m_value, "/metadata/uid") : std::string{};
 }
 
 void DeployedObject::refuse_if_fenced() const {
-  if (!m_fence || !m_value || fence_of(*m_value) <= *m_fence) return;
+  if (!m_fence || !m_value) return;
+  // Its lease went with it, so that the numbers of the new one began anew.
+  const bool is_another = !m_uid.empty() && text_at(*m_value, "/metadata/uid") != m_uid;
+  if (!is_another && fence_of(*m_value) <= *m_fence) return;
   throw Error{ErrorKind::busy,
               fmt::format("another deploy has taken over {} in namespace {}: its lease was not renewed "
                           "in time here",
@@ -83,6 +93,7 @@ const json::Value& DeployedObject::apply(json::Object wanted, bool force) {
   auto applied = m_form.applied(std::move(wanted), m_value ? &*m_value : nullptr);
   m_value = whole(apply_in_turn(m_client, name(), std::move(applied), fence(), m_value, force));
   m_applied = *m_value;
+  m_uid = text_at(*m_value, "/metadata/uid");
   return *m_value;
 }
 

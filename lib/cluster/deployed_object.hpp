@@ -33,11 +33,13 @@ class DeployedObject {
   /// The same; it must be there.
   [[nodiscard]] const json::Value& value() const;
   [[nodiscard]] Owner owner() const;
+  /// The same; nothing where there is none, or it is on its way out.
+  [[nodiscard]] std::optional<Owner> lasting_owner() const;
   [[nodiscard]] kube::Name name() const { return {proofed_deployments, m_ns, m_name}; }
 
   /// We hold the lease, with that number: what is written from now on carries it, or one more than what stands there,
   /// in the object or (`beside`) in another of the deployment, where the lease was begun anew. What has a higher one
-  /// then was written by who took the lease over.
+  /// then was written by who took the lease over, as was an object that has come in the place of this one.
   void take_over(std::uint64_t transitions, std::uint64_t beside = 0);
   /// Reads it again. Error busy: another deploy has taken it over; not_found: it is gone.
   void require_turn();
@@ -69,6 +71,7 @@ class DeployedObject {
   std::optional<json::Value> m_value;  ///< whole
   json::Value m_applied;               ///< whole
   std::optional<std::uint64_t> m_fence;
+  std::string m_uid;  ///< of the object that we have taken over; empty: there was none
 };
 
 }  // namespace capsule::cluster

@@ -18,15 +18,13 @@ json::Object labels(const std::string& app) {
 }
 
 json::Object owned_by(const Owner& owner, const std::string& ns, const std::string& name) {
+  auto reference = owner_reference(owner);
+  reference.set("controller", true);
+  reference.set("blockOwnerDeletion", false);
   return {{"name", name},
           {"namespace", ns},
           {"labels", labels(owner.name)},
-          {"ownerReferences", json::Array{json::Object{{"apiVersion", "infra.industriverse.ai/v1"},
-                                                       {"kind", "ProofedDeployment"},
-                                                       {"name", owner.name},
-                                                       {"uid", owner.uid},
-                                                       {"controller", true},
-                                                       {"blockOwnerDeletion", false}}}}};
+          {"ownerReferences", json::Array{std::move(reference)}}};
 }
 
 json::Object selector(const std::string& app) {
@@ -50,6 +48,13 @@ std::string indented(const std::string& text, std::string_view by) {
 }
 
 }  // namespace
+
+json::Object owner_reference(const Owner& owner) {
+  return {{"apiVersion", "infra.industriverse.ai/v1"},
+          {"kind", "ProofedDeployment"},
+          {"name", owner.name},
+          {"uid", owner.uid}};
+}
 
 std::string deployment_name(const std::string& capsule) {
   return capsule + "-deploy";

@@ -20,6 +20,9 @@ struct Owner {
   std::string uid;
 };
 
+/// An entry of metadata.ownerReferences: what bears it is removed with the object. Pure.
+json::Object owner_reference(const Owner& owner);
+
 /// `<name>-deploy`.
 std::string deployment_name(const std::string& capsule);
 

@@ -20,15 +20,18 @@ const json::Array& owners_of(const json::Value& object) {
 }
 
 bool is_to_go(const json::Value& object, const std::string& owner, const std::string& uid) {
-  if (!text_at(object, "/metadata/deletionTimestamp").empty()) return true;
+  return !text_at(object, "/metadata/deletionTimestamp").empty() || has_other_owner(object, owner, uid);
+}
+
+}  // namespace
+
+bool has_other_owner(const json::Value& object, const std::string& owner, const std::string& uid) {
   const auto& owners = owners_of(object);
   return std::any_of(owners.begin(), owners.end(), [&](const json::Value& one) {
     return text_at(one, "/kind") == "ProofedDeployment" && text_at(one, "/name") == owner &&
            text_at(one, "/uid") != uid;
   });
 }
-
-}  // namespace
 
 bool is_ours(const json::Value& object) {
   const auto* labels = object.at_pointer("/metadata/labels");

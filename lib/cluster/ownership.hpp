@@ -14,6 +14,8 @@ namespace capsule::cluster {
 bool is_ours(const json::Value& object);
 /// Whether it has no owner. Pure.
 bool is_orphan(const json::Value& object);
+/// Whether a ProofedDeployment object of that name owns it that has another uid. Pure.
+bool has_other_owner(const json::Value& object, const std::string& owner, const std::string& uid);
 /// Error conflict where another program's object has that name: it would be removed with the deployment.
 void require_ours(const kube::Name& name, const std::optional<json::Value>& there);
 

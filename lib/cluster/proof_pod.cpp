@@ -65,12 +65,7 @@ json::Object proof_pod(const ProofPodWish& wish) {
   json::Object metadata{{"name", proof_pod_name(wish.run_record, wish.purpose)},
                         {"labels", labels},
                         {"annotations", json::Object{{std::string{annotation::digest}, wish.pod.capsule.text()}}}};
-  if (wish.owner) {
-    metadata.set("ownerReferences", json::Array{json::Object{{"apiVersion", "infra.industriverse.ai/v1"},
-                                                             {"kind", "ProofedDeployment"},
-                                                             {"name", wish.owner->name},
-                                                             {"uid", wish.owner->uid}}});
-  }
+  if (wish.owner) metadata.set("ownerReferences", json::Array{owner_reference(*wish.owner)});
   return {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", std::move(metadata)}, {"spec", spec_of(wish)}};
 }
 

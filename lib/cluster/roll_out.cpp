@@ -190,6 +190,7 @@ void RollOut::apply_object(const RollOutWish& wish) {
   auto wanted = proofed_deployment(wish.capsule.manifest(), wish.capsule.capsule_digest(), wish.published, m_ns);
   if (m_maker != Maker::deploy) deploy::member(wanted, "spec").set("template", template_for_operator(m_template));
   m_object.apply(std::move(wanted), m_force);
+  if (wish.on_object) wish.on_object();
 }
 
 bool RollOut::is_made_by_operator(const std::optional<json::Value>& there) const {

@@ -25,7 +25,8 @@ struct RollOutWish {
   bool force = false;     ///< takes over fields of other managers
   std::string asked{};    ///< one word for all that was asked for beside the capsule, as the receipt has it
   Maker maker = Maker::deploy;
-  std::function<void()> on_wait{};  ///< called about once a second meanwhile; what it throws ends the wait
+  std::function<void()> on_wait{};    ///< called about once a second meanwhile; what it throws ends the wait
+  std::function<void()> on_object{};  ///< called once the ProofedDeployment object is there, before what it owns is
 };
 
 /// The objects of a deployment in one namespace: applies them, and puts back what was there where the new ones do not

@@ -50,6 +50,7 @@ Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name,
            std::chrono::milliseconds patience)
     : m_lease(client, lease_name(ns, name), holder_name()) {
   std::map<std::string, std::string> annotations;
+  if (!capsule) static_cast<void>(m_lease.set_owners({}));  // else it would go with the object, before the pods
   if (capsule) annotations.emplace(annotation::digest, capsule->text());
   if (m_lease.try_acquire(annotations)) return;
   const auto first = m_lease.record();
@@ -65,6 +66,10 @@ Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name,
     if (now.resource_version != first.resource_version && is_of_another(now)) throw busy(ns, name, now);
   });
   if (!ours) throw busy(ns, name, m_lease.record());
+}
+
+bool Turn::belong_to(const std::optional<Owner>& owner) {
+  return m_lease.set_owners(owner ? json::Array{owner_reference(*owner)} : json::Array{});
 }
 
 Turn::~Turn() {

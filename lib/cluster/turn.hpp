@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "cluster/objects.hpp"
 #include "core/digest.hpp"
 #include "kube/lease.hpp"
 
@@ -18,13 +19,16 @@ class Turn {
  public:
   /// Waits for another deploy of the same capsule, since it may do our work, and for a removal, as long as `patience`;
   /// Error busy after that, and where a deploy of another capsule is at work, as soon as it shows that it lives.
-  /// Without `capsule`, to remove it: waits for whoever is at work.
+  /// Without `capsule`, to remove it: waits for whoever is at work, and the lease is nobody's from then on.
   Turn(kube::Client& client, const std::string& ns, const std::string& name, const std::optional<Digest>& capsule,
        std::chrono::milliseconds patience);
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
   ~Turn();
 
+  /// The lease goes with that object from now on, or with none. False: it went with another one, which was removed: the
+  /// turn is over, and is to be taken anew before anything is written.
+  [[nodiscard]] bool belong_to(const std::optional<Owner>& owner);
   /// To be called about once a second. Error busy: it is lost.
   void keep() { m_lease.keep(); }
   [[nodiscard]] std::uint64_t number() const { return static_cast<std::uint64_t>(m_lease.transitions()); }

@@ -29,6 +29,17 @@ std::int64_t number_at(const json::Value& object, std::string_view pointer) {
   return found == nullptr || !found->is_number() ? 0 : json::to_int64(*found->if_number());
 }
 
+json::Array owners_in(const json::Value& object) {
+  const auto* found = object.at_pointer("/metadata/ownerReferences");
+  return found == nullptr || found->if_array() == nullptr ? json::Array{} : *found->if_array();
+}
+
+bool are_same(const json::Array& some, const json::Array& others) {
+  return std::equal(
+      some.begin(), some.end(), others.begin(), others.end(),
+      [](const json::Value& a, const json::Value& b) { return text_at(a, "/uid") == text_at(b, "/uid"); });
+}
+
 /// It is an int32, and the last of them (which somebody wrote there) has none after it.
 std::int64_t next(std::int64_t transitions) {
   return transitions < 0 || transitions >= std::numeric_limits<std::int32_t>::max() ? 1 : transitions + 1;
@@ -41,7 +52,8 @@ LeaseRecord read_lease(const json::Value& object) {
                   number_at(object, "/spec/leaseTransitions"),
                   std::chrono::seconds{number_at(object, "/spec/leaseDurationSeconds")},
                   {},
-                  version_of(object)};
+                  version_of(object),
+                  owners_in(object)};
   const auto* annotations = object.at_pointer("/metadata/annotations");
   if (annotations != nullptr && annotations->is_object()) {
     for (const auto& [key, value] : *annotations->if_object()) {
@@ -73,6 +85,8 @@ json::Value Lease::object(const std::string& holder, std::chrono::seconds durati
   json::Object texts;
   for (const auto& [key, value] : annotations) texts.set(key, value);
   if (!texts.empty()) metadata.set("annotations", std::move(texts));
+  if (const auto& owners = m_owners ? *m_owners : m_record.owners; !owners.empty())
+    metadata.set("ownerReferences", owners);
   return json::Object{{"apiVersion", "coordination.k8s.io/v1"},
                       {"kind", "Lease"},
                       {"metadata", std::move(metadata)},
@@ -146,6 +160,17 @@ void Lease::renew() {
     if (m_record.holder != m_holder) lose(fmt::format("'{}' holds it", printable(m_record.holder)));
   }
   lose("somebody keeps changing it");
+}
+
+bool Lease::set_owners(json::Array owners) {
+  m_owners = std::move(owners);
+  // Where others keep changing it, the next renewal says it.
+  for (int tries = 0; tries < 3 && m_has_it && !are_same(m_record.owners, *m_owners); ++tries) {
+    if (write(object(m_holder, m_duration, m_record.transitions, m_record.annotations))) continue;
+    look();
+    m_has_it = m_record.holder == m_holder;
+  }
+  return m_has_it;
 }
 
 void Lease::keep() {

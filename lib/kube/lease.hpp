@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "kube/client.hpp"
@@ -17,6 +18,7 @@ struct LeaseRecord {
   std::chrono::seconds duration{0};
   std::map<std::string, std::string> annotations;
   std::string resource_version;  ///< empty: there is no such object
+  json::Array owners{};          ///< metadata.ownerReferences: with the last of them it is removed
 };
 LeaseRecord read_lease(const json::Value& object);
 
@@ -35,6 +37,11 @@ class Lease {
   /// The same until it has it, or `patience` is over; `on_wait` is called about once a second.
   bool acquire(std::chrono::milliseconds patience, const std::map<std::string, std::string>& annotations = {},
                const std::function<void()>& on_wait = {});
+
+  /// Whose it is from now on, as entries of metadata.ownerReferences; until that is said, those that stand there stay.
+  /// Where it is held and is not theirs yet, that is written at once. False: it is lost, since somebody has removed it,
+  /// as the garbage collector does with what was another owner's.
+  bool set_owners(json::Array owners);
 
   /// To be called often while it is held: renews it when a third of its duration has passed. An apiserver that is away
   /// is borne until two thirds have passed. Error busy: it is lost.
@@ -71,6 +78,7 @@ class Lease {
   Clock::time_point m_renewed{};   ///< before the request that last renewed it
   bool m_has_it = false;
   std::string m_acquire_time;
+  std::optional<json::Array> m_owners;  ///< nothing: those that stand there
 };
 
 }  // namespace capsule::kube

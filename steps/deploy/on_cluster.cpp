@@ -101,7 +101,7 @@ class ClusterDeploy {
     const auto fetched = fetch(m_order, *m_store, m_step.progress());
     const auto& manifest = fetched.capsule.manifest();
     deploy::check_parameters(manifest, m_order.parameters);
-    m_turn.emplace(m_client, m_ns, manifest.name, fetched.capsule.capsule_digest(), time_limit());
+    take_turn(fetched.capsule.capsule_digest());
     cluster::RollOut roll_out{m_client, m_ns, m_object};
     take_over(roll_out, fetched.source.volume);
     check(manifest);
@@ -109,7 +109,8 @@ class ClusterDeploy {
                                m_order.options.seed};
     const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
-                    m_order.options.force_conflicts, asked(m_order), maker(), [this] { m_turn->keep(); }},
+                    m_order.options.force_conflicts, asked(m_order), maker(), [this] { m_turn->keep(); },
+                    [this] { give_turn_to_object(); }},
                    replicas);
     auto entry = m_ledger.begin(wish);
     m_step.output("run-id", entry.request.run_id());
@@ -135,9 +136,25 @@ class ClusterDeploy {
   }
   [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
 
+  /// And reads the object in it. The lease of one that was deleted just now may go as we take it.
+  void take_turn(const Digest& capsule) {
+    do {
+      m_turn.emplace(m_client, m_ns, m_order.reference.name, capsule, time_limit());
+      m_object.read();
+    } while (!m_turn->belong_to(m_object.lasting_owner()));
+  }
+
+  /// From now on whoever deletes the object removes the lease with it.
+  void give_turn_to_object() {
+    if (m_turn->belong_to(m_object.owner())) return;
+    throw Error{ErrorKind::busy,
+                fmt::format("{} in namespace {} may be deployed by another one: the lease that we held "
+                            "was removed",
+                            m_order.reference.name, m_ns)};
+  }
+
   /// Looks at what is there; what is written from now on is written in our turn.
   void take_over(cluster::RollOut& roll_out, cluster::CapsuleVolume volume) {
-    m_object.read();
     roll_out.look(volume == cluster::CapsuleVolume::download, {time_limit(), [this] { m_turn->keep(); }});
     m_object.learn_form();
     m_object.take_over(m_turn->number(), roll_out.highest_fence());

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "cluster/names.hpp"
+#include "cluster/objects.hpp"
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "support/error_kind.hpp"
@@ -94,4 +95,24 @@ TEST_CASE("a field that somebody else has set is a conflict in one line that say
                                                 "(--force-conflicts takes these fields over)"));
   }
   CHECK(cluster.http.seen().size() == 1);
+}
+
+TEST_CASE("what has come in the place of ours, or is of another object, is left alone however low its number") {
+  Applying cluster;
+  auto another = object("9", "1");
+  auto& metadata = *another.if_object()->find("metadata")->if_object();
+  metadata.set("uid", "u-2");
+  cluster.fail(409, "Conflict", "uid mismatch");
+  cluster.answer(200, json::compact(another));
+  CHECK(kind_of([&] { cluster.apply(object("7", "3")); }) == ErrorKind::busy);
+
+  const auto owned_by = [](const std::string& uid) { return json::Array{owner_reference({"x", uid})}; };
+  metadata.set("ownerReferences", owned_by("object-2"));
+  const json::Object wanted{{"metadata", json::Object{{"name", "x"}, {"ownerReferences", owned_by("object-1")}}}};
+  cluster.fail(409, "Conflict", "exists");
+  cluster.answer(200, json::compact(another));
+  CHECK(kind_of([&] {
+          apply_in_turn(cluster.kube, {kube::resources::deployments, "team", "x"}, wanted, 3, std::nullopt, false);
+        }) == ErrorKind::busy);
+  CHECK(cluster.http.seen().size() == 4);
 }

@@ -26,7 +26,7 @@ struct Deployed : FakeCluster {
   DeployedObject object_there{kube, "team", "x"};
 
   Deployed() {
-    answer(200, object("7", "3"));
+    answer(200, object("7", "2"));
     object_there.read();
     object_there.take_over(3);
   }
@@ -83,10 +83,34 @@ TEST_CASE("whose turn it is, is asked of the cluster") {
 
 TEST_CASE("where the lease was begun anew the number goes on after the highest that is there") {
   Deployed cluster;
-  cluster.object_there.take_over(1, 2);
+  cluster.object_there.take_over(1, 3);
   CHECK(cluster.object_there.fence() == 4);
   cluster.object_there.take_over(1, 99'999);
   CHECK(cluster.object_there.fence() == 100'000);
   cluster.object_there.take_over(8, 5);
   CHECK(cluster.object_there.fence() == 8);
+}
+
+TEST_CASE("an object that has come in the place of ours is another deploy's, however low its number") {
+  FakeCluster cluster;
+  kube::Client kube = cluster.client();
+  const auto with_uid = [](const std::string& uid, const std::string& fence) {
+    const json::Object annotations{{std::string{annotation::fence}, fence}};
+    return json::compact(json::Object{
+        {"metadata",
+         json::Object{{"name", "x"}, {"uid", uid}, {"resourceVersion", "7"}, {"annotations", annotations}}}});
+  };
+  DeployedObject object{kube, "team", "x"};
+  cluster.answer(200, with_uid("u-1", "5"));
+  object.read();
+  object.take_over(5);
+  CHECK(object.fence() == 6);  // 5 is of who has written it: it is no new number that a new lease has
+  const std::string conflict = "the UID in the precondition does not match the UID in record";
+  cluster.fail(409, "Conflict", conflict);
+  cluster.answer(200, with_uid("u-2", "1"));
+  CHECK(kind_of([&] {
+          object.change_status([](json::Object& now) { now.set("status", json::Object{{"a", 1}}); });
+        }) == ErrorKind::busy);
+  cluster.answer(200, with_uid("u-2", "1"));
+  CHECK(kind_of([&] { object.require_turn(); }) == ErrorKind::busy);
 }

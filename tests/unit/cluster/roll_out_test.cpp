@@ -34,7 +34,7 @@ TEST_CASE("who was taken over from puts nothing back and ends no pods") {
   test::FakeCluster cluster;
   auto kube = cluster.client();
   DeployedObject there{kube, "team", "x"};
-  cluster.answer(200, object("3"));
+  cluster.answer(200, object("2"));
   there.read();
   there.take_over(3);
   RollOut roll_out{kube, "team", there};

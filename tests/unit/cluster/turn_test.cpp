@@ -89,3 +89,32 @@ TEST_CASE("who deploys while it is being removed waits for that, and not longer 
   CHECK(refusal(world, digest, 60s) == "taken");
   CHECK(world.passed() >= 40s);
 }
+
+TEST_CASE("a lease goes with the object, and is nobody's while the object is removed") {
+  LeaseWorld world;
+  const auto owner = [&] {
+    return test::ObjectServer::text(world.server.objects.at(LeaseWorld::lease), "/metadata/ownerReferences/0/uid");
+  };
+  {
+    Turn turn{world.client, "team", "x", digest, 1s};
+    REQUIRE(turn.belong_to(Owner{"x", "u-1"}));
+    CHECK(owner() == "u-1");
+  }
+  CHECK(owner() == "u-1");
+  {
+    const auto before = world.server.seen.size();
+    Turn turn{world.client, "team", "x", digest, 1s};
+    REQUIRE(turn.belong_to(Owner{"x", "u-1"}));
+    CHECK(world.server.seen.size() == before + 2);  // no call more for it
+  }
+  const Turn removal{world.client, "team", "x", std::nullopt, 1s};
+  CHECK(owner().empty());
+}
+
+TEST_CASE("a turn whose lease went with the object before is over") {
+  LeaseWorld world;
+  Turn turn{world.client, "team", "x", digest, 1s};
+  REQUIRE(turn.belong_to(Owner{"x", "u-1"}));
+  world.server.objects.clear();
+  CHECK_FALSE(turn.belong_to(std::nullopt));
+}

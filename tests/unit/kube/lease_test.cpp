@@ -194,3 +194,36 @@ TEST_CASE("a number of transitions that nothing can follow is begun anew") {
     CHECK(world.mine.transitions() == 1);
   }
 }
+
+TEST_CASE("a lease belongs to whom it was given, through all that is written, and to whom it belonged before") {
+  World world;
+  const auto owner = [&] {
+    const auto* uid = world.server.object->at_pointer("/metadata/ownerReferences/0/uid");
+    return uid == nullptr ? std::string{"nobody"} : *uid->if_string();
+  };
+  const auto of = [](const std::string& uid) { return json::Array{json::Object{{"uid", uid}}}; };
+  REQUIRE(world.mine.try_acquire());
+  CHECK(owner() == "nobody");
+  REQUIRE(world.mine.set_owners(of("u-1")));
+  CHECK(owner() == "u-1");
+  const auto version = world.server.version;
+  REQUIRE(world.mine.set_owners(of("u-1")));
+  CHECK(world.server.version == version);  // nothing is written that stands there
+  world.mine.renew();
+  world.mine.release();
+  CHECK(owner() == "u-1");
+  REQUIRE(world.others.try_acquire());
+  CHECK(owner() == "u-1");
+  world.server.before_write = [&] { world.server.touch(*world.server.object); };
+  REQUIRE(world.others.set_owners({}));
+  CHECK(owner() == "nobody");
+}
+
+TEST_CASE("a lease that was removed with its former owner is lost, and no error") {
+  World world;
+  REQUIRE(world.mine.try_acquire());
+  world.server.object.reset();
+  CHECK_FALSE(world.mine.set_owners({json::Object{{"uid", "u-1"}}}));
+  CHECK_FALSE(world.mine.is_held());
+  CHECK(world.mine.try_acquire());
+}
