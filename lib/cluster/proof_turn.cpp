@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/proof_pod.hpp"
 #include "cluster/turn.hpp"
 #include "core/error.hpp"
+#include "core/time.hpp"
 #include "log/log.hpp"
 
 namespace capsule::cluster {
@@ -21,19 +24,16 @@ Error busy(const kube::Name& lease, const kube::LeaseRecord& by) {
 
 }  // namespace
 
-ProofTurn::ProofTurn(kube::Client& client, const std::string& ns, const Digest& run_record)
+ProofTurn::ProofTurn(kube::Client& client, const std::string& ns, const Digest& run_record,
+                     std::chrono::milliseconds patience)
     : m_client(client),
       m_name{kube::resources::leases, ns, proof_lease_name(run_record)},
       m_holder(holder_name()),
       m_lease(client, m_name, m_holder) {
   if (!m_lease.try_acquire()) {
-    const auto first = m_lease.record();
-    log::info(busy(m_name, first).message() + ": waiting whether it lives");
-    const bool ours = m_lease.acquire(until_run_out, {}, [&] {
-      const auto& now = m_lease.record();
-      if (now.resource_version != first.resource_version && !now.holder.empty()) throw busy(m_name, now);
-    });
-    if (!ours) throw busy(m_name, m_lease.record());
+    const auto limit = std::max<std::chrono::milliseconds>(patience, until_run_out);
+    log::info(busy(m_name, m_lease.record()).message() + ": waiting", {{"waits_at_most", human_duration(limit)}});
+    if (!m_lease.acquire(limit)) throw busy(m_name, m_lease.record());
   }
   m_keeper = std::thread{[this] { keep(); }};
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -14,9 +15,10 @@ namespace capsule::cluster {
 /// thread of its own. A lease is removed at the end: there is one for each run that is proven.
 class ProofTurn {
  public:
-  /// `client` is for this alone. Error busy where somebody else holds it who lives; one that was killed is taken over
-  /// once its lease has run out, half a minute later.
-  ProofTurn(kube::Client& client, const std::string& ns, const Digest& run_record);
+  /// `client` is for this alone. Waits for another proof of this run, as long as `patience`, and in any case until it
+  /// shows that it lives: one that was killed is taken over once its lease has run out, half a minute later. Whoever
+  /// has waited may find the run proved. Error busy after that.
+  ProofTurn(kube::Client& client, const std::string& ns, const Digest& run_record, std::chrono::milliseconds patience);
   ProofTurn(const ProofTurn&) = delete;
   ProofTurn& operator=(const ProofTurn&) = delete;
   /// As give_back().

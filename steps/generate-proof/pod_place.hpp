@@ -35,6 +35,7 @@ struct PodTask {
   capsule::Digest run_record;
   std::optional<capsule::Url> service;   ///< nothing: our own, which no pod can reach
   std::chrono::milliseconds time_limit;  ///< of the hook, and of a run
+  std::chrono::milliseconds patience;    ///< with another call that proves the run
 };
 
 /// A cluster (shared/design/kubernetes.md, "Proof on the cluster"): hook and replays run in pods of their own, one
@@ -43,8 +44,9 @@ struct PodTask {
 /// on SIGTERM; those of a killed try go first.
 class PodPlace final : public Place {
  public:
-  /// Errors usage where the capsule is in a folder of this machine; busy where another one proves the run; not_found
-  /// where the namespace has nothing to check the capsule against.
+  /// Waits for another one that proves the run, which may be proved then. Errors usage where the capsule is in a folder
+  /// of this machine; busy where the other one takes too long; not_found where the namespace has nothing to check the
+  /// capsule against.
   PodPlace(const ClusterChoice& choice, PodTask task);
   PodPlace(const PodPlace&) = delete;
   PodPlace& operator=(const PodPlace&) = delete;

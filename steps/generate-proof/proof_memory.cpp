@@ -1,6 +1,9 @@
 #include "proof_memory.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
+#include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "fs/atomic_file.hpp"
 #include "json/cursor.hpp"
@@ -15,7 +18,8 @@ using namespace capsule;
 
 namespace {
 
-constexpr std::chrono::seconds patience{10};
+/// Less is not worth a word.
+constexpr std::chrono::milliseconds a_moment{500};
 constexpr std::size_t max_memory_bytes = proof::max_evidence_bytes + (std::size_t{1} << 20U);
 
 fs::Path file_for(const fs::Path& folder, const Digest& version_index, const Digest& run_record) {
@@ -29,6 +33,16 @@ fs::Path file_for(const fs::Path& folder, const Digest& version_index, const Dig
 /// The first 64 bits of the digest that is the file's name.
 std::uint64_t number_in(const fs::Path& file) {
   return std::stoull(file.filename().string().substr(0, 16), nullptr, 16);
+}
+
+fs::NumberedLock wait_for_lock(const fs::Path& path, std::uint64_t number, std::chrono::milliseconds patience) {
+  try {
+    return {path, number, std::min(patience, a_moment)};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::busy) throw;
+    log::info("another process proves this run: waiting", {{"waits_at_most", human_duration(patience)}});
+  }
+  return {path, number, patience};
 }
 
 Remembered read(std::string_view text) {
@@ -46,8 +60,10 @@ Remembered read(std::string_view text) {
 
 }  // namespace
 
-ProofMemory::ProofMemory(const fs::Path& folder, const Digest& version_index, const Digest& run_record)
-    : m_file(file_for(folder, version_index, run_record)), m_lock(folder / ".lock", number_in(m_file), patience) {}
+ProofMemory::ProofMemory(const fs::Path& folder, const Digest& version_index, const Digest& run_record,
+                         std::chrono::milliseconds patience)
+    : m_file(file_for(folder, version_index, run_record)),
+      m_lock(wait_for_lock(folder / ".lock", number_in(m_file), patience)) {}
 
 bool ProofMemory::is_begun() const {
   return std::filesystem::exists(m_file) || (m_shared != nullptr && m_shared->read());

@@ -25,11 +25,12 @@ struct Remembered {
 /// Our own proof service, for as long as a proof takes: its database is in the state folder, and shared with nobody.
 inline constexpr std::string_view embedded = "embedded";
 
-/// One proof's memory, a file below `folder` whose name is locked while this lives: Error busy where another process
-/// works on the same proof for longer than some seconds.
+/// One proof's memory, a file below `folder` whose name is locked while this lives: another process that works on the
+/// same proof is waited for, as long as `patience`; then Error busy.
 class ProofMemory {
  public:
-  ProofMemory(const capsule::fs::Path& folder, const capsule::Digest& version_index, const capsule::Digest& run_record);
+  ProofMemory(const capsule::fs::Path& folder, const capsule::Digest& version_index, const capsule::Digest& run_record,
+              std::chrono::milliseconds patience);
 
   /// On a cluster: UTID and proof_id are remembered in the capsule's object too, whose word comes first.
   void share(capsule::cluster::SharedProof& shared) { m_shared = &shared; }

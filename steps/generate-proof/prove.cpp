@@ -212,10 +212,15 @@ bool is_provable(const Subject& capsule) {
                   claims ? "no proof-hooks/generate_proof.py" : "no claims in proof-hooks/claims.json")};
 }
 
+/// With another call that proves the run: as long as we would take ourselves.
+std::chrono::milliseconds patience_of(const Task& task) {
+  return task.hook_time + task.service_time;
+}
+
 std::unique_ptr<Place> open_place(const Task& task, const Subject& capsule) {
   if (!task.cluster) return std::make_unique<ThisMachinePlace>(capsule, task.hook_time);
-  return std::make_unique<PodPlace>(*task.cluster,
-                                    PodTask{capsule, task.reference, task.run_record, task.service, task.hook_time});
+  return std::make_unique<PodPlace>(*task.cluster, PodTask{capsule, task.reference, task.run_record, task.service,
+                                                           task.hook_time, patience_of(task)});
 }
 
 /// Before the hook searches for what nobody would believe.
@@ -256,7 +261,7 @@ std::optional<Proven> prove(const Task& task) {
   task.trust.check_revoked(task.run_record);
   const auto store = oci::open_store(task.reference.registry, task.reference.name);
   const auto index = image::find_index(*store, task.reference);
-  ProofMemory memory{task.state / "proofs", index.digest, task.run_record};
+  ProofMemory memory{task.state / "proofs", index.digest, task.run_record, patience_of(task)};
   std::optional<OnCluster> on_cluster;
   if (task.cluster) memory.share(on_cluster.emplace(*task.cluster, task).shared);
   if (auto earlier = find_earlier(task, *store, index)) {
@@ -269,6 +274,10 @@ std::optional<Proven> prove(const Task& task) {
   if (!is_provable(capsule)) return std::nullopt;
   require_trusted_key(task, capsule.unpacked.facts);
   const auto place = open_place(task, capsule);
+  if (task.cluster) {
+    // Another call may have been at it elsewhere until we had our turn.
+    if (auto earlier = find_earlier(task, *store, index)) return earlier;
+  }
   return Proof{task, *store, memory, capsule, *place}.run();
 }
 

@@ -1,4 +1,5 @@
 """The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
+import json
 import signal
 import unittest
 
@@ -76,6 +77,31 @@ class ProofPods(ProofPodsCase):
         self.assert_no_pod_is_left()
         again = self.prove(reference, record)
         self.assertEqual((done.result["proof_bundle"], True), (again.result["proof_bundle"], again.result["already_proven"]))
+
+    def test_two_at_once(self):
+        """Of two loops for one capsule: their pods share no state folder."""
+        reference, record = self.proven_run("two", hook("import time; time.sleep(8)"))
+        first, second = self.start_proving(reference, record), self.start_proving(reference, record, state="elsewhere")
+        said = [process.communicate(timeout=240) for process in (first, second)]
+        self.assertEqual([0, 0], [first.returncode, second.returncode], said)
+        results = [json.loads(out) for out, _ in said]
+        self.assertEqual(1, len({result["proof_bundle"] for result in results}), results)
+        self.assertEqual({True, False}, {result["already_proven"] for result in results})
+        [waited] = [error for result, (_, error) in zip(results, said) if result["already_proven"]]
+        self.assertRegex(waited, "another proof of this run is at work: .*capsule-proof-.* is held by .*_.*: waiting")
+
+    def test_who_waits_takes_over_from_one_that_dies(self):
+        reference, record = self.proven_run("dies", hook("import time; time.sleep(8)"))
+        first = self.start_proving(reference, record)
+        self.wait_for("its pod", self.proof_pods)
+        second = self.start_proving(reference, record, state="elsewhere")
+        while ": waiting" not in (line := second.stderr.readline()):
+            self.assertNotEqual("", line)
+        first.kill()
+        out, error = second.communicate(timeout=240)
+        self.assertEqual(0, second.returncode, error)
+        self.assertIs(False, json.loads(out)["already_proven"])
+        self.assert_no_pod_is_left()
 
     def test_a_pod_that_is_lost_is_worth_another_try(self):
         reference, record = self.proven_run("lost", hook("import time; time.sleep(600)"))

@@ -20,15 +20,16 @@ class ProofPodsCase(DeployCase):
         reference = done.result["reference"]
         return reference, self.deployed(reference, "--seed", "7")["run_record"]
 
-    def to_prove(self, reference, record, *more):
-        return ("--run-record", record, "--key", self.proofs.proof_key, *self.trusted, "--state", self.proofs.state, "--target", self.target, *more,
-                "--", reference)
+    def to_prove(self, reference, record, *more, state=""):
+        """`state`: a state folder other than that of the first run."""
+        return ("--run-record", record, "--key", self.proofs.proof_key, *self.trusted, "--state", self.folder / state if state else self.proofs.state,
+                "--target", self.target, *more, "--", reference)
 
     def prove(self, *words, **how):
         return self.inside("generate-proof", *self.to_prove(*words), **how)
 
-    def start_proving(self, *words):
-        process = self.started((BIN / "capsule-generate-proof", *self.to_prove(*words)), env=self.named)
+    def start_proving(self, *words, **how):
+        process = self.started((BIN / "capsule-generate-proof", *self.to_prove(*words, **how)), env=self.named)
         for action in (process.stdout.close, process.stderr.close, process.kill):
             self.addCleanup(action)
         return process

@@ -26,8 +26,8 @@ void hold(LeaseWorld& world, const std::string& holder) {
                                 {"spec", json::Object{{"holderIdentity", holder}, {"leaseDurationSeconds", 30}}}});
 }
 
-ErrorKind refused(LeaseWorld& world) {
-  return kind_of([&] { const ProofTurn turn{world.client, "team", record}; });
+ErrorKind refused(LeaseWorld& world, std::chrono::milliseconds patience) {
+  return kind_of([&] { const ProofTurn turn{world.client, "team", record, patience}; });
 }
 
 ProofSetting setting(LeaseWorld& world, CapsuleVolume volume) {
@@ -41,31 +41,36 @@ ProofSetting setting(LeaseWorld& world, CapsuleVolume volume) {
 TEST_CASE("one proof of a run at a time, and its lease is gone with it") {
   LeaseWorld world;
   {
-    ProofTurn turn{world.client, "team", record};
+    ProofTurn turn{world.client, "team", record, 1s};
     turn.require();
     CHECK(world.server.objects.contains(lease));
     turn.give_back();
     CHECK_FALSE(world.server.objects.contains(lease));
   }
-  ProofTurn again{world.client, "team", record};
+  ProofTurn again{world.client, "team", record, 1s};
   CHECK(world.server.objects.contains(lease));
 }
 
-TEST_CASE("another proof that lives is busy as soon as it renews its lease; it keeps the lease") {
+TEST_CASE("another proof that lives is waited for until it is done, and no longer than its own time limits allow") {
   LeaseWorld world;
   hold(world, "other");
   world.server.before = [&](const http::Request&) {
-    if (world.passed() == 10s) hold(world, "other");
+    if (world.passed() < 300s) hold(world, "other");  // it renews its lease
+    if (world.passed() >= 300s && world.passed() < 302s) world.server.objects.erase(lease);
   };
-  CHECK(refused(world) == ErrorKind::busy);
-  CHECK(world.passed() < 20s);
+  CHECK(refused(world, 200s) == ErrorKind::busy);
+  CHECK(world.passed() >= 200s);
+  CHECK(world.passed() <= 202s);
   CHECK(world.server.objects.contains(lease));
+  const ProofTurn turn{world.client, "team", record, 200s};
+  CHECK(world.passed() >= 300s);
+  CHECK(world.passed() <= 304s);
 }
 
 TEST_CASE("the proof of who was killed is taken over once its lease has run out") {
   LeaseWorld world;
   hold(world, "killed");
-  const ProofTurn turn{world.client, "team", record};
+  const ProofTurn turn{world.client, "team", record, 1s};
   CHECK(world.passed() >= 30s);
   CHECK(test::ObjectServer::text(world.server.objects.at(lease), "/spec/holderIdentity") != "killed");
 }
@@ -73,7 +78,7 @@ TEST_CASE("the proof of who was killed is taken over once its lease has run out"
 TEST_CASE("a lease that another has taken over is left to it") {
   LeaseWorld world;
   {
-    const ProofTurn turn{world.client, "team", record};
+    const ProofTurn turn{world.client, "team", record, 1s};
     hold(world, "other");
   }
   CHECK(world.server.objects.contains(lease));
