@@ -41,10 +41,8 @@ const char* own_variable(const char* name) {
   return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
 }
 
-/// A template names an image that an overlay replaces, and what else is of a cluster; whoever calls us in a pod, or for
-/// a cluster, knows the real one.
-bool is_of_cluster(std::string_view variable) {
-  if (variable == "CAPSULE_OPERATOR" || variable == "CAPSULE_GPU_CLAIM") return true;
+/// A template names an image that an overlay replaces; whoever calls us in a pod, or for a cluster, knows the real one.
+bool names_image(std::string_view variable) {
   return variable.starts_with("CAPSULE_") && variable.ends_with("_IMAGE");
 }
 
@@ -58,7 +56,7 @@ std::map<std::string, std::string> environment_of(const StepCommand& command) {
     for (const char* name : token_variables) pass_on(name);
   }
   for (const auto& [name, value] : command.environment) {
-    const char* const ours = is_of_cluster(name) ? own_variable(name.c_str()) : nullptr;
+    const char* const ours = names_image(name) ? own_variable(name.c_str()) : nullptr;
     out.insert_or_assign(name, ours == nullptr ? value : ours);
   }
   return out;

@@ -27,6 +27,7 @@ std::string asked(const Order& order) {
                          {"runtimeImage", options.images.runtime},
                          {"capsuleVolume", options.capsule_volume},
                          {"gpuClaim", options.gpu_claim},
+                         {"operator", options.operator_mode},
                          {"insecureRegistries", texts(options.registries.insecure_registries)},
                          {"allowUnmet", texts(unmet)}};
   return std::string{crypto::sha256(json::canonical(all)).hex().substr(0, 16)};

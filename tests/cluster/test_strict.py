@@ -92,6 +92,17 @@ class Strict(ClusterCase):
         self.assertEqual({"registry", "source", "allow-unmet"}, wanted.keys())
         self.assertEqual(config["data"], config["data"] | wanted)
 
+    def test_beside_the_platform_s_operator(self):
+        """Its CRD stays, it makes the Deployment, and the loops and each tick say so."""
+        of = {overlay: {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(shipped_objects.rendered(overlay, self.namespace, self.folder))}
+              for overlay in ("small", "platform")}
+        self.assertEqual({("CustomResourceDefinition", shipped_objects.OUR_CRD)}, of["small"].keys() - of["platform"].keys())
+        self.assertEqual(["", "wait"], [of[overlay]["ConfigMap", "capsule-loop"]["data"]["operator"] for overlay in of])
+        for name in ("loops/capsule-deploy-loop.yaml", "loops/capsule-deploy-loop-fused.yaml", "cron/capsule-deploy-loop-cron.yaml"):
+            spec = yaml.safe_load((shipped_objects.WORKFLOWS / name).read_text(encoding="utf-8"))["spec"]
+            given = {one["name"]: one["valueFrom"] for one in spec.get("workflowSpec", spec)["arguments"]["parameters"]}
+            self.assertEqual({"name": "capsule-loop", "key": "operator"}, given["operator"]["configMapKeyRef"])
+
     def test_every_overlay_is_installed_twice(self):
         """The second time nothing changes, and nothing is refused. Of somebody's cluster it is only asked: it may have an overlay of its own."""
         dry = ("--dry-run=server",) if self.is_theirs else ()

@@ -105,14 +105,6 @@ class Values(WorkflowBench):
         self.assertEqual((seen["CAPSULE_AGENT_IMAGE"], seen["CAPSULE_VERIFY_IMAGE"]), ("r.example/agent@sha256:1", "none.invalid/x"))
         self.assertNotIn("CAPSULE_RUNTIME_IMAGE", seen)
 
-    def test_the_caller_knows_what_is_of_the_cluster(self):
-        template = leaf("look")
-        template["container"].setdefault("env", []).extend([{"name": "CAPSULE_OPERATOR", "value": "none"}, {"name": "CAPSULE_GPU_CLAIM", "value": ""}])
-        self.workflow(steps(call("look")), template)
-        self.succeeds(env={**os.environ, "CAPSULE_OPERATOR": "wait", "CAPSULE_GPU_CLAIM": "gpus"})
-        seen = self.calls()[0]["environment"]
-        self.assertEqual(("wait", "gpus"), (seen["CAPSULE_OPERATOR"], seen["CAPSULE_GPU_CLAIM"]))
-
     def test_programs_come_from_beside_capsule_run_never_from_path(self):
         elsewhere = self.root / "elsewhere"
         elsewhere.mkdir()
