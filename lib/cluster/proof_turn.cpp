@@ -56,6 +56,11 @@ void ProofTurn::keep() {
   }
 }
 
+bool ProofTurn::belong_to(const std::optional<Owner>& owner) {
+  const std::lock_guard lock{m_mutex};
+  return m_lease.set_owners(owner ? json::Array{owner_reference(*owner)} : json::Array{});
+}
+
 void ProofTurn::require() {
   const std::lock_guard lock{m_mutex};
   if (!m_loss.empty()) throw Error{ErrorKind::busy, "another proof of this run may be at work: " + m_loss};

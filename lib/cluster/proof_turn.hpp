@@ -3,9 +3,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "cluster/objects.hpp"
 #include "core/digest.hpp"
 #include "kube/lease.hpp"
 
@@ -24,6 +26,8 @@ class ProofTurn {
   /// As give_back().
   ~ProofTurn();
 
+  /// As Turn::belong_to.
+  [[nodiscard]] bool belong_to(const std::optional<Owner>& owner);
   /// Error busy: it is lost.
   void require();
   /// Removes the lease, if it is still ours. From any thread.

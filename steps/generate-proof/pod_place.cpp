@@ -132,9 +132,12 @@ struct PodPlace::Cluster {
 PodPlace::PodPlace(const ClusterChoice& choice, PodTask task)
     : m_task(std::move(task)), m_cluster(std::make_shared<Cluster>(choice, m_task.run_record)) {
   auto& [choice_, client, lease_client, ns, run_record, setting, turn, creating, is_over] = *m_cluster;
-  setting = cluster::find_proof_setting(client, ns, m_task.capsule.unpacked.capsule.manifest(), choice.volume);
   // Nothing is ended before it is certain that nobody else is at work with it.
-  turn.emplace(lease_client, ns, run_record, m_task.patience);
+  do {
+    turn.reset();
+    turn.emplace(lease_client, ns, run_record, m_task.patience);
+    setting = cluster::find_proof_setting(client, ns, m_task.capsule.unpacked.capsule.manifest(), choice.volume);
+  } while (!turn->belong_to(setting.owner));
   step::on_termination([cluster = m_cluster] { cluster->end_all(); });
   try {
     for (const auto& name : m_cluster->names()) cluster::end_pod(client, ns, name);

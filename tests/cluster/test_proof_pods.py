@@ -68,6 +68,8 @@ class ProofPods(ProofPodsCase):
         process.wait(60)
         mounts = {container["name"]: {mount["name"] for mount in container["volumeMounts"]} for container in left["spec"]["containers"]}
         self.assertEqual({"runner": {"agent", "capsule", "data", "tmp"}, "relay": {"proof-service"}}, mounts, "no token, and the key in the relay alone")
+        [lease] = [lease for lease in self.get("leases")["items"] if lease["metadata"]["name"].startswith("capsule-proof-")]
+        self.assertEqual([self.object("killed")["metadata"]["uid"]], [owner["uid"] for owner in lease["metadata"]["ownerReferences"]])
         [proof_id] = [word.partition("=")[2] for word in left["spec"]["containers"][1]["command"] if word.startswith("--proof-id=")]
         self.assertEqual([left["metadata"]["uid"]], [pod["metadata"]["uid"] for pod in self.proof_pods() if pod["metadata"]["name"].endswith("-hook")])
 

@@ -75,6 +75,15 @@ TEST_CASE("the proof of who was killed is taken over once its lease has run out"
   CHECK(test::ObjectServer::text(world.server.objects.at(lease), "/spec/holderIdentity") != "killed");
 }
 
+TEST_CASE("the lease of a proof goes with the object of its capsule") {
+  LeaseWorld world;
+  ProofTurn turn{world.client, "team", record, 1s};
+  CHECK(turn.belong_to(Owner{"x", "u-1"}));
+  CHECK(test::ObjectServer::text(world.server.objects.at(lease), "/metadata/ownerReferences/0/uid") == "u-1");
+  world.server.objects.erase(lease);
+  CHECK_FALSE(turn.belong_to(Owner{"x", "u-2"}));
+}
+
 TEST_CASE("a lease that another has taken over is left to it") {
   LeaseWorld world;
   {
