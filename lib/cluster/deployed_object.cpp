@@ -89,6 +89,12 @@ void DeployedObject::require_turn() {
   refuse_if_fenced();
 }
 
+bool DeployedObject::was_deleted() {
+  if (m_uid.empty()) return false;
+  read();
+  return !lasting_owner() || owner().uid != m_uid;
+}
+
 const json::Value& DeployedObject::apply(json::Object wanted, bool force) {
   auto applied = m_form.applied(std::move(wanted), m_value ? &*m_value : nullptr);
   m_value = whole(apply_in_turn(m_client, name(), std::move(applied), fence(), m_value, force));

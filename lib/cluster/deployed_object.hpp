@@ -43,6 +43,8 @@ class DeployedObject {
   void take_over(std::uint64_t transitions, std::uint64_t beside = 0);
   /// Reads it again. Error busy: another deploy has taken it over; not_found: it is gone.
   void require_turn();
+  /// Looks whether the object that was taken over or applied is gone, or on its way out.
+  [[nodiscard]] bool was_deleted();
   /// The number that our writes carry.
   [[nodiscard]] std::uint64_t fence() const noexcept { return m_fence.value_or(0); }
   /// Server-side apply of `wanted`, as apply_in_turn() has it.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "cluster/names.hpp"
@@ -19,6 +20,9 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr int max_pods_tried = 4;
+/// How often the Deployment is looked at while it has no pod, and a pod while it is at work: one that is deleted says
+/// nothing itself.
+constexpr auto look_again = 2s;
 
 std::string first_line(std::string_view text) {
   return printable(text.substr(0, text.find('\n')), 400);
@@ -72,7 +76,10 @@ class PodPool::Look {
       if (pod.is_running && !pod.is_going && !pod.is_ready && pod.run.empty()) out.push_back(pod);
     return out;
   }
-  [[nodiscard]] bool is_empty() const { return m_pods.empty(); }
+  /// No pod that will come up.
+  [[nodiscard]] bool is_empty() const {
+    return std::all_of(m_pods.begin(), m_pods.end(), [](const auto& entry) { return entry.second.is_going; });
+  }
   /// One that is not ready; empty: there is none.
   [[nodiscard]] std::string unready() const {
     for (const auto& [name, pod] : m_pods)
@@ -101,14 +108,13 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
   Look look{run_id, m_members};
   std::optional<PodState> found;
   std::optional<Clock::time_point> in_trouble;
-  auto next_look = Clock::now() + 2s;
+  auto next_look = Clock::now() + look_again;
   auto next_question = Clock::now() + 5s;
   const auto judge = [&] {
     if (look.is_empty() && Clock::now() > next_look) {
       // No pod is made at all: the reason stands at the Deployment, not at a pod.
-      next_look = Clock::now() + 2s;
-      const auto deployment = m_client.find({kube::resources::deployments, m_wish.ns, deployment_name(m_wish.name)});
-      m_trouble = deployment ? trouble_of_deployment(*deployment) : std::nullopt;
+      next_look = Clock::now() + look_again;
+      m_trouble = trouble_of_making();
     } else if (!look.is_empty()) {
       m_trouble = look.trouble();
     }
@@ -143,6 +149,17 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
       ErrorKind::timed_out,
       fmt::format("no pod of {} in namespace {} was ready within {}: {}", deployment_name(m_wish.name), m_wish.ns,
                   human_duration(m_wish.time_limit), words.empty() ? "see kubectl describe" : words)};
+}
+
+/// What the Deployment says of why it makes no pod.
+std::optional<Trouble> PodPool::trouble_of_making() {
+  const kube::Name name{kube::resources::deployments, m_wish.ns, deployment_name(m_wish.name)};
+  const auto deployment = m_client.find(name);
+  const bool is_there = deployment && text_at(*deployment, "/metadata/deletionTimestamp").empty();
+  if (!is_there || (!m_wish.deployment.empty() && text_at(*deployment, "/metadata/uid") != m_wish.deployment))
+    throw Error{ErrorKind::not_found,
+                fmt::format("the {} was deleted while it was deployed: the next deploy makes it again", text_of(name))};
+  return trouble_of_deployment(*deployment);
 }
 
 /// What the agent in a pod says of itself; null where it says nothing.
@@ -200,6 +217,16 @@ bool PodPool::is_alive(const PodState& pod) {
   return now.uid == pod.uid && !now.is_going && !now.trouble;
 }
 
+/// To be called about once a second while something is asked of it: ends that once it is gone.
+std::function<void()> PodPool::while_alive(const PodState& pod) {
+  return [this, pod, next_look = Clock::now() + look_again]() mutable {
+    if (m_wish.on_wait) m_wish.on_wait();
+    if (Clock::now() < next_look) return;
+    next_look = Clock::now() + look_again;
+    if (!is_alive(pod)) throw Error{ErrorKind::unavailable, fmt::format("pod {} has ended or was deleted", pod.name)};
+  };
+}
+
 /// Where the run may go on, another pod would do all of it again: this one is found by its annotation the next time. A
 /// pod that ends may take its connections with it without a word.
 bool PodPool::is_of_no_use_after(const Error& error, const PodState& pod) {
@@ -230,8 +257,8 @@ std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRe
                         .body = json::compact(input),
                         .content_type = "application/json",
                         .idempotent = true,
-                        .on_wait = m_wish.on_wait};
-  const kube::PodRequest get{.path = path + "?wait_ms=20000", .limit = 40s, .on_wait = m_wish.on_wait};
+                        .on_wait = while_alive(pod)};
+  const kube::PodRequest get{.path = path + "?wait_ms=20000", .limit = 40s, .on_wait = post.on_wait};
   const auto deadline = Clock::now() + m_wish.time_limit + m_wish.grace;
   try {
     auto reply = claim_run(name, post, get);

@@ -44,7 +44,7 @@ class PodPool {
         m_members(client, m_wish.ns, {deployment_name(m_wish.name), m_wish.deployment}) {}
 
   /// Waits, by a watch, until a pod is ready that no run has claimed, or that this run has. Error: why no pod comes up
-  /// (pod_state.hpp); timed_out, with what the agent says of it.
+  /// (pod_state.hpp); timed_out, with what the agent says of it; not_found where the Deployment was deleted.
   PodState wait_until_ready(const std::string& run_id);
   /// How many pods wait for a run, when they were last looked at.
   [[nodiscard]] unsigned waiting() const noexcept { return m_waiting; }
@@ -72,6 +72,8 @@ class PodPool {
   void discard_used(const PodState& pod);
   std::string words_of_agent(const std::string& pod);
   std::string trouble_of(const PodState& pod);
+  std::optional<Trouble> trouble_of_making();
+  std::function<void()> while_alive(const PodState& pod);
   void give_up(const PodState& pod);
 
   kube::Client& m_client;

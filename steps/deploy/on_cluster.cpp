@@ -19,6 +19,7 @@
 #include "core/time.hpp"
 #include "deploy/deployment_status.hpp"
 #include "deploy/run_parameters.hpp"
+#include "failure.hpp"
 #include "image/capsule_input.hpp"
 #include "image/published_package.hpp"
 #include "kube/client.hpp"
@@ -97,6 +98,16 @@ class ClusterDeploy {
         m_ledger(order, *m_store, m_object) {}
 
   void run() {
+    try {
+      deploy();
+    } catch (const Error& error) {
+      if (const auto deletion = deletion_behind(error, m_object)) throw *deletion;
+      throw;
+    }
+  }
+
+ private:
+  void deploy() {
     const auto target = cluster::target_of(m_client, m_ns);
     const auto fetched = fetch(m_order, *m_store, m_step.progress());
     const auto& manifest = fetched.capsule.manifest();
@@ -130,7 +141,6 @@ class ClusterDeploy {
     m_step.result("api_calls", m_client.requests());
   }
 
- private:
   [[nodiscard]] cluster::Maker maker() const {
     return m_order.options.operator_mode == "wait" ? cluster::Maker::operator_within_seconds : cluster::Maker::deploy;
   }
@@ -209,11 +219,14 @@ class ClusterDeploy {
   }
 
   /// Waits until a pod is up; puts back what was there where none comes up.
-  static void bring_up(cluster::PodPool& pods, cluster::RollOut& roll_out, const std::string& run_id) {
+  void bring_up(cluster::PodPool& pods, cluster::RollOut& roll_out, const std::string& run_id) {
     try {
       pods.wait_until_ready(run_id);
     } catch (const Error& error) {
-      if (!cluster::is_failed_roll_out(error, pods.trouble())) throw;
+      if (!cluster::is_failed_roll_out(error, pods.trouble())) {
+        if (error.kind() == ErrorKind::not_found && !run_id.empty()) note_failure(error, m_client, m_object);
+        throw;
+      }
       roll_out.put_back(error, pods.trouble() ? pods.trouble()->reason : "TimedOut");
       throw;
     }
@@ -261,8 +274,7 @@ class ClusterDeploy {
         });
       });
     } catch (const Error& error) {
-      m_object.change_status([&](json::Object& object) { deploy::set_failed(object, error); });
-      cluster::tell(m_client, m_object.value(), cluster::EventType::warning, "RunFailed", error.message());
+      note_failure(error, m_client, m_object);
       // One that may still be at work, and be asked again, keeps its pod.
       if (for_this != nullptr && (pods.has_failed_run() || !retry_helps(error.kind()))) for_this->try_to_end_pods();
       throw;
@@ -321,6 +333,7 @@ class ClusterDeploy {
     try {
       pods.wait_until_ready({});
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::busy) throw;
       log::warning("the run is done, its warm pool is not filled again yet: " + error.message());
     }
     return pods.waiting();

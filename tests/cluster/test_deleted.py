@@ -1,4 +1,5 @@
 """kubectl delete of what deploy made: afterwards, and while it is at work."""
+import json
 import os
 import signal
 import unittest
@@ -33,6 +34,43 @@ class Deleted(DeployCase):
         process.communicate()
         self.must("delete", "pd", "killed")
         self.wait_for("the end of all of it", lambda: not self.left("killed"), 60)
+
+    def ended(self, process, words):
+        """How a deploy ends whose object or Deployment was deleted just now: soon, and not at its time limit of a minute."""
+        out, err = process.communicate(timeout=25)
+        self.assertEqual(12, process.returncode, err)
+        self.assertIn(words, err.splitlines()[-1])
+        return json.loads(out or "{}")
+
+    def in_the_run(self, name):
+        self.wait_for("the run", lambda: self.kubectl("get", "pd", name, "-o", "jsonpath={.status.lastRun.pod}").stdout, 90)
+
+    def installing(self, name):
+        self.wait_for("the pod", lambda: any(pod["status"]["phase"] == "Running" for pod in self.pods(name)), 90)
+
+    def test_an_object_that_is_deleted_while_it_is_deployed(self):
+        words = "was deleted while it was deployed, and what it owned goes with it"
+        for name, at_work, how in (("installed", self.installing, {"scripts": {"install.sh": "sleep 40"}}),
+                                   ("running", self.in_the_run, {"at_run": "time.sleep(40)"})):
+            with self.subTest(name):
+                process = self.start(self.publish(name, **how))
+                at_work(name)
+                self.must("delete", "pd", name, "--wait=false")
+                self.ended(process, words)
+                self.wait_for("the end of all of it", lambda name=name: not self.left(name), 60)
+
+    def test_a_deployment_that_is_deleted_while_it_is_deployed(self):
+        for name, at_work, how in (("built", self.installing, {"scripts": {"install.sh": "sleep 8"}}),
+                                   ("worked", self.in_the_run, {"at_run": "time.sleep(8)"})):
+            with self.subTest(name):
+                reference = self.publish(name, **how)
+                process = self.start(reference)
+                at_work(name)
+                self.must("delete", "deploy", f"{name}-deploy", "--wait=false")
+                self.ended(process, f"deployments.apps '{name}-deploy' in namespace '{self.namespace}' was deleted while it was deployed")
+                self.assertEqual("Failed", self.object(name)["status"]["phase"])
+                found = self.deployed(reference)
+                self.assertEqual(1, self.record(reference, found["run_record"])["ordinal"])
 
 
 if __name__ == "__main__":
