@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
@@ -16,10 +17,10 @@ namespace capsule::cluster {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto look_again = 250ms;
+constexpr auto make_again = 1s;
 
 Error not_made(const std::string& name, const kube::ApiError& error) {
   const auto& words = error.status().message;
@@ -41,22 +42,46 @@ void end_pod(kube::Client& client, const std::string& ns, const std::string& nam
   const kube::Name pod{kube::resources::pods, ns, name};
   if (!client.remove(pod)) return;
   log::info("a pod that an earlier try left is ended", {{"pod", name}});
-  for (const auto until = Clock::now() + patience; client.find(pod);) {
-    if (Clock::now() > until)
+  for (const auto until = std::chrono::steady_clock::now() + patience; client.find(pod);) {
+    if (std::chrono::steady_clock::now() > until)
       throw Error{ErrorKind::busy, fmt::format("pod {} of an earlier try does not end: see kubectl describe", name)};
     std::this_thread::sleep_for(look_again);
   }
 }
 
-SinglePod::SinglePod(kube::Client& client, Wish wish)
+SinglePod::SinglePod(kube::Client& client, Wish wish, std::mutex& making)
     : m_client(client),
       m_wish(std::move(wish)),
       m_name{kube::resources::pods, m_wish.ns, text_at(json::Value{m_wish.pod}, "/metadata/name")} {
+  const auto until = Clock::now() + m_wish.start_limit;
+  bool told = false;
+  for (std::optional<Clock::time_point> since; const auto why = make(making);) {
+    if (why->kind() != ErrorKind::unavailable || is_too_long(since) || Clock::now() > until) throw Error{*why};
+    if (!std::exchange(told, true)) log::info(why->message(), {{"waits_at_most", human_duration(m_wish.patience)}});
+    std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(make_again, m_wish.patience));
+  }
+}
+
+std::optional<Error> SinglePod::make(std::mutex& making) {
+  const std::lock_guard lock{making};
   try {
     m_uid = text_at(m_client.create(m_name, m_wish.pod), "/metadata/uid");
+    return std::nullopt;
   } catch (const kube::ApiError& error) {
-    throw not_made(m_name.name, error);
+    return not_made(m_name.name, error);
   }
+}
+
+bool SinglePod::is_too_long(std::optional<Clock::time_point>& since) {
+  const auto& before = m_wish.before;
+  if (std::any_of(before.begin(), before.end(), [this](const std::string& name) {
+        return m_client.find({kube::resources::pods, m_wish.ns, name}).has_value();
+      })) {
+    since.reset();
+    return false;
+  }
+  if (!since) since = Clock::now();
+  return Clock::now() > *since + m_wish.patience;
 }
 
 SinglePod::~SinglePod() {
@@ -85,16 +110,12 @@ void SinglePod::wait_until_ready() {
   while (true) {
     const auto state = look();
     if (state.is_ready) return;
-    if (!state.trouble)
-      in_trouble.reset();
-    else if (!in_trouble)
-      in_trouble = Clock::now();
+    if (!state.trouble) in_trouble.reset();
     if (state.trouble && state.trouble->text != told) {
       told = state.trouble->text;
       log::info(told, {{"waits_at_most", human_duration(m_wish.patience)}});
     }
-    if (state.trouble && (!state.trouble->may_pass || Clock::now() > *in_trouble + m_wish.patience))
-      throw state.trouble->error();
+    if (state.trouble && (!state.trouble->may_pass || is_too_long(in_trouble))) throw state.trouble->error();
     if (Clock::now() > until)
       throw Error{ErrorKind::timed_out, fmt::format("pod {} was not ready within {}: see kubectl describe", m_name.name,
                                                     human_duration(m_wish.start_limit))};

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cluster/pod_state.hpp"
 #include "kube/client.hpp"
@@ -21,13 +23,16 @@ class SinglePod {
     std::string ns;
     json::Object pod;                         ///< metadata.name is its name
     std::chrono::milliseconds start_limit{};  ///< until it is ready
-    /// How long trouble that may pass by itself (no room, a registry that is away) is waited for.
+    /// How long trouble that may pass by itself (no room, a quota that is used up, a registry that is away) is waited
+    /// for.
     std::chrono::milliseconds patience{std::chrono::seconds{20}};
+    std::vector<std::string> before{};  ///< pods of ours on their way out: while they take room, patience has not begun
   };
 
-  /// Makes it. Errors: denied where the pod security standard refuses it, or who we are may not (the message names
-  /// verb, resource and account); unavailable where a quota is used up; busy where there is one of that name.
-  SinglePod(kube::Client& client, Wish wish);
+  /// Makes it; `making` is held meanwhile, and not while it waits. Errors: denied where the pod security standard
+  /// refuses it, or who we are may not (the message names verb, resource and account); unavailable where a quota is
+  /// used up; busy where there is one of that name.
+  SinglePod(kube::Client& client, Wish wish, std::mutex& making);
   SinglePod(const SinglePod&) = delete;
   SinglePod& operator=(const SinglePod&) = delete;
   /// Deletes it; waits for nothing.
@@ -43,6 +48,12 @@ class SinglePod {
   std::string get(std::uint16_t port, const std::string& path);
 
  private:
+  using Clock = std::chrono::steady_clock;
+  /// Why it is not made; nothing: it is.
+  std::optional<Error> make(std::mutex& making);
+  /// Whether trouble that began then has lasted too long; it begins when it is first asked for, and no pod of ours is
+  /// in the way.
+  bool is_too_long(std::optional<Clock::time_point>& since);
   /// Error unavailable where nothing goes on in it any more.
   PodState look();
   /// Nothing where the pod is well, but cannot be reached now.

@@ -168,15 +168,15 @@ class PodPlace::Pod {
     const auto gpus = purpose == hook_purpose ? cluster::PodGpus{} : setting.gpus;
     auto pod =
         cluster::proof_pod({std::move(wish), run_record, purpose, lifetime, std::move(relay), gpus, setting.owner});
+    const auto name = cluster::proof_pod_name(run_record, purpose);
     cluster::SinglePod::Wish made{.ns = ns, .pod = std::move(pod), .start_limit = start_limit};
+    made.before = place.m_cluster->names();
+    std::erase(made.before, name);
     if (!gpus.empty()) made.patience = gpu_patience;
     turn->require();
-    {
-      const std::lock_guard lock{creating};
-      m_pod.emplace(client, std::move(made));
-    }
-    log::info("the capsule's code runs in a pod", {{"pod", cluster::proof_pod_name(run_record, purpose)}});
     try {
+      m_pod.emplace(client, std::move(made), creating);
+      log::info("the capsule's code runs in a pod", {{"pod", name}});
       m_pod->wait_until_ready();
     } catch (const Error& error) {
       if (gpus.empty() || error.kind() != ErrorKind::unavailable) throw;

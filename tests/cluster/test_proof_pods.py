@@ -1,6 +1,7 @@
 """The capsule's own code at a proof, hook and replays, runs in pods of its own, which have neither key nor token."""
 import json
 import signal
+import time
 import unittest
 
 from proof_maker import hook
@@ -104,6 +105,22 @@ class ProofPods(ProofPodsCase):
         self.assertEqual(0, second.returncode, error)
         self.assertIs(False, json.loads(out)["already_proven"])
         self.assert_no_pod_is_left()
+
+    def test_a_quota_with_room_for_one_pod(self):
+        reference, record = self.proven_run("quota", hook())
+        self.wait_for("the end of the run's pod", lambda: not self.get("pods")["items"])
+        self.must("create", "quota", "one", "--hard=pods=1")
+        self.addCleanup(self.must, "delete", "quota", "one")
+        self.wait_for("the quota", lambda: "hard" in self.get("quota", "one").get("status", {}))
+        self.must("patch", "quota", "one", "--type=merge", "-p", '{"spec": {"hard": {"pods": "0"}}}')
+        self.wait_for("no room", lambda: self.get("quota", "one")["status"]["hard"] == {"pods": "0"})
+        began = time.monotonic()
+        done = self.prove(reference, record)
+        self.assertEqual(40, done.code, done)
+        self.assertIn("its quota is used up", done.stderr.splitlines()[-1])
+        self.assertGreater(time.monotonic() - began, 20)
+        self.must("patch", "quota", "one", "--type=merge", "-p", '{"spec": {"hard": {"pods": "1"}}}')
+        self.assertEqual(0, self.prove(reference, record).code)
 
     def test_a_pod_that_is_lost_is_worth_another_try(self):
         reference, record = self.proven_run("lost", hook("import time; time.sleep(600)"))

@@ -12,6 +12,7 @@
 
 using namespace capsule;
 using namespace capsule::cluster;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -57,7 +58,10 @@ struct Refusing {
     kube::Client client{cluster.config,
                         {.make_http = [&](const http::CurlLimits&) { return std::make_unique<Http>(all); }}};
     const auto wanted = manifest();
-    return kind_of([&] { SinglePod{client, {.ns = "ns", .pod = *pod(true, wanted).if_object()}}; });
+    std::mutex making;
+    return kind_of([&] {
+      SinglePod{client, {.ns = "ns", .pod = *pod(true, wanted).if_object(), .patience = 1ms}, making};
+    });
   }
 };
 
