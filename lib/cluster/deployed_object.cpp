@@ -26,8 +26,8 @@ const json::Value* DeployedObject::read() {
   try {
     m_value = m_client.find(name());
     if (m_value) m_value = whole(std::move(*m_value));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found) throw;
+  } catch (const kube::ApiError& error) {
+    if (error.status().code != 404) throw;
     throw error.within("the cluster has no ProofedDeployment (install workflows/crds)");
   }
   return m_value ? &*m_value : nullptr;

@@ -1,15 +1,18 @@
 #include "crypto/certificate.hpp"
 
 #include <fmt/format.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -20,6 +23,7 @@ namespace capsule::crypto {
 namespace {
 
 struct FreeX509 {
+  void operator()(BIO* bio) const noexcept { BIO_free(bio); }
   void operator()(X509* certificate) const noexcept { X509_free(certificate); }
   void operator()(X509_STORE* store) const noexcept { X509_STORE_free(store); }
   void operator()(X509_STORE_CTX* context) const noexcept { X509_STORE_CTX_free(context); }
@@ -37,6 +41,12 @@ constexpr int auth_level = 2;
 [[noreturn]] void refuse(std::string_view what, std::string_view reason) {
   ERR_clear_error();
   throw Error{ErrorKind::invalid_input, fmt::format("{}: {}", printable(what, 1024), reason)};
+}
+
+std::optional<Time> time_of(const ASN1_TIME* time) {
+  std::tm fields{};
+  if (ASN1_TIME_to_tm(time, &fields) != 1) return std::nullopt;
+  return Time{std::chrono::seconds{::timegm(&fields)}};
 }
 
 ByteView view_of(const unsigned char* data, int size) {
@@ -132,6 +142,17 @@ std::vector<Certificate> Certificate::chain_from_pem(std::string_view pem, std::
   }
   if (out.empty()) refuse(what, "holds no certificate");
   return out;
+}
+
+std::optional<Validity> validity_of_first(std::string_view pem) {
+  start_openssl();
+  const std::unique_ptr<BIO, FreeX509> in{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+  const X509Ptr certificate{in ? PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr) : nullptr};
+  ERR_clear_error();
+  if (!certificate) return std::nullopt;
+  const auto from = time_of(X509_get0_notBefore(certificate.get()));
+  const auto until = time_of(X509_get0_notAfter(certificate.get()));
+  return from && until ? std::optional{Validity{*from, *until}} : std::nullopt;
 }
 
 const std::string& Certificate::common_name() const noexcept {

@@ -37,6 +37,15 @@ class Certificate {
   std::shared_ptr<const Impl> m_impl;
 };
 
+/// From when to when a certificate is valid (RFC 5280 §4.1.2.5), both included, in seconds.
+struct Validity {
+  Time from;
+  Time until;
+};
+
+/// That of the first certificate of a PEM text, whatever else is in it; nothing where none can be read.
+std::optional<Validity> validity_of_first(std::string_view pem);
+
 /// Why the first certificate of `chain` does not lead to one of the trusted keys; nothing where it does. It does when
 /// it or one that stands above it is signed by such a key, every certificate up to there is valid at `at`, those above
 /// the first are certificate authorities, and no signature or key is weaker than 112 bits (RFC 5280 §6; the trust

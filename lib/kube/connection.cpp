@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/time.hpp"
+#include "crypto/certificate.hpp"
 #include "kube/status.hpp"
 
 namespace capsule::kube {
@@ -28,6 +30,15 @@ bool is_bad_apply(const http::Response& response) {
 std::string without_end_slash(std::string path) {
   while (path.ends_with('/')) path.pop_back();
   return path;
+}
+
+/// The apiserver says of a certificate that it is too old no more than 401.
+std::string hint_at_validity(const Credentials& credentials) {
+  const auto validity = crypto::validity_of_first(credentials.certificate);
+  if (!validity) return {};
+  if (now() > validity->until) return fmt::format(", whose certificate ended on {}", format_time(validity->until));
+  if (now() < validity->from) return fmt::format(", whose certificate begins on {}", format_time(validity->from));
+  return {};
 }
 
 }  // namespace
@@ -120,7 +131,10 @@ http::Response Connection::exchange(const Call& call) {
   if (response.status != 401) return response;
   const auto others = others_than(credentials);
   if (others) response = ask(*others);
-  if (response.status == 401) throw api_error(status_of(response), call.what, m_config.account);
+  if (response.status == 401) {
+    const auto account = m_config.account + hint_at_validity(others ? *others : credentials);
+    throw api_error(status_of(response), call.what, account);
+  }
   return response;
 }
 

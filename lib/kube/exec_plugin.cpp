@@ -4,12 +4,12 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
-#include "json/parse.hpp"
 #include "json/write.hpp"
 #include "kube/kubeconfig_entry.hpp"
 #include "log/log.hpp"
 #include "process/helper.hpp"
 #include "process/process.hpp"
+#include "yaml/parse.hpp"
 
 namespace capsule::kube {
 
@@ -100,15 +100,14 @@ ExecPlugin read_exec_plugin(const json::Cursor& exec, const std::string& file, c
       out.environment[variable.at("name").string()] = text_of(variable, "value");
   }
   out.install_hint = text_of(exec, "installHint");
-  const auto wants_cluster = exec.optional("provideClusterInfo");
-  if (wants_cluster && wants_cluster->boolean()) out.cluster = cluster_info(cluster);
+  if (truth_of(exec, "provideClusterInfo")) out.cluster = cluster_info(cluster);
   return out;
 }
 
 ExecCredential read_exec_credential(const std::string& output, const ExecPlugin& plugin) {
   std::string wrong = "writes no ExecCredential of " + plugin.api_version;
   try {
-    const auto value = json::parse(output, plugin.command);
+    const auto value = yaml::parse(output, plugin.command);  // or JSON, which is YAML
     const json::Cursor top{value, plugin.command};
     if (text_of(top, "kind") == "ExecCredential" && text_of(top, "apiVersion") == plugin.api_version) {
       wrong = "writes an ExecCredential without a usable status";
@@ -145,7 +144,8 @@ ExecCredential run_exec_plugin(const ExecPlugin& plugin, std::chrono::millisecon
     result = process::run(command);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::not_found) missing(plugin);
-    throw;
+    throw Error{ErrorKind::usage, fmt::format("the credential plug-in {} of the kubeconfig does not start: {}",
+                                              printable(plugin.command), error.message())};
   }
   if (result.succeeded()) return read_exec_credential(result.output, plugin);
   const bool is_late = result.end == process::End::timed_out;

@@ -82,10 +82,11 @@ Secret proxy_of(const json::Cursor& proxy) {
 void read_cluster(Config& out, const Entry& entry, const std::string& name) {
   const json::Cursor cluster{entry.value, fmt::format("{}, cluster '{}'", entry.file, printable(name)),
                              ErrorKind::usage};
-  if (const auto insecure = cluster.optional("insecure-skip-tls-verify"); insecure && insecure->boolean()) {
-    insecure->fail(
-        "TLS is always verified here: take insecure-skip-tls-verify away and name the cluster's CA with "
-        "certificate-authority or certificate-authority-data");
+  if (truth_of(cluster, "insecure-skip-tls-verify")) {
+    cluster.at("insecure-skip-tls-verify")
+        .fail(
+            "TLS is always verified here: take insecure-skip-tls-verify away and name the cluster's CA with "
+            "certificate-authority or certificate-authority-data");
   }
   out.server = server_of(cluster.at("server"));
   out.ca_certificates = pem_of(cluster, "certificate-authority", entry.file);

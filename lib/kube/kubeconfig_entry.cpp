@@ -13,6 +13,11 @@ std::string text_of(const json::Cursor& from, std::string_view key) {
   return !found || found->value().is_null() ? std::string{} : found->string();
 }
 
+bool truth_of(const json::Cursor& from, std::string_view key) {
+  const auto found = from.optional(key);
+  return found && !found->value().is_null() && found->boolean();
+}
+
 std::string beside(const std::string& file, const std::string& path) {
   return path.starts_with('/') ? path : (fs::Path{file}.parent_path() / path).string();
 }

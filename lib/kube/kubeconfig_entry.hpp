@@ -15,6 +15,9 @@ constexpr std::size_t pem_limit = std::size_t{1} << 20U;
 /// An optional text of a kubeconfig; empty where it is not there or null.
 std::string text_of(const json::Cursor& from, std::string_view key);
 
+/// An optional truth of a kubeconfig; false where it is not there or null.
+bool truth_of(const json::Cursor& from, std::string_view key);
+
 /// `path` as a kubeconfig means it: relative to the folder of `file`.
 std::string beside(const std::string& file, const std::string& path);
 

@@ -26,10 +26,12 @@ std::string trimmed(std::string text) {
 class UserCredentials final : public CredentialSource {
  public:
   Credentials current() override {
-    auto out = next ? next->current() : Credentials{};
-    if (!token.empty()) out.token = token;
-    if (has_certificate()) with_trace(name, [&] { read_certificate(out); });
-    return out;
+    return with_trace(name, [&] {
+      auto out = next ? next->current() : Credentials{};
+      if (!token.empty()) out.token = token;
+      if (has_certificate()) read_certificate(out);
+      return out;
+    });
   }
   bool renew() override { return next && token.empty() && next->renew(); }
   [[nodiscard]] bool has_certificate() const { return !certificate.empty() || !certificate_file.empty(); }
@@ -47,6 +49,10 @@ class UserCredentials final : public CredentialSource {
   void read_certificate(Credentials& out) const {
     out.certificate = certificate_file.empty() ? certificate : fs::read_file(certificate_file, pem_limit);
     out.key = key_file.empty() ? key : Secret{fs::read_file(key_file, pem_limit)};
+    if (out.certificate.find("-----BEGIN CERTIFICATE-----") == std::string::npos)
+      throw Error{ErrorKind::usage, "its client-certificate holds no certificate in PEM"};
+    if (out.key.reveal().find("PRIVATE KEY-----") == std::string_view::npos)
+      throw Error{ErrorKind::usage, "its client-key holds no private key in PEM"};
     if (out.key.reveal().find("ENCRYPTED") != std::string_view::npos) {
       throw Error{ErrorKind::usage,
                   "its client-key is locked with a passphrase, which kubectl takes neither; give it "
@@ -138,6 +144,7 @@ void read_user(Config& out, const Entry& entry, const std::string& name, const E
   } else if (exec && !exec->value().is_null()) {
     credentials->next = exec_plugin(*exec, entry.file, cluster);
   }
+  if (!credentials->next || !file.empty()) credentials->current();  // files that are not there are told at once
   out.credentials = std::move(credentials);
   read_impersonation(out, user);
 }

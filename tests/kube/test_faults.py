@@ -82,6 +82,14 @@ class Certificates(FakeCase):
         self.assertEqual([seen.client for seen in server.requests], ["jane", "jane"])
         self.assertNotEqual(call("document", "/version", kubeconfig=server.kubeconfig(token="a-token"), retry="1s").code, 0)
 
+    def test_a_certificate_that_is_too_old_is_told(self):
+        """An apiserver says no more than 401."""
+        certificate, key = make_certificate(self.folder, "jane", days=-1)
+        server = self.serve()
+        server.answers.append(status(401, "Unauthorized", "Unauthorized"))
+        config = server.kubeconfig(client_certificate=str(certificate), client_key=str(key))
+        self.refused(call("document", "/version", kubeconfig=config), DENIED, "401 Unauthorized", "user 'u'", "whose certificate ended on 2")
+
     def test_an_encrypted_key_is_refused_and_nobody_is_asked(self):
         certificate, key = make_certificate(self.folder, "jane")
         server = self.serve(clients=certificate)

@@ -50,6 +50,16 @@ TEST_CASE("a credential plug-in gives a token, or a certificate with its key, an
   CHECK(kube::run_exec_plugin(certificate.plugin).credentials.key.reveal() == "k");
 }
 
+TEST_CASE("a credential plug-in may answer in YAML, and one that does not start is named") {
+  const Plugin in_yaml{"printf 'apiVersion: %s\\nkind: ExecCredential\\nstatus:\\n  token: t\\n' " + std::string{v1}};
+  CHECK(kube::run_exec_plugin(in_yaml.plugin).credentials.token.reveal() == "t");
+  const Plugin broken{""};
+  fs::write_file(broken.plugin.command, "no program", 0755);
+  const auto error = failure_of(broken.plugin);
+  CHECK(error.kind() == ErrorKind::usage);
+  CHECK_THAT(error.message(), Catch::Contains("credential plug-in " + broken.plugin.command));
+}
+
 TEST_CASE("a credential plug-in sees what it is asked for, its variables and its arguments") {
   Plugin wanting{R"(case "$KUBERNETES_EXEC_INFO" in *'"interactive":false'*'"server":"https://a"'*) ;; *) exit 3;; esac
 [ "$MINE" = yes ] && [ "$1" = get ] && [ -z "$CAPSULE_SECRET" ] || exit 4

@@ -190,11 +190,18 @@ TEST_CASE("a KUBECONFIG list names each file once, and nothing where it is empty
   CHECK(kube::split_list(":").empty());
 }
 
+namespace {
+
+const std::string a_certificate = "-----BEGIN CERTIFICATE-----\nof me\n";
+const std::string a_key = "-----BEGIN PRIVATE KEY-----\nof me\n";
+
+}  // namespace
+
 TEST_CASE("relative paths count from the folder of the file in which they stand") {
   World world;
   world.file("ca.pem", "the CA");
-  world.file("me.pem", "my certificate");
-  world.file("me.key", "my key");
+  world.file("me.pem", a_certificate);
+  world.file("me.key", a_key);
   world.file("token", "a token\n");
   world.file("config", one_user("client-certificate: me.pem, client-key: me.key, tokenFile: token",
                                 "server: 'https://a.example', certificate-authority: ca.pem"));
@@ -202,15 +209,15 @@ TEST_CASE("relative paths count from the folder of the file in which they stand"
   const auto config = world.load();
   CHECK(config.ca_certificates == "the CA");
   auto credentials = config.credentials->current();
-  CHECK(credentials.certificate == "my certificate");
-  CHECK(credentials.key.reveal() == "my key");
+  CHECK(credentials.certificate == a_certificate);
+  CHECK(credentials.key.reveal() == a_key);
   CHECK(credentials.token.reveal() == "a token");
 
   SECTION("files that rotate are read again") {
     world.file("token", "another");
-    world.file("me.pem", "new certificate");
+    world.file("me.pem", a_certificate + "anew");
     CHECK(config.credentials->current().token.reveal() == "another");
-    CHECK(config.credentials->current().certificate == "new certificate");
+    CHECK(config.credentials->current().certificate == a_certificate + "anew");
   }
   SECTION("a token's file that is away for a moment leaves the last token") {
     std::filesystem::remove(world.path("token"));
@@ -218,6 +225,29 @@ TEST_CASE("relative paths count from the folder of the file in which they stand"
     world.file("token", "");
     CHECK(config.credentials->current().token.reveal() == "a token");
   }
+}
+
+TEST_CASE("files of a user that are not there or hold something else are told at once, and whose they are") {
+  World world;
+  world.variables["KUBECONFIG"] = world.path("config");
+  world.file("rubbish", "nothing");
+  world.file("me.pem", a_certificate);
+  const auto message = [&](const std::string& fields) -> std::string {
+    world.file("config", one_user(fields));
+    try {
+      world.load();
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return {};
+  };
+  CHECK_THAT(message("tokenFile: none"), Catch::Contains("user 'u'") && Catch::Contains("cannot open"));
+  CHECK_THAT(message("client-certificate: none, client-key: none"),
+             Catch::Contains("user 'u'") && Catch::Contains("cannot open"));
+  CHECK_THAT(message("client-certificate: rubbish, client-key: rubbish"),
+             Catch::Contains("client-certificate holds no certificate in PEM"));
+  CHECK_THAT(message("client-certificate: me.pem, client-key: rubbish"),
+             Catch::Contains("client-key holds no private key in PEM"));
 }
 
 TEST_CASE("data goes before a file, and a token's file before the token") {
