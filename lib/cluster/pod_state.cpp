@@ -55,9 +55,17 @@ Trouble image_trouble(const json::Value& container, const std::string& reason, c
 
 /// Our programs say by their exit code what kind of failure it is.
 ErrorKind kind_of_exit(std::int64_t code) {
-  constexpr std::array kinds{ErrorKind::invalid_input, ErrorKind::verification_failed, ErrorKind::not_found,
-                             ErrorKind::denied,        ErrorKind::unmet_requirement,   ErrorKind::capsule_failed,
-                             ErrorKind::unavailable,   ErrorKind::timed_out,           ErrorKind::busy};
+  constexpr std::array kinds{ErrorKind::usage,
+                             ErrorKind::invalid_input,
+                             ErrorKind::verification_failed,
+                             ErrorKind::not_found,
+                             ErrorKind::denied,
+                             ErrorKind::conflict,
+                             ErrorKind::unmet_requirement,
+                             ErrorKind::capsule_failed,
+                             ErrorKind::unavailable,
+                             ErrorKind::timed_out,
+                             ErrorKind::busy};
   for (const auto kind : kinds)
     if (exit_code(kind) == code) return kind;
   return ErrorKind::capsule_failed;

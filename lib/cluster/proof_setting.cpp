@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "attest/trust_policy.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/node.hpp"
 
@@ -11,9 +12,30 @@ namespace capsule::cluster {
 
 namespace {
 
+/// The pods would end with what is wrong with it, and nobody would know whose file that is.
+void require_whole(const json::Value& config, const std::string& ns, const std::string& capsule) {
+  try {
+    const auto* files = config.at_pointer("/data");
+    const auto* file =
+        files == nullptr || files->if_object() == nullptr ? nullptr : files->if_object()->find("trust.yaml");
+    if (file == nullptr || file->if_string() == nullptr) throw Error{ErrorKind::usage, "it has no trust.yaml"};
+    const auto trust = attest::TrustPolicy::parse(*file->if_string(), "trust.yaml", "/trust");
+    static_cast<void>(trust.keys(attest::Role::capsule, capsule));
+  } catch (const Error& error) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("somebody has changed ConfigMap {0} in namespace {1}, against which the pods of a proof "
+                            "check the capsule: {2}; capsule-deploy --target kubernetes:{1} --force-conflicts puts "
+                            "it right",
+                            trust_config_name(capsule), ns, printable(error.message(), 400))};
+  }
+}
+
 void require_trust(kube::Client& client, const std::string& ns, const Manifest& manifest) {
   const auto name = trust_config_name(manifest.name);
-  if (client.find({kube::resources::config_maps, ns, name})) return;
+  if (const auto found = client.find({kube::resources::config_maps, ns, name})) {
+    require_whole(*found, ns, manifest.name);
+    return;
+  }
   throw Error{ErrorKind::not_found,
               fmt::format("namespace {0} has no ConfigMap {1}, which the pods of a proof need to check the capsule "
                           "that they download: deploy {2} there (capsule-deploy --target kubernetes:{0}), or give "

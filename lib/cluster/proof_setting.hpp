@@ -22,7 +22,7 @@ struct ProofSetting {
 std::string who_holds_gpus(kube::Client& client, const std::string& ns, const std::string& capsule);
 
 /// Reads it. Error not_found where the pods are to download the capsule, and the ConfigMap is not there that they hold
-/// it against: they would wait for it in vain. Errors of kube::Client.
+/// it against: they would wait for it in vain; conflict where it is damaged. Errors of kube::Client.
 ProofSetting find_proof_setting(kube::Client& client, const std::string& ns, const Manifest& manifest,
                                 CapsuleVolume volume);
 

@@ -166,7 +166,7 @@ const step::Manual& manual() {
       .example =
           "capsule-generate-proof oci-layout:registry/m2n2-metal@sha256:… --run-record sha256:… --key proof.pem "
           "--trust trust.yaml",
-      .exit_codes = {10, 11, 12, 13, 15, 16, 40, 41, 42},
+      .exit_codes = {10, 11, 12, 13, 14, 15, 16, 40, 41, 42},
       .subcommands = {{"relay",
                        "capsule-generate-proof relay --listen 127.0.0.1:8702 --status 0.0.0.0:8701 --proof-service "
                        "https://proofs.example --proof-hash sha256:… --utid UTID"}}};

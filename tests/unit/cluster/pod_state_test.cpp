@@ -66,7 +66,11 @@ TEST_CASE("a crash says its last words, and is of the kind that our programs' ex
   CHECK(crash.reason == "Crashed");
   CHECK(crash.text == "pod p: container runner ended with exit code 16: capsule-agent: error: install.sh failed");
   CHECK_FALSE(crash.may_pass);
-  CHECK(trouble(R"("state":{"terminated":{"exitCode":11}})").kind == ErrorKind::verification_failed);
+  for (const auto kind : {ErrorKind::usage, ErrorKind::invalid_input, ErrorKind::verification_failed,
+                          ErrorKind::not_found, ErrorKind::denied, ErrorKind::conflict, ErrorKind::unmet_requirement,
+                          ErrorKind::capsule_failed, ErrorKind::unavailable, ErrorKind::timed_out, ErrorKind::busy})
+    CHECK(trouble(R"("state":{"terminated":{"exitCode":)" + std::to_string(exit_code(kind)) + "}}").kind == kind);
+  CHECK(trouble(R"("state":{"terminated":{"exitCode":1}})").kind == ErrorKind::capsule_failed);
   const auto registry = trouble(R"("state":{"terminated":{"exitCode":40}})");
   CHECK(registry.kind == ErrorKind::unavailable);
   CHECK(registry.may_pass);

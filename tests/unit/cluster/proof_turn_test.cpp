@@ -20,6 +20,11 @@ const std::string lease = "/apis/coordination.k8s.io/v1/namespaces/team/leases/"
 constexpr const char* object = "/apis/infra.industriverse.ai/v1/namespaces/team/proofeddeployments/x";
 constexpr const char* trust = "/api/v1/namespaces/team/configmaps/capsule-loop-trust-x";
 
+Manifest manifest() {
+  return parse_manifest(
+      R"({"name":"x","version":"1.0.0","entrypoint":"run.py","proof_policy":{"required":true,"types":["sim_alignment"]}})");
+}
+
 void hold(LeaseWorld& world, const std::string& holder) {
   world.server.put(lease,
                    json::Object{{"metadata", json::Object{}},
@@ -30,10 +35,19 @@ ErrorKind refused(LeaseWorld& world, std::chrono::milliseconds patience) {
   return kind_of([&] { const ProofTurn turn{world.client, "team", record, patience}; });
 }
 
+std::string trust_text() {
+  const auto keys = crypto::generate_key(crypto::KeyType::ecdsa_p256);
+  const auto config =
+      trust_config(Owner{"x", "u-1"}, "team", manifest(), {crypto::PublicKey::from_pem(keys.public_pem, "a key")});
+  return test::ObjectServer::text(*json::Value{config}.at_pointer("/data"), "/trust.yaml");
+}
+
+void put_trust(LeaseWorld& world, const std::string& text) {
+  world.server.put(trust, json::Object{{"metadata", json::Object{}}, {"data", json::Object{{"trust.yaml", text}}}});
+}
+
 ProofSetting setting(LeaseWorld& world, CapsuleVolume volume) {
-  const auto manifest = parse_manifest(
-      R"({"name":"x","version":"1.0.0","entrypoint":"run.py","proof_policy":{"required":true,"types":["sim_alignment"]}})");
-  return find_proof_setting(world.client, "team", manifest, volume);
+  return find_proof_setting(world.client, "team", manifest(), volume);
 }
 
 }  // namespace
@@ -97,8 +111,19 @@ TEST_CASE("pods of a proof are held against a ConfigMap: where it is not there, 
   LeaseWorld world;
   CHECK(kind_of([&] { setting(world, CapsuleVolume::download); }) == ErrorKind::not_found);
   CHECK_FALSE(setting(world, CapsuleVolume::image).owner);
-  world.server.put(trust, json::Object{{"metadata", json::Object{}}});
+  put_trust(world, trust_text());
   CHECK_FALSE(setting(world, CapsuleVolume::download).owner);
+}
+
+TEST_CASE("a ConfigMap that pods of a proof cannot be held against is named before there is a pod, with the way out") {
+  for (const std::string text : {"rubbish: [", "version: 1\nproof: []\n", "version: 1\ncapsule: []\n", ""}) {
+    LeaseWorld world;
+    put_trust(world, text);
+    CHECK(kind_of([&] { setting(world, CapsuleVolume::download); }) == ErrorKind::conflict);
+    CHECK_NOTHROW(setting(world, CapsuleVolume::image));
+    CHECK_THROWS_WITH(setting(world, CapsuleVolume::download),
+                      Catch::Contains("capsule-loop-trust-x") && Catch::Contains("--force-conflicts puts it right"));
+  }
 }
 
 TEST_CASE("pods of a proof are placed as those of the deployment are, and belong to its object") {
