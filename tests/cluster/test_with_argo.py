@@ -24,13 +24,18 @@ class WithArgo(ArgoCase):
             self.assertEqual(run, self.assert_proved(again)["status"]["lastRun"])
 
     def test_what_cannot_pass_is_tried_once_and_said(self):
-        for file, step in (("loops/capsule-deploy-loop.yaml", "download"), ("loops/capsule-deploy-loop-fused.yaml", "download")):
-            workflow = self.submitted(file, source="capsule://nothing:9.9.9")
+        """Two of one capsule go one after the other; that of another capsule waits for none."""
+        begun = [self.begun(f"loops/capsule-deploy-loop{of}.yaml", source=source) for of, source in
+                 (("", "capsule://nothing:9.9.9"), ("-fused", "capsule://nothing:9.9.8?proof=true"), ("", "capsule://no-one:9.9.9"))]
+        first, second, of_another = workflows = [self.ended(name) for name in begun]
+        self.assertLessEqual(first["status"]["finishedAt"], self.root(second)["startedAt"])
+        self.assertLess(self.root(of_another)["startedAt"], first["status"]["finishedAt"])
+        for workflow in workflows:
             self.assertEqual("Failed", workflow["status"]["phase"])
             [failed] = [node for node in workflow["status"]["nodes"].values() if node["type"] == "Pod" and node["phase"] == "Failed"]
             self.assertIn("nothing was registered", failed["message"])
             events = self.must("get", "events", "--field-selector", f"reason=LoopFailed,involvedObject.name={workflow['metadata']['name']}")
-            self.assertRegex(events, f"{step} failed with exit code 12: .*nothing was registered")
+            self.assertRegex(events, "download failed with exit code 12: .*nothing was registered")
             self.assertIn("LoopFailed", self.must("describe", "workflow", workflow["metadata"]["name"]))
 
     @ours_alone

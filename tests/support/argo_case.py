@@ -42,10 +42,13 @@ class ArgoCase(LoopCase):
 
     def submitted(self, file, **arguments):
         """A shipped Workflow, with these arguments in place of the ConfigMap's, after its end."""
+        return self.ended(self.begun(file, **arguments))
+
+    def begun(self, file, **arguments):
         document = yaml.safe_load((WORKFLOWS / file).read_text(encoding="utf-8"))
         given = document["spec"]["arguments"]["parameters"]
         given[:] = [one for one in given if one["name"] not in arguments] + [{"name": name, "value": value} for name, value in arguments.items()]
-        return self.ended(self.created(document))
+        return self.created(document)
 
     def created(self, document):
         return self.must("create", "--validate=strict", "-f", "-", "-o", "name", input=yaml.dump(document)).strip()

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import sys
 import unittest
 
@@ -134,6 +135,17 @@ class Rules(unittest.TestCase):
         added = {"name": "run-id", "valueFrom": {"parameter": "{{steps.deploy.outputs.parameters.run-record}}"}}
         change = lambda d: d["spec"]["templates"][0]["outputs"]["parameters"].append(added)  # noqa: E731
         self.assert_refused(workflow_rules.workflow_faults, LOOP, change, "hide that of capsule-run")
+
+    def test_a_mutex_for_each_capsule(self):
+        """The loops and the tick have the same one: that of the name which a source of any form ends with."""
+        mutexes = {tuple(one["name"] for one in self.documents[f"workflows/templates/capsule-deploy-loop{of}.yaml"]["spec"]["synchronization"]["mutexes"])
+                   for of in ("", "-fused", "-tick")}
+        [[expression]] = mutexes
+        pattern = re.fullmatch(r'capsule-deploy-loop-\{\{=sprig\.regexReplaceAll\("(.*)", workflow\.parameters\.source, ""\)\}\}', expression)[1]
+        for source, name in (("capsule://m2n2-metal:0.1.0?proof=true", "m2n2-metal"), ("capsule://a.example:5000/m2n2-metal:0.1.0-rc.1", "m2n2-metal"),
+                             ("oci://[::1]:5000/caps-1.2/m2n2-metal:0.1.0", "m2n2-metal"), (f"oci-layout:/srv/x/m2-2@sha256:{64 * '0'}", "m2-2"),
+                             ("https://a.example/b-1.0/capsule_m2n2-metal-0.1.0-rc.1.tar.gz?x=1", "m2n2-metal"), ("/work/capsule_a-1-10.0.1.tar.gz", "a-1")):
+            self.assertEqual(name, re.sub(pattern, "", source), source)
 
     def test_hooks(self):
         tick = "workflows/templates/capsule-deploy-loop-tick.yaml"
