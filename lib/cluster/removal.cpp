@@ -13,7 +13,6 @@
 #include "cluster/objects.hpp"
 #include "cluster/ownership.hpp"
 #include "cluster/pod_owner.hpp"
-#include "cluster/turn.hpp"
 #include "core/error.hpp"
 
 namespace capsule::cluster {
@@ -86,11 +85,11 @@ void remove_orphans(kube::Client& client, const std::string& ns, const std::stri
 }  // namespace
 
 void remove_deployment(kube::Client& client, const std::string& ns, const std::string& name,
-                       std::chrono::milliseconds patience) {
+                       std::chrono::milliseconds patience, const std::string& holder) {
   const kube::Name object{proofed_deployments, ns, name};
   static_cast<void>(uid_of_ours(client, object));  // before a lease is made, and waited for
   {
-    Turn turn{client, ns, name, std::nullopt, patience};
+    Turn turn{client, ns, name, std::nullopt, patience, holder};
     const auto on_wait = [&] { turn.keep(); };
     const auto uid = uid_of_ours(client, object);
     if (uid && client.remove(object, {.uid = *uid}))

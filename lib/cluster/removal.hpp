@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "cluster/turn.hpp"
 #include "kube/client.hpp"
 
 namespace capsule::cluster {
@@ -10,8 +11,9 @@ namespace capsule::cluster {
 /// Removes the ProofedDeployment object, all that it owns, and the deployment's Lease; waits until its pods are gone.
 /// Nothing there is fine. What it owned and was orphaned goes too; what bears one of our names and is none that a
 /// deploy made stays, as does a Lease that another deploy has taken meanwhile. Error timed_out; busy where a deploy of
-/// that name is at work longer than that; conflict where the object is none that we have deployed.
+/// that name is at work longer than that (`holder` is who waits for it); conflict where the object is none that we have
+/// deployed.
 void remove_deployment(kube::Client& client, const std::string& ns, const std::string& name,
-                       std::chrono::milliseconds patience);
+                       std::chrono::milliseconds patience, const std::string& holder = holder_name());
 
 }  // namespace capsule::cluster

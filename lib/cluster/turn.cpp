@@ -47,8 +47,8 @@ kube::Name Turn::lease_name(const std::string& ns, const std::string& name) {
 }
 
 Turn::Turn(kube::Client& client, const std::string& ns, const std::string& name, const std::optional<Digest>& capsule,
-           std::chrono::milliseconds patience)
-    : m_lease(client, lease_name(ns, name), holder_name()) {
+           std::chrono::milliseconds patience, std::string holder)
+    : m_lease(client, lease_name(ns, name), std::move(holder)) {
   std::map<std::string, std::string> annotations;
   if (!capsule) static_cast<void>(m_lease.set_owners({}));  // else it would go with the object, before the pods
   if (capsule) annotations.emplace(annotation::digest, capsule->text());

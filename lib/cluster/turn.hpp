@@ -21,7 +21,7 @@ class Turn {
   /// Error busy after that, and where a deploy of another capsule is at work, as soon as it shows that it lives.
   /// Without `capsule`, to remove it: waits for whoever is at work, and the lease is nobody's from then on.
   Turn(kube::Client& client, const std::string& ns, const std::string& name, const std::optional<Digest>& capsule,
-       std::chrono::milliseconds patience);
+       std::chrono::milliseconds patience, std::string holder = holder_name());
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
   ~Turn();

@@ -195,6 +195,13 @@ void Lease::release() {
   }
 }
 
+void Lease::give_back() {
+  look();
+  m_has_it = m_record.holder == m_holder;
+  m_acquire_time = micro_time();
+  release();
+}
+
 bool Lease::is_held() const {
   return m_has_it && now() - m_renewed < m_duration;
 }

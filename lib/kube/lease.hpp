@@ -51,6 +51,8 @@ class Lease {
   void renew();
   /// Gives it back, so that the next need not wait; nothing where it is not held. Error as the client has it.
   void release();
+  /// The same for whoever holds it under our name by another Lease, as on another thread. Looks first.
+  void give_back();
 
   /// Whether it is held for certain, by our own clock.
   [[nodiscard]] bool is_held() const;

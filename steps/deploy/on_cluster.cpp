@@ -24,6 +24,7 @@
 #include "image/published_package.hpp"
 #include "kube/client.hpp"
 #include "log/log.hpp"
+#include "termination.hpp"
 
 namespace deploy_step {
 
@@ -95,7 +96,10 @@ class ClusterDeploy {
         m_ns(ns.empty() ? m_client.config().ns : ns),
         m_store(oci::open_store(order.reference.registry, order.reference.name)),
         m_object(m_client, m_ns, order.reference.name),
-        m_ledger(order, *m_store, m_object) {}
+        m_ledger(order, *m_store, m_object) {
+    give_back_on_termination({order.options.kubeconfig, order.options.context},
+                             cluster::Turn::lease_name(m_ns, order.reference.name), m_holder);
+  }
 
   void run() {
     try {
@@ -149,7 +153,7 @@ class ClusterDeploy {
   /// And reads the object in it. The lease of one that was deleted just now may go as we take it.
   void take_turn(const Digest& capsule) {
     do {
-      m_turn.emplace(m_client, m_ns, m_order.reference.name, capsule, time_limit());
+      m_turn.emplace(m_client, m_ns, m_order.reference.name, capsule, time_limit(), m_holder);
       m_object.read();
     } while (!m_turn->belong_to(m_object.lasting_owner()));
   }
@@ -343,6 +347,7 @@ class ClusterDeploy {
   step::Context& m_step;
   kube::Client m_client;
   std::string m_ns;
+  const std::string m_holder = cluster::holder_name();
   std::unique_ptr<oci::Store> m_store;
   cluster::DeployedObject m_object;
   ClusterLedger m_ledger;
@@ -365,7 +370,9 @@ void remove_from_cluster(const Options& options, const std::string& ns, step::Co
   const auto name = name_in(options.reference);
   kube::Client client{kube::load({options.kubeconfig, options.context})};
   const auto where = ns.empty() ? client.config().ns : ns;
-  cluster::remove_deployment(client, where, name, parse_duration(options.timeout));
+  const auto holder = cluster::holder_name();
+  give_back_on_termination({options.kubeconfig, options.context}, cluster::Turn::lease_name(where, name), holder);
+  cluster::remove_deployment(client, where, name, parse_duration(options.timeout), holder);
   step.result("name", name);
   step.summary(fmt::format("nothing of {} is left in namespace {}\n", name, where));
 }

@@ -76,8 +76,17 @@ class DeployCase(ClusterCase):
         self.assertIn(words, done.stderr.splitlines()[-1])
         return done
 
+    def delete_words(self, name):
+        return ("delete", name, "--target", self.target, "--state", self.folder / "state", "--timeout", "60s")
+
     def delete(self, name):
-        return self.inside("deploy", "delete", name, "--target", self.target, "--state", self.folder / "state", "--timeout", "60s")
+        return self.inside("deploy", *self.delete_words(name))
+
+    def start_delete(self, name):
+        """As start()."""
+        process = self.started((BIN / "capsule-deploy", *self.delete_words(name)))
+        self.addCleanup(process.kill)
+        return process
 
     def run_out(self, lease):
         """A lease whose holder was killed, which nobody has to wait for any longer: that is tested elsewhere."""

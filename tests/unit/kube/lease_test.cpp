@@ -227,3 +227,20 @@ TEST_CASE("a lease that was removed with its former owner is lost, and no error"
   CHECK_FALSE(world.mine.is_held());
   CHECK(world.mine.try_acquire());
 }
+
+TEST_CASE("a lease is given back by another one of the same holder, and never another holder's") {
+  World world;
+  Lease same{world.client, {resources::leases, "team", "capsule-x"}, "me"};
+  same.give_back();  // there is none
+  REQUIRE(world.mine.try_acquire());
+  REQUIRE(world.mine.set_owners({json::Object{{"uid", "u-1"}}}));
+  Lease{world.client, {resources::leases, "team", "capsule-x"}, "third"}.give_back();
+  CHECK(world.server.holder() == "me");
+  // The holder itself renews it meanwhile.
+  world.server.before_write = [&] { world.mine.renew(); };
+  same.give_back();
+  CHECK(world.server.holder().empty());
+  CHECK(*world.server.object->at_pointer("/metadata/ownerReferences/0/uid")->if_string() == "u-1");
+  CHECK(world.others.try_acquire());
+  CHECK(world.others.transitions() == 2);
+}
