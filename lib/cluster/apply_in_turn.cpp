@@ -43,6 +43,12 @@ std::uint64_t fence_of(const json::Value& object) {
   return text->find_first_not_of("0123456789") == std::string::npos ? std::stoull(*text) : 0;
 }
 
+void require_not_fenced(const kube::Name& name, const json::Value& object, std::uint64_t fence) {
+  if (fence_of(object) <= fence) return;
+  throw Error{ErrorKind::busy, fmt::format("another deploy has taken over {}: its lease was not renewed in time here",
+                                           kube::text_of(name))};
+}
+
 bool is_of_fields(const Error& error) {
   const auto* answer = dynamic_cast<const kube::ApiError*>(&error);
   return answer != nullptr && !answer->status().causes.empty();
@@ -53,10 +59,7 @@ json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Ob
   auto& metadata = deploy::member(wanted, "metadata");
   deploy::member(metadata, "annotations").set(annotation::fence, std::to_string(fence));
   for (int i = 1;; ++i) {
-    if (there && fence_of(*there) > fence)
-      throw Error{
-          ErrorKind::busy,
-          fmt::format("another deploy has taken over {}: its lease was not renewed in time here", kube::text_of(name))};
+    if (there) require_not_fenced(name, *there, fence);
     set_preconditions(metadata, there);
     try {
       return client.apply(name, json::Value{wanted}, {.force = force});

@@ -11,6 +11,8 @@ namespace capsule::cluster {
 
 /// The fencing number of the deploy that wrote the object last (annotation::fence); 0: none stands there.
 std::uint64_t fence_of(const json::Value& object);
+/// Error busy where the object bears a higher number than `fence`: a later deploy has written it.
+void require_not_fenced(const kube::Name& name, const json::Value& object, std::uint64_t fence);
 
 /// Whether that error is a conflict with another manager of a field, which is there as long as that manager wants it.
 /// Any other conflict says that somebody was faster.

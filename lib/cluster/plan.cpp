@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "cluster/drift.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/run_book.hpp"
@@ -117,8 +116,7 @@ Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
   if (auto change = changed_since(annotation_of(*object, annotation::fields), wanted.asked, *object, parts);
       !change.empty())
     return {Action::deploy, std::move(change)};
-  if (const auto more = additions(*parts.deployment); !more.empty())
-    return {Action::deploy, fmt::format("somebody added to its Deployment: {}", more.front().what)};
+  if (!parts.added.empty()) return {Action::deploy, fmt::format("somebody added to its Deployment: {}", parts.added)};
   return plan_run(wanted, *object);
 }
 

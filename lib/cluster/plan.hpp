@@ -39,8 +39,8 @@ std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", 
 /// Compares what is wanted with what is there (null: nothing): the ProofedDeployment object and what is beside it. What
 /// a deploy would apply is what it has applied already, as long as its receipt says so (receipt.hpp); what the status
 /// says is held against the runs that were begun (status_check.hpp). What we never set is others' to change, as the
-/// number of pods is where an autoscaler sets it, unless it changes what the pods do (additions()). Which nodes are
-/// there now is not looked at. Pure.
+/// number of pods is where an autoscaler sets it; what is in the Deployment beside that is Parts::added. Which nodes
+/// are there now is not looked at. Pure.
 Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts);
 
 /// Whether the object's last run is the one on record as `record`, is proved, and ended longer ago than `max_age`.

@@ -91,7 +91,9 @@ void require_our_pods(kube::Client& client, const kube::Name& name, const json::
   if (!has_followed(there, pod_template))
     throw not_our_pods(
         name, there, fmt::format("its pods are not those that are wanted, {} s later", patience_for_operator.count()));
-  const auto more = additions(client.apply(name, json::Value{wanted}, {.dry_run = true}));
+  const auto tried = client.apply(name, json::Value{wanted}, {.dry_run = true});
+  const auto maker = other_maker(there);
+  const auto more = effective(additions(tried, maker), client, name, tried, own_spec(tried, maker));
   if (!more.empty()) throw not_our_pods(name, there, fmt::format("has {} beside ours", more.front().what));
 }
 

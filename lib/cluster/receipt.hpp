@@ -12,6 +12,7 @@ struct Parts {
   const json::Value* deployment = nullptr;
   const json::Value* trust = nullptr;   ///< the ConfigMap with the keys that the pods trust
   const json::Value* budget = nullptr;  ///< the PodDisruptionBudget
+  std::string added{};                  ///< what somebody added to the Deployment (drift.hpp); empty: nothing
 };
 
 /// What a deploy leaves, as annotation::fields has it. What it applies is made of the capsule, of what it was asked for

@@ -91,16 +91,48 @@ std::uint64_t RollOut::highest_fence() const {
   return std::max(m_former_deployment ? fence_of(*m_former_deployment) : 0, m_trust ? fence_of(*m_trust) : 0);
 }
 
+std::string RollOut::maker_of(const json::Value& there) const {
+  return m_maker == Maker::deploy ? std::string{} : other_maker(there);
+}
+
+/// Less the number of pods and the owner.
+json::Object RollOut::wanted_deployment() const {
+  auto out = deployment({m_object.name().name, {}}, m_ns, {m_template, 0, false, m_has_gpu});
+  deploy::member(out, "metadata").erase("ownerReferences");
+  return out;
+}
+
+void RollOut::require_nothing_added(const json::Value& there, json::Object wanted) const {
+  const auto name = deployment_there();
+  auto seen = there;
+  if (applied_fields(there) == nullptr) {
+    // What is ours in it, and what is somebody's, shows once it is applied.
+    seen = m_client.apply(name, json::Value{wanted}, {.dry_run = true});
+  }
+  const auto maker = maker_of(seen);
+  const auto spec = maker.empty() ? deploy::member(wanted, "spec") : own_spec(seen, maker);
+  const auto more = effective(additions(seen, maker), m_client, name, seen, spec);
+  if (more.empty()) return;
+  throw Error{ErrorKind::conflict, fmt::format("somebody added to the {}: {} (--force-conflicts takes it out)",
+                                               kube::text_of(name), text_of(more))};
+}
+
+json::Value RollOut::mended(json::Value there, const json::Object& spec) {
+  try {
+    return put_spec(m_client, deployment_there(), there, spec, m_object.fence());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    return there;  // the apply says why
+  }
+}
+
 void RollOut::require_free() const {
   require_ours(deployment_there(), m_former_deployment);
   require_ours(trust_there(), m_trust);
   // One that an operator has just made has nothing of ours: what it has beside that shows later.
   const bool is_new = is_made_by_operator(m_former_deployment) && applied_fields(*m_former_deployment) == nullptr;
   if (m_force || !m_former_deployment || is_new) return;
-  const auto more = additions(*m_former_deployment);
-  if (more.empty()) return;
-  throw Error{ErrorKind::conflict, fmt::format("somebody added to the {}: {} (--force-conflicts takes it out)",
-                                               kube::text_of(deployment_there()), more.front().what)};
+  require_nothing_added(*m_former_deployment, wanted_deployment());
 }
 
 void RollOut::apply_trust(const RollOutWish& wish) {
@@ -134,25 +166,6 @@ void RollOut::apply_deployment(unsigned replicas, std::optional<json::Value> the
   }
   if (is_new && from && replicas != 1) m_deployment = set_handed_over(m_client, name, replicas);
   if (!from && is_handed_over(m_deployment)) m_deployment = set_handed_over(m_client, name, {});
-}
-
-void RollOut::remove_additions() {
-  constexpr int max_attempts = 8;
-  for (int i = 1;; ++i) {
-    const auto more = additions(m_deployment);
-    if (more.empty()) return;
-    json::Array operations{json::Object{{"op", "replace"},
-                                        {"path", "/metadata/resourceVersion"},
-                                        {"value", text_at(m_deployment, "/metadata/resourceVersion")}}};
-    for (const auto& one : more) operations.emplace_back(json::Object{{"op", "remove"}, {"path", one.pointer}});
-    try {
-      m_deployment = m_client.patch(deployment_there(), kube::PatchKind::operations, json::Value{operations});
-      return;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::conflict || i == max_attempts) throw;
-    }
-    m_deployment = m_client.get(deployment_there());
-  }
 }
 
 bool RollOut::may_have_budget() const {
@@ -213,12 +226,17 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_maker = wish.maker;
   m_asked = wish.asked;
   m_has_gpu = !wish.check.gpu_resource.empty() || !wish.check.gpu_claim.empty();
-  require_free();
   make_template(wish);
+  require_free();
   apply_object(wish);
   if (wish.source.volume == CapsuleVolume::download) apply_trust(wish);
-  apply_deployment(std::max(replicas, autoscaled_from(m_object.value()).value_or(0)), await_deployment(wish));
-  if (m_force) remove_additions();
+  auto there = await_deployment(wish);
+  auto wanted = wanted_deployment();
+  // Before the apply, so that no pod comes up that has both, nor a volume that is of two kinds.
+  if (m_force && there && maker_of(*there).empty()) there = mended(std::move(*there), deploy::member(wanted, "spec"));
+  apply_deployment(std::max(replicas, autoscaled_from(m_object.value()).value_or(0)), std::move(there));
+  if (const auto maker = maker_of(m_deployment); m_force && !maker.empty())
+    m_deployment = mended(m_deployment, own_spec(m_deployment, maker));
   if (wish.source.volume == CapsuleVolume::image && !has_image_volume(m_deployment)) {
     const Error error{ErrorKind::unmet_requirement,
                       "the cluster takes no image volumes (its feature gate ImageVolume is off): deploy with "
@@ -283,9 +301,10 @@ void RollOut::put_back_former() {
   // Before the pods that are held against it.
   if (m_former_trust)
     m_trust = put(trust_there(), made_again(*m_former_trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data"));
-  m_deployment =
-      put(deployment_there(),
-          made_again(*m_former_deployment, {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}}, "spec", not_ours));
+  auto former = *m_former_deployment;
+  if (applied_fields(former) != nullptr) former.if_object()->set("spec", own_spec(former));
+  m_deployment = put(deployment_there(),
+                     made_again(former, {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}}, "spec", not_ours));
 }
 
 void RollOut::put_back(const Error& error, const std::string& reason) {

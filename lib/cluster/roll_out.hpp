@@ -74,7 +74,10 @@ class RollOut {
   void apply_budget(unsigned replicas);
   [[nodiscard]] bool may_have_budget() const;
   void require_free() const;
-  void remove_additions();
+  void require_nothing_added(const json::Value& there, json::Object wanted) const;
+  [[nodiscard]] json::Value mended(json::Value there, const json::Object& spec);
+  [[nodiscard]] json::Object wanted_deployment() const;
+  [[nodiscard]] std::string maker_of(const json::Value& there) const;
   [[nodiscard]] kube::Name deployment_there() const;
   [[nodiscard]] kube::Name trust_there() const;
   void put_back_former();

@@ -124,8 +124,8 @@ class ClusterDeploy {
                                m_order.options.seed};
     const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
-                    m_order.options.force_conflicts, asked(m_order), maker(), [this] { m_turn->keep(); },
-                    [this] { give_turn_to_object(); }},
+                    m_order.options.force_conflicts, asked(m_order), maker_of(m_order.options),
+                    [this] { m_turn->keep(); }, [this] { give_turn_to_object(); }},
                    replicas);
     auto entry = m_ledger.begin(wish);
     m_step.output("run-id", entry.request.run_id());
@@ -145,9 +145,6 @@ class ClusterDeploy {
     m_step.result("api_calls", m_client.requests());
   }
 
-  [[nodiscard]] cluster::Maker maker() const {
-    return m_order.options.operator_mode == "wait" ? cluster::Maker::operator_within_seconds : cluster::Maker::deploy;
-  }
   [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
 
   /// And reads the object in it. The lease of one that was deleted just now may go as we take it.

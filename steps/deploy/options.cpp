@@ -57,6 +57,10 @@ void define_cluster_options(CLI::App& app, Options& options) {
 
 }  // namespace
 
+cluster::Maker maker_of(const Options& options) {
+  return options.operator_mode == "wait" ? cluster::Maker::operator_within_seconds : cluster::Maker::deploy;
+}
+
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
                  "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it, "

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/platform_operator.hpp"
 #include "cluster/pod_template.hpp"
 #include "step/registry_options.hpp"
 #include "step/run.hpp"
@@ -40,6 +41,8 @@ struct Options {
                                   "capsule-loop.invalid/verify:" CAPSULE_VERSION,
                                   "capsule-loop.invalid/runtime-python:" CAPSULE_VERSION};
 };
+
+capsule::cluster::Maker maker_of(const Options& options);
 
 void define_options(CLI::App& app, Options& options);
 const capsule::step::Manual& manual();

@@ -1,8 +1,10 @@
 #include "asked.hpp"
 #include "cluster/deployed_object.hpp"
+#include "cluster/drift.hpp"
 #include "cluster/objects.hpp"
 #include "cluster/ownership.hpp"
 #include "cluster/plan.hpp"
+#include "cluster/platform_operator.hpp"
 #include "cluster/target_name.hpp"
 #include "image/published_package.hpp"
 #include "kube/client.hpp"
@@ -11,6 +13,18 @@
 namespace deploy_step {
 
 using namespace capsule;
+
+namespace {
+
+/// What somebody added to the Deployment; empty: nothing.
+std::string added_to(const json::Value& deployment, kube::Client& client, const kube::Name& name,
+                     cluster::Maker maker) {
+  const auto other = maker == cluster::Maker::deploy ? std::string{} : cluster::other_maker(deployment);
+  return cluster::text_of(cluster::effective(cluster::additions(deployment, other), client, name, deployment,
+                                             cluster::own_spec(deployment, other)));
+}
+
+}  // namespace
 
 void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
   cluster::require_short_name(order.reference.name);
@@ -36,7 +50,10 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   const auto found = cluster::plan(
       {run, options.images, volume, now(), options.retry_failed, order.trust.max_proof_age(order.reference.name),
        options.renew_proofs, asked(order)},
-      there, {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr});
+      there,
+      {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
+       deployment ? added_to(*deployment, client, {kube::resources::deployments, where, name}, maker_of(options))
+                  : ""});
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

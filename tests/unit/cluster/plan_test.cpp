@@ -112,9 +112,8 @@ TEST_CASE("what somebody changed beside the Deployment, or added to it, is deplo
   auto taken = there;
   *taken.trust.if_object()->find("metadata") = json::Object{};
   CHECK(taken.plan().reason == "its ConfigMap was changed by somebody");
-  auto paused = there;
-  deploy::member(*paused.deployment.if_object(), "spec").set("paused", true);
-  CHECK(paused.plan().reason == "somebody added to its Deployment: its roll-outs are paused");
+  CHECK(plan(there.wanted, &object, {&there.deployment, &there.trust, nullptr, "spec.paused (by me)"}).reason ==
+        "somebody added to its Deployment: spec.paused (by me)");
 }
 
 TEST_CASE("a run that is not done is deployed, one that is not proved is proved") {

@@ -71,7 +71,11 @@ TEST_CASE("other pods than ours are refused before anything is applied") {
   const kube::Name name{kube::resources::deployments, "team", "x-deploy"};
   CHECK(kind_of([&] { require_our_pods(kube, name, deployment("dac-operator"), "newer", {}); }) == ErrorKind::conflict);
   CHECK(cluster.http.seen().empty());
-  cluster.answer(200, R"({"spec":{"template":{"spec":{"containers":[{"name":"other"}]}}}})");
+  cluster.answer(200, R"({"metadata":{"managedFields":[
+      {"manager":"capsule-loop","operation":"Apply","fieldsV1":{"f:spec":{"f:template":{"f:spec":{"f:containers":{}}}}}},
+      {"manager":"dac-operator","operation":"Update","fieldsV1":{"f:spec":{"f:template":{"f:spec":{"f:containers":{
+          "k:{\"name\":\"other\"}":{}}}}}}}]},"spec":{"template":{"spec":{"containers":[{"name":"other"}]}}}})");
+  cluster.answer(200, R"({"spec":{"template":{"spec":{"containers":[]}}}})");
   CHECK(kind_of([&] { require_our_pods(kube, name, deployment("dac-operator"), "t", {}); }) == ErrorKind::conflict);
   CHECK(cluster.http.seen().back().url.text().find("dryRun=All") != std::string::npos);
 }
