@@ -54,6 +54,15 @@ bool is_of_fields(const Error& error) {
   return answer != nullptr && !answer->status().causes.empty();
 }
 
+json::Value apply(kube::Client& client, const kube::Name& name, const json::Value& wanted, bool force) {
+  try {
+    return client.apply(name, wanted, {.force = force});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict || !is_of_fields(error)) throw;
+    throw Error{ErrorKind::conflict, error.message() + " (--force-conflicts takes these fields over)"};
+  }
+}
+
 json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Object wanted, std::uint64_t fence,
                           std::optional<json::Value> there, bool force) {
   auto& metadata = deploy::member(wanted, "metadata");
@@ -62,11 +71,10 @@ json::Value apply_in_turn(kube::Client& client, const kube::Name& name, json::Ob
     if (there) require_not_fenced(name, *there, fence);
     set_preconditions(metadata, there);
     try {
-      return client.apply(name, json::Value{wanted}, {.force = force});
+      return apply(client, name, json::Value{wanted}, force);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::conflict && is_of_fields(error))
-        throw Error{ErrorKind::conflict, error.message() + " (--force-conflicts takes these fields over)"};
-      if (error.kind() != ErrorKind::conflict || i == max_attempts) throw;
+      const bool is_answer = dynamic_cast<const kube::ApiError*>(&error) != nullptr;
+      if (error.kind() != ErrorKind::conflict || !is_answer || i == max_attempts) throw;
     }
     const auto before = there ? text_at(*there, "/metadata/uid") : std::string{};
     const bool was_there = there.has_value();

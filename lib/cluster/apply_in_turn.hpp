@@ -18,7 +18,10 @@ void require_not_fenced(const kube::Name& name, const json::Value& object, std::
 /// Any other conflict says that somebody was faster.
 bool is_of_fields(const Error& error);
 
-/// Server-side apply by the deploy with the fencing number `fence`, which the object bears from then on. `there` is the
+/// Server-side apply. A conflict with another manager's fields says the way out.
+json::Value apply(kube::Client& client, const kube::Name& name, const json::Value& wanted, bool force);
+
+/// The same by the deploy with the fencing number `fence`, which the object bears from then on. `there` is the
 /// object as it was read; nothing where there was none. The apply holds for that very version alone (uid and
 /// resourceVersion), or makes the object only if it is still not there; where somebody was faster it is read and
 /// applied again. So what a later deploy wrote is never written over by one that lost its lease, nor what has come in

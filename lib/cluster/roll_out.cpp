@@ -13,6 +13,8 @@
 #include "cluster/objects.hpp"
 #include "cluster/pod_state.hpp"
 #include "cluster/receipt.hpp"
+#include "cluster/refusal.hpp"
+#include "cluster/run_book.hpp"
 #include "cluster/status_check.hpp"
 #include "core/digest.hpp"
 #include "core/time.hpp"
@@ -56,6 +58,24 @@ std::int64_t failures_of(const json::Value& object, const std::string& digest) {
   return static_cast<std::int64_t>(std::clamp(json::to_double(*count->if_number()), 0.0, 1e6));
 }
 
+/// Whether pods of it came up, whatever the object's status says.
+bool was_up(const DeployedObject& object, const json::Value& deployment) {
+  const auto* ready = deployment.at_pointer("/status/readyReplicas");
+  return (ready != nullptr && ready->if_number() != nullptr) ||
+         RunBook::parse(object.annotation(annotation::runs)).has_record();
+}
+
+/// After a failure, which is what counts: what keeps us from it is warned of. Error busy goes on: it is not our turn.
+template <typename Work>
+void attempt(std::string_view otherwise, Work&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::busy) throw;
+    log::warning(fmt::format("{}: {}", otherwise, error.message()));
+  }
+}
+
 json::Object failure_of(const json::Value& object, const std::string& digest) {
   const auto count = failures_of(object, digest) + 1;
   auto pause = first_pause;
@@ -82,8 +102,9 @@ void RollOut::look(bool with_trust, const Patience& patience) {
   const auto uid = m_object.known() == nullptr ? std::string{} : text_at(*m_object.known(), "/metadata/uid");
   m_former_deployment = find_settled(m_client, deployment_there(), name.name, uid, patience);
   if (with_trust) m_trust = find_settled(m_client, trust_there(), name.name, uid, patience);
-  // One whose first deploy was killed before a pod was up is nothing to go back to.
-  if (m_former_deployment && m_object.known() != nullptr && !text_at(*m_object.known(), "/status/phase").empty())
+  // One whose first deploy was killed before a pod was up is nothing to go back to; a status may also have been lost.
+  if (m_former_deployment && m_object.known() != nullptr &&
+      (!text_at(*m_object.known(), "/status/phase").empty() || was_up(m_object, *m_former_deployment)))
     m_former_object = *m_object.known();
 }
 
@@ -183,7 +204,7 @@ void RollOut::apply_budget(unsigned replicas) {
   if (replicas > 1) {
     require_ours(name, there);
     // Every deploy would write the same: no turn is needed.
-    m_budget = m_client.apply(name, json::Value{disruption_budget(m_object.owner(), m_ns)}, {.force = m_force});
+    m_budget = cluster::apply(m_client, name, json::Value{disruption_budget(m_object.owner(), m_ns)}, m_force);
   } else if (there && is_ours(*there)) {
     m_client.remove(name, {.uid = text_at(*there, "/metadata/uid")});
   }
@@ -229,6 +250,15 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   make_template(wish);
   require_free();
   apply_object(wish);
+  try {
+    apply_owned(wish, replicas);
+  } catch (const Error& error) {
+    if (const auto reason = refusal_behind(error); !reason.empty()) put_back(error, reason);
+    throw;
+  }
+}
+
+void RollOut::apply_owned(const RollOutWish& wish, unsigned replicas) {
   if (wish.source.volume == CapsuleVolume::download) apply_trust(wish);
   auto there = await_deployment(wish);
   auto wanted = wanted_deployment();
@@ -237,13 +267,10 @@ void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   apply_deployment(std::max(replicas, autoscaled_from(m_object.value()).value_or(0)), std::move(there));
   if (const auto maker = maker_of(m_deployment); m_force && !maker.empty())
     m_deployment = mended(m_deployment, own_spec(m_deployment, maker));
-  if (wish.source.volume == CapsuleVolume::image && !has_image_volume(m_deployment)) {
-    const Error error{ErrorKind::unmet_requirement,
-                      "the cluster takes no image volumes (its feature gate ImageVolume is off): deploy with "
-                      "--capsule-volume download"};
-    put_back(error, "NoImageVolumes");
-    throw error;
-  }
+  if (wish.source.volume == CapsuleVolume::image && !has_image_volume(m_deployment))
+    throw Error{ErrorKind::unmet_requirement,
+                "the cluster takes no image volumes (its feature gate ImageVolume is off): deploy with "
+                "--capsule-volume download"};
   apply_budget(replicas);
 }
 
@@ -310,22 +337,25 @@ void RollOut::put_back_former() {
 void RollOut::put_back(const Error& error, const std::string& reason) {
   m_object.require_turn();
   const auto failure = failure_of(m_object.value(), m_digest);
-  if (m_former_object) {
-    put_back_former();
-  } else {
-    scale(0);
-  }
-  note_fields();
+  attempt("what was there before is not put back", [&] {
+    if (m_former_object)
+      put_back_former();
+    else if (!m_deployment.is_null())
+      scale(0);
+    if (!m_deployment.is_null()) note_fields();
+  });
   tell(m_client, m_object.value(), EventType::warning, "RolloutFailed", error.message());
-  m_object.change_status([&](json::Object& object) {
-    if (m_former_object) {
-      if (const auto* status = m_former_object->at_pointer("/status")) object.set("status", *status);
-    } else {
-      deploy::set_failed(object, error);
-    }
-    deploy::member(object, "status").set("rollout", failure);
-    deploy::set_condition(object, {"RolloutFailed", true, reason, error.message()});
-    set_seen(object, m_object.applied());
+  attempt("the object does not say why", [&] {
+    m_object.change_status([&](json::Object& object) {
+      if (m_former_object) {
+        if (const auto* status = m_former_object->at_pointer("/status")) object.set("status", *status);
+      } else {
+        deploy::set_failed(object, error);
+      }
+      deploy::member(object, "status").set("rollout", failure);
+      deploy::set_condition(object, {"RolloutFailed", true, reason, error.message()});
+      set_seen(object, m_object.applied());
+    });
   });
 }
 

@@ -43,7 +43,8 @@ class RollOut {
   [[nodiscard]] std::uint64_t highest_fence() const;
   /// Server-side apply of the ProofedDeployment object, the keys that the pods trust, the Deployment with that many
   /// waiting pods and, from two on, the PodDisruptionBudget. Error conflict naming another manager of a field, or an
-  /// object that no deploy has made; unmet_requirement where the API server takes no image volume, put back.
+  /// object that no deploy has made; what the API server refuses (denied, unavailable by a quota, unmet_requirement
+  /// where it takes no image volume) once the ProofedDeployment object is there, as put_back() has it.
   void apply(const RollOutWish& wish, unsigned replicas);
   /// The pods that were there for a run alone go: none stays, or as many as the object's autoscale wants at least. What
   /// an autoscaler has set stays so.
@@ -51,8 +52,8 @@ class RollOut {
   /// The same after a run that has failed for good: what keeps it from being done is warned of.
   void try_to_end_pods();
   /// The former object with its status, trusted keys and Deployment, and the condition RolloutFailed; where there was
-  /// none, no pods, and the object stays with the reason. Error busy, and nothing is changed, where another deploy has
-  /// taken over.
+  /// none, no pods, and the object stays with the reason. What keeps it from any of that is warned of. Error busy, and
+  /// nothing is changed, where another deploy has taken over.
   void put_back(const Error& error, const std::string& reason);
 
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
@@ -67,6 +68,7 @@ class RollOut {
   void scale(unsigned replicas);
   void make_template(const RollOutWish& wish);
   void apply_object(const RollOutWish& wish);
+  void apply_owned(const RollOutWish& wish, unsigned replicas);
   [[nodiscard]] std::optional<json::Value> await_deployment(const RollOutWish& wish) const;
   [[nodiscard]] bool is_made_by_operator(const std::optional<json::Value>& there) const;
   void apply_deployment(unsigned replicas, std::optional<json::Value> there);

@@ -94,6 +94,11 @@ std::optional<std::string> RunBook::record_of(std::string_view run_id) const {
   return std::nullopt;
 }
 
+bool RunBook::has_record() const {
+  return std::any_of(m_runs.begin(), m_runs.end(),
+                     [](const auto& entry) { return !text_at(entry.second, "/record").empty(); });
+}
+
 deploy::LedgerEntry RunBook::begin(const deploy::RunWish& wish, std::uint64_t used) {
   if (const auto before = find(wish)) used = std::max(used, before->request.ordinal);
   deploy::LedgerEntry entry{

@@ -28,6 +28,8 @@ class RunBook {
   /// The digest of its record.
   void finish(const deploy::RunWish& wish, const deploy::LedgerEntry& entry);
 
+  /// Whether any run is done.
+  [[nodiscard]] bool has_record() const;
   [[nodiscard]] bool is_empty() const noexcept { return m_runs.empty(); }
   /// Whether there may have been runs that it does not know: its text was lost or damaged once. The text says so, too.
   [[nodiscard]] bool is_incomplete() const noexcept { return m_is_incomplete; }

@@ -40,10 +40,16 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+/// A quota that is used up is told as 403, and passes.
+ErrorKind kind_of(const Status& status) {
+  if (status.code == 403 && status.message.find("exceeded quota") != std::string::npos) return ErrorKind::unavailable;
+  return http::kind_of_status(status.code);
+}
+
 }  // namespace
 
 ApiError::ApiError(Status status, std::string message)
-    : Error(http::kind_of_status(status.code), std::move(message)), m_status(std::move(status)) {}
+    : Error(kind_of(status), std::move(message)), m_status(std::move(status)) {}
 
 std::optional<Status> read_status(const json::Value& value) {
   if (text_at(value, "/kind") != "Status" || text_at(value, "/apiVersion") != "v1") return std::nullopt;

@@ -2,12 +2,11 @@
 import base64
 import json
 import subprocess
-import sys
 import unittest
 from pathlib import Path
 
+from apiserver_proxy import ApiserverProxy
 from deploy_case import DeployCase
-from steps import SOURCE
 
 DENIED, UNTRUSTED, TIMED_OUT = 13, 11, 41
 FAULTS = [
@@ -39,17 +38,10 @@ class Faults(DeployCase):
 
     def test_an_apiserver_that_fails_in_every_way_once_costs_no_second_run(self):
         reference = self.publish("faulty", at_run="time.sleep(2)")
-        words = [*self.cluster.network.enter, sys.executable, "-B", SOURCE / "tests/support/faulty_apiserver.py", self.cluster.kubeconfig]
-        with subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
-            self.addCleanup(proxy.kill)
-            proxy.stdin.write(json.dumps(FAULTS))
-            proxy.stdin.close()
-            config = self.kubeconfig(lambda document: document["clusters"][0].update(cluster={"server": proxy.stdout.readline().strip()}))
-            done = self.deploy(reference, "--kubeconfig", config)
-            proxy.kill()
-            put_in = [json.loads(line)["fault"] for line in proxy.stdout]
+        with ApiserverProxy(self, FAULTS) as proxy:
+            done = self.deploy(reference, "--kubeconfig", proxy.kubeconfig)
         self.assertEqual((0, "Succeeded"), (done.code, done.result and done.result["phase"]), done)
-        self.assertEqual(sum(fault["times"] for fault in FAULTS), len(put_in), put_in)
+        self.assertEqual(sum(fault["times"] for fault in FAULTS), len(proxy.put_in), proxy.put_in)
         self.assertEqual((done.result["run_record"], done.result["run_id"]), (self.run_of("faulty")["record"], self.run_of("faulty")["run_id"]))
         self.assertEqual(1, self.record(reference, done.result["run_record"])["result"]["runs"])
         self.assertEqual(1, len(self.pods("faulty")))

@@ -5,7 +5,7 @@ with a method and a part of their path and query; it is one of
     {"status": 429, "headers": {…}, "reason": "…"}   the answer, and the apiserver hears nothing of it
     {"lost": true}                                   the apiserver is asked, its answer never comes
     {"cut": 0.5}                                     its answer ends in the middle after so many seconds
-Its first line says its URL; one line more for each fault that was put in.
+Its first line says its URL; one line more for each request, and for each fault that was put in.
 """
 import http.client
 import json
@@ -40,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.say(method=self.command, path=self.path)
         fault = self.fault()
         if "status" in fault:
             return self.refuse(fault)
@@ -63,9 +64,15 @@ class Handler(BaseHTTPRequestHandler):
             for fault in self.server.faults:
                 if fault["times"] > 0 and fault["method"] == self.command and fault["part"] in self.path:
                     fault["times"] -= 1
-                    print(json.dumps({"method": self.command, "path": self.path, "fault": fault}), flush=True)
-                    return fault
-        return {}
+                    break
+            else:
+                return {}
+        self.say(method=self.command, path=self.path, fault=fault)
+        return fault
+
+    def say(self, **what):
+        with self.lock:
+            print(json.dumps(what), flush=True)
 
     def refuse(self, fault):
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault["status"], "reason": fault.get("reason", ""),

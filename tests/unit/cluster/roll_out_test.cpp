@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "cluster/names.hpp"
+#include "cluster/refusal.hpp"
 #include "json/write.hpp"
+#include "kube/status.hpp"
 #include "support/error_kind.hpp"
 #include "unit/kube/fake_cluster.hpp"
 
@@ -45,4 +47,31 @@ TEST_CASE("who was taken over from puts nothing back and ends no pods") {
   roll_out.try_to_end_pods();
   for (const auto& request : cluster.http.seen()) CHECK(request.method == http::Method::get);
   CHECK(cluster.http.seen().size() == 3);
+}
+
+TEST_CASE("the first error counts, whatever keeps it from being written down") {
+  test::FakeCluster cluster;
+  auto kube = cluster.client();
+  DeployedObject there{kube, "team", "x"};
+  cluster.answer(200, object("2"));
+  there.read();
+  there.take_over(3);
+  RollOut roll_out{kube, "team", there};
+  cluster.answer(200, object("2"));
+  cluster.fail(403, "Forbidden", "no events for you");
+  cluster.fail(403, "Forbidden", "no status for you");
+  roll_out.put_back(Error{ErrorKind::unavailable, "exceeded quota"}, "Quota");
+  CHECK(cluster.http.seen().size() == 4);
+}
+
+TEST_CASE("a refusal is what would be refused again: a right, a quota, a field; not who was faster or what is away") {
+  const auto answer = [](int code, const std::string& message) {
+    return kube::api_error({.code = code, .message = message}, "apply x", "me");
+  };
+  CHECK(refusal_behind(answer(403, "is forbidden: exceeded quota: q")) == "Quota");
+  CHECK(answer(403, "is forbidden: exceeded quota: q").kind() == ErrorKind::unavailable);
+  CHECK(refusal_behind(answer(403, "is forbidden")) == "Refused");
+  CHECK(refusal_behind(answer(422, "is invalid")) == "Refused");
+  CHECK(refusal_behind(Error{ErrorKind::unmet_requirement, "no image volumes"}) == "NoImageVolumes");
+  for (const int code : {404, 409, 429, 500, 503}) CHECK(refusal_behind(answer(code, "no")).empty());
 }
