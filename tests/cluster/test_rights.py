@@ -6,29 +6,27 @@ import shipped_objects
 from cluster_case import ClusterCase
 
 READ = "get list watch"
-CHANGE = "create get list patch update watch"
 RESULTS = {"workflowtaskresults.argoproj.io": "create patch"}
-# All that an account may do in its namespace; nothing else.
+# All that an account may do in its namespace; nothing else. That its step asks for each of it: test_rights_asked.py.
 MAY = {
     "capsule-step": {},
     "capsule-proof-service": {},
     "capsule-executor": RESULTS,
     "capsule-deploy": {
         **RESULTS,
-        "proofeddeployments.infra.industriverse.ai": f"{CHANGE} delete",
-        "proofeddeployments.infra.industriverse.ai/status": "get patch update",
-        "deployments.apps": f"{CHANGE} delete",
-        "replicasets.apps": READ,
+        "proofeddeployments.infra.industriverse.ai": f"{READ} create delete patch update",
+        "proofeddeployments.infra.industriverse.ai/status": "update",
+        "deployments.apps": f"{READ} create delete patch",
+        "replicasets.apps": "get",
         "poddisruptionbudgets.policy": "create delete get patch",
         "resourceclaimtemplates.resource.k8s.io": "get",
         "pods": f"{READ} delete patch",
         "pods/proxy": "create get",
-        "pods/log": "get",
-        "events": "create list patch watch",
-        "configmaps": "create delete get patch update",
-        "leases.coordination.k8s.io": "create delete get patch update",
+        "events": "create",
+        "configmaps": "create delete get patch",
+        "leases.coordination.k8s.io": "create delete get update",
         "namespaces": "get",
-        "nodes": "get list",
+        "nodes": "list",
         "customresourcedefinitions.apiextensions.k8s.io[proofeddeployments.infra.industriverse.ai]": "get",
     },
     "capsule-explain": {**RESULTS, "events": "create", "workflows.argoproj.io": "get"},
@@ -45,9 +43,9 @@ MAY = {
     "capsule-register": {
         **RESULTS,
         "proofeddeployments.infra.industriverse.ai": "get",
-        "proofeddeployments.infra.industriverse.ai/status": "get patch update",
-        "pods": "get list patch",
-        "events": "create patch",
+        "proofeddeployments.infra.industriverse.ai/status": "update",
+        "pods": "list patch",
+        "events": "create",
     },
 }
 # The loop in one pod does what these do, and no more.

@@ -26,10 +26,10 @@ class ApiserverProxy:
         return self
 
     def __exit__(self, *_):
-        """Afterwards `requests` are those that came, as (method, path with query), and `put_in` the faults that were met."""
+        """Afterwards `requests` are those that were answered, as (method, path with query, status), and `put_in` the faults that were met."""
         self.process.kill()
         lines = [json.loads(line) for line in self.process.stdout]
         self.process.stdout.close()
         self.process.wait()
-        self.requests = [(line["method"], line["path"]) for line in lines if "fault" not in line]
+        self.requests = [(line["method"], line["path"], line["status"]) for line in lines if "fault" not in line]
         self.put_in = [line["fault"] for line in lines if "fault" in line]

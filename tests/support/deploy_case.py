@@ -82,9 +82,9 @@ class DeployCase(ClusterCase):
     def delete(self, name):
         return self.inside("deploy", *self.delete_words(name))
 
-    def start_delete(self, name):
+    def start_delete(self, name, *more):
         """As start()."""
-        process = self.started((BIN / "capsule-deploy", *self.delete_words(name)))
+        process = self.started((BIN / "capsule-deploy", *self.delete_words(name), *more))
         self.addCleanup(process.kill)
         return process
 

@@ -5,7 +5,7 @@ with a method and a part of their path and query; it is one of
     {"status": 429, "headers": {…}, "reason": "…"}   the answer, and the apiserver hears nothing of it
     {"lost": true}                                   the apiserver is asked, its answer never comes
     {"cut": 0.5}                                     its answer ends in the middle after so many seconds
-Its first line says its URL; one line more for each request, and for each fault that was put in.
+Its first line says its URL; one line more for each request that the apiserver has answered, and for each fault that was put in.
 """
 import http.client
 import json
@@ -40,12 +40,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.say(method=self.command, path=self.path)
         fault = self.fault()
         if "status" in fault:
             return self.refuse(fault)
         kept = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection", "content-length")}
         reply = self.server.upstream.ask(self.command, self.path, body, kept)
+        self.say(method=self.command, path=self.path, status=reply.status)
         if fault.get("lost"):
             reply.read()
             return self.hang_up()
