@@ -38,12 +38,13 @@ std::string canonical(const std::string& registry) {
 }
 
 /// Whether `now` is to be remembered after `before`.
-bool is_newer(const std::optional<HeadId>& before, const std::string& name, const HeadId& now, const fs::Path& folder) {
+bool is_newer(const std::optional<HeadId>& before, const std::string& name, const HeadId& now,
+              const std::string& where) {
   if (!before || now.sequence > before->sequence) return true;
   if (now.sequence < before->sequence) {
     throw Error{ErrorKind::verification_failed,
                 fmt::format("rollback: the index of '{}' is at sequence {}, but {} was seen before (remembered in {})",
-                            name, now.sequence, before->sequence, printable(folder.string(), 1024))};
+                            name, now.sequence, before->sequence, where)};
   }
   if (now.digest == before->digest) return false;
   throw Error{ErrorKind::verification_failed,
@@ -54,13 +55,21 @@ bool is_newer(const std::optional<HeadId>& before, const std::string& name, cons
 
 }  // namespace
 
-SeenHeads::SeenHeads(const fs::Path& state_folder) : m_folder(state_folder / "index-seen") {}
+SeenHeads::SeenHeads(const fs::Path& state_folder, HeadsElsewhere* elsewhere)
+    : m_folder(state_folder / "index-seen"), m_elsewhere(elsewhere) {}
 
 fs::Path SeenHeads::file_of(const std::string& registry, const std::string& name) const {
   return m_folder / fmt::format("{}-{}.json", name, crypto::sha256(canonical(registry)).brief());
 }
 
 std::optional<HeadId> SeenHeads::of(const std::string& registry, const std::string& name) const {
+  auto here = of_folder(registry, name);
+  if (m_elsewhere == nullptr) return here;
+  auto there = m_elsewhere->of(canonical(registry), name);
+  return !here || (there && there->sequence > here->sequence) ? there : here;
+}
+
+std::optional<HeadId> SeenHeads::of_folder(const std::string& registry, const std::string& name) const {
   const auto file = file_of(registry, name);
   const auto text = text_of(file);
   if (!text) return std::nullopt;
@@ -71,12 +80,17 @@ std::optional<HeadId> SeenHeads::of(const std::string& registry, const std::stri
 
 void SeenHeads::check_and_remember(const std::string& registry, const std::string& name, const HeadId& now,
                                    const std::function<void(const HeadId& seen)>& require_descent) {
-  const auto before = of(registry, name);
-  if (!is_newer(before, name, now, m_folder)) return;
-  if (before) {
-    with_trace(fmt::format("against what {} remembers", printable(file_of(registry, name).string(), 1024)),
-               [&] { require_descent(*before); });
+  const auto hold_against = [&](const std::optional<HeadId>& before, const std::string& where) {
+    if (!is_newer(before, name, now, where)) return false;
+    if (before) with_trace(fmt::format("against what {} remembers", where), [&] { require_descent(*before); });
+    return true;
+  };
+  const bool is_new = hold_against(of_folder(registry, name), printable(file_of(registry, name).string(), 1024));
+  if (m_elsewhere != nullptr) {
+    hold_against(m_elsewhere->of(canonical(registry), name), m_elsewhere->where());
+    m_elsewhere->saw(canonical(registry), name, now);
   }
+  if (!is_new) return;
   try {
     remember(registry, name, now);
   } catch (const Error& error) {
@@ -92,10 +106,10 @@ void SeenHeads::remember(const std::string& registry, const std::string& name, c
   std::filesystem::create_directories(m_folder, error);
   if (error) fs::throw_errno("create the folder", m_folder, error.value());
   const fs::FileLock lock{m_folder, std::chrono::seconds{30}};
-  const auto before = of(registry, name);
+  const auto before = of_folder(registry, name);
   // Another reader may have seen a later head since ours was read.
   if (before && before->sequence > now.sequence) return;
-  if (!is_newer(before, name, now, m_folder)) return;
+  if (!is_newer(before, name, now, printable(file_of(registry, name).string(), 1024))) return;
   fs::write_file(file_of(registry, name),
                  json::canonical(json::Object{{"sequence", now.sequence}, {"digest", now.digest.text()}}));
 }

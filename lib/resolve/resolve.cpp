@@ -81,7 +81,7 @@ Answer resolve(const Question& question) {
   const auto& uri = question.uri;
   const auto registry = registry_of(question);
   const auto store = oci::open_store(registry, uri.name);
-  index::SeenHeads seen{question.state};
+  index::SeenHeads seen{question.state, question.seen_elsewhere};
   index::Index index{*store, registry.text(), uri.name, question.trust, &seen};
   Answer answer{registry, find(index, *store, uri), {}};
   const auto& record = answer.found.record;

@@ -21,6 +21,7 @@ struct Question {
   const attest::TrustPolicy& trust;
   fs::Path state;  ///< remembers the heads that were seen
   log::Progress& progress;
+  index::HeadsElsewhere* seen_elsewhere = nullptr;  ///< remembers them too; null: nobody does
 };
 
 /// What a capsule:// URI stands for.

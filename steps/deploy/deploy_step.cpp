@@ -69,7 +69,7 @@ bool is_deployed(const fs::Path& folder) {
 }
 
 void deploy_here(const Order& order, step::Context& step) {
-  const auto& [options, reference, parameters, state, trust] = order;
+  const auto& [options, reference, parameters, state, trust, shared_index] = order;
   const auto target = open_target(options, state, trust);
   const auto store = oci::open_store(reference.registry, reference.name);
   const auto folder = deployment_folder(state, reference.name);

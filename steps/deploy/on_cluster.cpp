@@ -53,7 +53,7 @@ struct Fetched {
 };
 
 Fetched fetch(const Order& order, oci::Store& store, log::Progress& progress) {
-  const auto& [options, reference, parameters, state, trust] = order;
+  const auto& [options, reference, parameters, state, trust, shared_index] = order;
   SizeCounter size;
   const auto published = image::read_published(store, *reference.digest);
   const auto input = image::published_package(store, published);
@@ -117,6 +117,7 @@ class ClusterDeploy {
     const auto& manifest = fetched.capsule.manifest();
     deploy::check_parameters(manifest, m_order.parameters);
     take_turn(fetched.capsule.capsule_digest());
+    require_index_goes_on(m_order, m_object.known(), m_step.progress());
     cluster::RollOut roll_out{m_client, m_ns, m_object};
     take_over(roll_out, fetched.source.volume);
     check(manifest);
@@ -241,6 +242,7 @@ class ClusterDeploy {
     m_object.change_status([&](json::Object& object) {
       deploy::set_pending(object, entry.request.run_id());
       deploy::set_warm(object, pods.waiting(), {});
+      note_index(object);
     });
     const auto done = run_in_pod(pods, entry, capsule.manifest().prewarm_replicas == 0 ? &roll_out : nullptr);
     entry.text = record_of(capsule.manifest(), entry.request, done);
@@ -308,8 +310,15 @@ class ClusterDeploy {
         deploy::member(object, "status").set("warmReplicas", *waiting);
         if (*waiting > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
       }
+      note_index(object);
       cluster::set_seen(object, m_object.applied());
     });
+    if (m_order.index) m_order.index->warn_unless_noted(m_object.value());
+  }
+
+  /// By which index the capsule was found: the next pod is not to be served an older one.
+  void note_index(json::Object& object) const {
+    if (m_order.index) m_order.index->note(object);
   }
 
   /// Makes a status that cannot be so again, of the record of the run. False: it can.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/target_name.hpp"
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/pkcs11_uri.hpp"
@@ -43,11 +44,28 @@ Order read_order(const Options& options, step::Context& step) {
   auto state = options.state.empty() ? step::default_state_folder() : options.state;
   auto trust =
       attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
+  std::shared_ptr<cluster::IndexMemory> index;
   if (is_uri) {
     const auto uri = index::CapsuleUri::parse(options.reference);
-    reference = resolve::resolve({uri, options.registry, access, trust, state, step.progress()}).reference();
+    if (const auto ns = cluster::namespace_of_target(options.target))
+      index = std::make_shared<cluster::IndexMemory>(*ns, uri.name);
+    reference =
+        resolve::resolve({uri, options.registry, access, trust, state, step.progress(), index.get()}).reference();
   }
-  return {options, std::move(*reference), std::move(parameters), std::move(state), std::move(trust)};
+  return {options, std::move(*reference), std::move(parameters), std::move(state), std::move(trust), std::move(index)};
+}
+
+void require_index_goes_on(const Order& order, const json::Value* object, log::Progress& progress) {
+  if (!order.index || !order.index->last()) return;
+  const auto last = *order.index->last();
+  const auto& name = order.reference.name;
+  order.index->know(object);
+  index::SeenHeads{order.state, order.index.get()}.check_and_remember(
+      last.registry, name, last.head, [&](const index::HeadId&) {
+        // It has grown since: looked up again, with what the object knows, its heads are followed back.
+        resolve::resolve({index::CapsuleUri::parse(order.options.reference), order.options.registry,
+                          order.options.registries.access(), order.trust, order.state, progress, order.index.get()});
+      });
 }
 
 void require_name(const Manifest& manifest, const oci::Reference& reference) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <memory>
+
 #include "attest/trust_policy.hpp"
+#include "cluster/index_memory.hpp"
 #include "deploy/deployment_status.hpp"
 #include "oci/reference.hpp"
 #include "oci/store.hpp"
@@ -15,11 +18,16 @@ struct Order {
   capsule::json::Value parameters;    ///< an object
   capsule::fs::Path state;
   capsule::attest::TrustPolicy trust;
+  std::shared_ptr<capsule::cluster::IndexMemory> index{};  ///< by which a capsule:// URI was looked up, for a cluster
 };
 
 /// A capsule:// URI is looked up in its index. Error usage for what is neither that nor a reference with a digest, or
 /// for no parameters; those of attest::find_trust and resolve::resolve.
 Order read_order(const Options& options, capsule::step::Context& step);
+
+/// Holds the index by which the URI was looked up against what the object has seen of it; `object` null: there is none.
+/// Nothing where there was no URI. Error verification_failed: it is older, or does not go on from that.
+void require_index_goes_on(const Order& order, const capsule::json::Value* object, capsule::log::Progress& progress);
 
 /// Error verification_failed where the capsule calls itself otherwise than its reference does.
 void require_name(const capsule::Manifest& manifest, const capsule::oci::Reference& reference);

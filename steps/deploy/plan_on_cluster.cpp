@@ -36,6 +36,7 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   const auto where = ns.empty() ? client.config().ns : ns;
   cluster::DeployedObject object{client, where, order.reference.name};
   const auto* there = object.read();
+  require_index_goes_on(order, there, step.progress());
   const auto name = cluster::deployment_name(order.reference.name);
   const auto deployment = client.find({kube::resources::deployments, where, name});
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "attest/own_key.hpp"
+#include "cluster/index_memory.hpp"
 #include "cluster/proof_note.hpp"
 #include "cluster/target_name.hpp"
 #include "core/error.hpp"
@@ -68,24 +69,47 @@ void put_outputs(const index::Found& found, const std::string& reference, step::
   step.output("record-digest", found.record_digest.text());
 }
 
+/// The namespace that --target names, and what the capsule's object there has seen of its index.
+struct Cluster {
+  Cluster(const Options& options, const std::string& name)
+      : client(kube::load({options.kubeconfig, options.context})),
+        ns(cluster::namespace_of_target(options.target).value()),
+        memory(ns.empty() ? ns = client.config().ns : ns, name),
+        object(client, ns, name) {
+    try {
+      memory.know(object.read());
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;  // the cluster knows no such objects
+    }
+  }
+  /// The next step's pod is not to be served an older one.
+  void note_index() {
+    if (object.known() == nullptr) return;
+    object.change_status([&](json::Object& changed) { memory.note(changed); });
+    memory.warn_unless_noted(object.value());
+  }
+
+  kube::Client client;
+  std::string ns;
+  cluster::IndexMemory memory;
+  cluster::DeployedObject object;
+};
+
 /// Where the capsule is deployed, its ProofedDeployment object says that its run is proved.
 void note_in_deployment(const Options& options, const index::Record& record,
-                        const capsule::resolve::ProvedCapsule& proved) {
+                        const capsule::resolve::ProvedCapsule& proved, Cluster* cluster) {
   if (!proved.proof) return;
   const auto& bundle = proved.proof->bundle;
   deploy::ProofOfRun proof{record.capsule_digest,    bundle.run_record, bundle.proof_id, proved.proof->digest, {},
                            bundle.proof_hash.text(), bundle.utid};
   for (const auto& anchor : record.anchors) proof.anchors.emplace_back(anchor.chain, anchor.digest);
-  const auto ns = cluster::namespace_of_target(options.target);
-  if (!ns) {
+  if (cluster == nullptr) {
     deploy::ProofedDeployment{deploy::ProofedDeployment::file_of(options.state_folder(), record.name)}.proved(proof);
     return;
   }
-  kube::Client client{kube::load({options.kubeconfig, options.context})};
-  const auto where = ns->empty() ? client.config().ns : *ns;
-  if (!cluster::note_proof(client, where, record.name, proof))
+  if (!cluster::note_proof(cluster->client, cluster->ns, record.name, proof))
     log::info(fmt::format("the proof is of no run that {} in namespace {} had last: nothing is noted there",
-                          record.name, where));
+                          record.name, cluster->ns));
 }
 
 }  // namespace
@@ -128,16 +152,19 @@ void register_capsule(const Options& options, step::Context& step) {
   if (proved.proof) record.proof = index::ProofEntry{proved.proof->bundle.proof_id, proved.proof->digest};
   for (const auto& [digest, receipt] : proved.receipts) record.anchors.push_back({receipt.chain, digest});
 
-  index::SeenHeads seen{options.state_folder()};
+  std::optional<Cluster> cluster;
+  if (cluster::namespace_of_target(options.target)) cluster.emplace(options, record.name);
+  index::SeenHeads seen{options.state_folder(), cluster ? &cluster->memory : nullptr};
   index::Index index{*store, reference.registry.text(), reference.name, trust, &seen};
   const auto written = index.put(record, *signer);
+  if (cluster) cluster->note_index();
   keep_referrers(*store, proved);
   index::CapsuleUri uri{{},
                         record.name,
                         record.version,
                         {},
                         proved.proof ? index::CapsuleUri::Proof::required : index::CapsuleUri::Proof::not_asked};
-  note_in_deployment(options, record, proved);
+  note_in_deployment(options, record, proved, cluster ? &*cluster : nullptr);
   step.output("uri", uri.text());
   step.output("index-sequence", std::to_string(written.sequence));
   step.output("record-digest", written.record_digest.text());

@@ -260,6 +260,43 @@ TEST_CASE("what was seen of a layout is found again however its folder is typed"
   std::filesystem::current_path(started_in);
 }
 
+TEST_CASE("what is remembered elsewhere counts beside the state folder, and is told of each good head") {
+  struct Elsewhere final : HeadsElsewhere {
+    std::map<std::string, HeadId> heads;
+    std::optional<HeadId> last;
+    std::optional<HeadId> of(const std::string& registry, const std::string&) override {
+      const auto found = heads.find(registry);
+      return found == heads.end() ? std::nullopt : std::optional{found->second};
+    }
+    void saw(const std::string&, const std::string&, const HeadId& now) override { last = now; }
+    [[nodiscard]] std::string where() const override { return "an object"; }
+  };
+  const fs::TemporaryFolder folder{fs::temporary_parent()};
+  Elsewhere elsewhere;
+  const std::string registry = "oci://host.example/base";
+  const HeadId first{1, crypto::sha256("1")};
+  const HeadId second{2, crypto::sha256("2")};
+  const auto check = [&](const HeadId& now, const auto& descent, const std::string& at) {
+    SeenHeads{folder.path() / fs::random_name(), &elsewhere}.check_and_remember(at, "metal", now, descent);
+  };
+  check(first, goes_on, registry);
+  CHECK(elsewhere.last == first);
+  elsewhere.heads.emplace(registry, second);
+  elsewhere.last.reset();
+  CHECK_THROWS_WITH([&] { check(first, goes_on, registry); }(),
+                    Catch::Contains("rollback") && Catch::Contains("an object"));
+  CHECK(kind_of([&] { check({2, crypto::sha256("other")}, goes_on, registry); }) == ErrorKind::verification_failed);
+  CHECK_FALSE(elsewhere.last);
+  std::optional<HeadId> held_against;
+  check(
+      {3, crypto::sha256("3")}, [&](const HeadId& seen) { held_against = seen; }, registry);
+  CHECK(held_against == second);
+  CHECK(elsewhere.last->sequence == 3);
+  check(first, goes_on, "oci://another.example/base");
+  SeenHeads empty{folder.path() / "empty", &elsewhere};
+  CHECK(empty.of(registry, "metal") == second);
+}
+
 TEST_CASE("readers at once never set back what was seen") {
   const fs::TemporaryFolder folder{fs::temporary_parent()};
   constexpr std::uint64_t readers = 8;

@@ -1,0 +1,83 @@
+"""The highest head of the index outlives a step's pod, whose state folder is empty: the capsule's object remembers it."""
+import json
+import unittest
+
+from deploy_case import HOST, REACHED, REGISTRY, DeployCase
+from oci_layout import MANIFEST
+
+
+class IndexSeen(DeployCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.index_key, index_public = cls.maker.make_key("index")
+        cls.trust = cls.folder / "trust.yaml"
+        cls.trust.write_text(f"version: 1\ncapsule:\n  - keys: [{{file: {cls.maker.public_key}}}]\n"
+                             f"index:\n  - keys: [{{file: {index_public}}}]\n")
+        cls.registry = f"oci://{REGISTRY}/{cls.namespace}"
+
+    def step(self, step, *words):
+        """With a state folder that nobody has used."""
+        type(self).calls = getattr(self, "calls", 0) + 1
+        return self.inside(step, "--trust", self.trust, *REACHED, "--target", self.target, "--state", self.folder / f"state-{self.calls}", *words)
+
+    def did(self, step, *words):
+        done = self.step(step, *words)
+        self.assertEqual(0, done.code, done)
+        return done.result
+
+    def register(self, reference):
+        return self.step("register", "--key", self.index_key, "--", reference)
+
+    def by_uri(self, *words):
+        return self.step("deploy", "--registry", self.registry, "--timeout", "60s", *words, "--", "capsule://seen:1.0.0")
+
+    def seen(self):
+        return {entry["registry"]: entry["sequence"] for entry in self.object("seen").get("status", {}).get("indexSeen", [])}
+
+    def remember(self, heads):
+        self.must("patch", "pd", "seen", "--subresource=status", "--type=merge", "-p", json.dumps({"status": {"indexSeen": heads}}))
+
+    def ask(self, *words):
+        done = self._run(("curl", "-sSL", "--fail-with-body", "-m", "20", *words, f"http://{HOST}/v2/{REGISTRY.partition('/')[2]}{self.namespace}/seen/manifests/index"), None, None, 60)
+        self.assertEqual(0, done.code, done)
+        return done.stdout
+
+    def test_an_older_index_is_refused_by_the_next_pod(self):
+        if self.is_theirs:
+            self.skipTest("the registry's own interface is asked here without a login")
+        reference = self.publish("seen")
+        self.assertEqual("1", self.did("register", "--key", self.index_key, "--", reference)["index_sequence"])
+        older = self.ask("-H", f"Accept: {MANIFEST}")
+        done = self.by_uri()
+        self.assertEqual(0, done.code, done)
+        self.assertEqual({self.registry: 1}, self.seen())
+        [first] = self.object("seen")["status"]["indexSeen"]
+        self.assertLessEqual(self.did("deploy", "--registry", self.registry, "--", "capsule://seen:1.0.0")["api_calls"], 12)
+        self.assertEqual(0, self.register(self.publish("seen", "1.1.0")).code)
+        self.assertEqual({self.registry: 2}, self.seen())
+
+        newer = self.ask("-H", f"Accept: {MANIFEST}")
+        self.ask("-X", "PUT", "-H", f"Content-Type: {MANIFEST}", "-d", older)
+        for done in (self.by_uri("--plan"), self.by_uri(), self.register(self.publish("seen", "1.2.0"))):
+            self.assertEqual(11, done.code, done)
+            self.assertIn("rollback: the index of 'seen' is at sequence 1, but 2 was seen before (remembered in status.indexSeen of the "
+                          f"proofeddeployments.infra.industriverse.ai 'seen' in namespace '{self.namespace}'", done.stderr)
+
+        # What the message says clears it.
+        self.ask("-X", "PUT", "-H", f"Content-Type: {MANIFEST}", "-d", newer)
+        self.assertEqual(0, self.by_uri("--plan").code)
+        self.remember([first])
+        self.assertEqual(0, self.by_uri("--plan").code, "it goes on from that one")
+        self.remember([{**first, "digest": "sha256:" + 64 * "0"}])
+        done = self.by_uri("--plan")
+        self.assertEqual(11, done.code, done)
+        self.assertIn("fork", done.stderr)
+        self.ask("-X", "PUT", "-H", f"Content-Type: {MANIFEST}", "-d", older)
+        self.remember(None)
+        self.assertEqual(0, self.by_uri("--plan").code)
+        self.assertEqual({}, self.seen(), "plan writes nothing")
+
+
+if __name__ == "__main__":
+    unittest.main()
