@@ -120,7 +120,9 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
     }
     if (!m_trouble) return in_trouble.reset();
     if (!in_trouble) in_trouble = Clock::now();
-    if (!m_trouble->may_pass || Clock::now() > *in_trouble + m_wish.patience) throw m_trouble->error();
+    // At the Deployment a refusal of its former pods stands until their ReplicaSet has been asked for none.
+    const auto patience = m_trouble->may_pass ? m_wish.patience : look.is_empty() ? look_again : 0ms;
+    if (Clock::now() >= *in_trouble + patience) throw m_trouble->error();
   };
   const kube::WatchOptions options{
       .selection = {.labels = fmt::format("app={},{}={}", m_wish.name, label::pod_template, m_wish.pod_template)},

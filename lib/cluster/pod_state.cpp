@@ -154,7 +154,17 @@ PodState pod_state(const json::Value& pod) {
   return out;
 }
 
+namespace {
+
+/// Whether the Deployment's controller has seen its last spec: until then its status is about another one.
+bool is_observed(const json::Value& deployment) {
+  return number_at(deployment, "/status/observedGeneration") >= number_at(deployment, "/metadata/generation");
+}
+
+}  // namespace
+
 std::optional<Trouble> trouble_of_deployment(const json::Value& deployment) {
+  if (!is_observed(deployment)) return std::nullopt;
   for (const auto& condition : array_at(deployment, "/status/conditions")) {
     if (text_at(condition, "/type") != "ReplicaFailure" || text_at(condition, "/status") != "True") continue;
     const auto message = printable(text_at(condition, "/message"), 2 * max_words);
@@ -170,8 +180,7 @@ std::optional<Trouble> trouble_of_deployment(const json::Value& deployment) {
 
 bool is_rolled_out(const json::Value& deployment) {
   const auto wanted = number_at(deployment, "/spec/replicas", 1);
-  return number_at(deployment, "/status/observedGeneration") >= number_at(deployment, "/metadata/generation") &&
-         number_at(deployment, "/status/updatedReplicas") >= wanted &&
+  return is_observed(deployment) && number_at(deployment, "/status/updatedReplicas") >= wanted &&
          number_at(deployment, "/status/replicas") <= wanted &&
          number_at(deployment, "/status/availableReplicas") >= wanted;
 }

@@ -34,7 +34,8 @@ struct PodState {
 /// Pure.
 PodState pod_state(const json::Value& pod);
 
-/// Why no pod is made at all: what the ReplicaSet's controller was refused (quota, pod security). Pure.
+/// Why no pod is made at all: what the ReplicaSet's controller was refused (quota, pod security). Nothing
+/// where the status is about an earlier spec. Pure.
 std::optional<Trouble> trouble_of_deployment(const json::Value& deployment);
 
 /// Whether the Deployment's controller has seen its last spec and has so many pods available, all of that spec. Pure.

@@ -46,10 +46,13 @@ class HostileCapsules(DeployCase):
         record = self.record(reference, found["run_record"])
         self.assertEqual((found["run_id"], 1), (record["run_id"], record["ordinal"]))
 
-    def test_what_the_pod_security_standard_refuses_is_said(self):
+    def test_an_addition_that_the_pod_security_standard_refuses(self):
+        """It is said whose it is; by force it goes, and that pods with it were refused is held against none that comes after."""
         self.deployed(self.publish("guarded"))
         self.must("patch", "deployment", "guarded-deploy", "--type=merge", "-p", json.dumps({"spec": {"template": {"spec": {"hostNetwork": True}}}}))
-        self.refused(13, "pod security standard", self.publish("guarded", "1.1.0"))
+        newer = self.publish("guarded", "1.1.0")
+        self.refused(14, "spec.template.spec.hostNetwork (by kubectl-patch)", newer)
+        self.assertEqual("Succeeded", self.deployed(newer, "--force-conflicts")["phase"])
 
     def claimed(self, name):
         return self.wait_for("the run", lambda: self.kubectl("get", "pd", name, "-o", "jsonpath={.status.lastRun.pod}").stdout)

@@ -100,6 +100,14 @@ TEST_CASE("why no pod is made stands at the Deployment") {
   CHECK(refused("something else").reason == "FailedCreate");
   CHECK_FALSE(
       trouble_of_deployment(json::parse(R"({"status":{"conditions":[{"type":"Available","status":"True"}]}})", "d")));
+  // A refusal of the pods of an earlier spec.
+  for (const auto* observed : {"3", "4"}) {
+    const auto found = trouble_of_deployment(json::parse(
+        std::string{R"({"metadata":{"generation":4},"status":{"observedGeneration":)"} + observed +
+            R"(,"conditions":[{"type":"ReplicaFailure","status":"True","message":"violates PodSecurity"}]}})",
+        "deployment"));
+    CHECK(found.has_value() == (observed == std::string{"4"}));
+  }
 }
 
 TEST_CASE("a Deployment is rolled out when all of its pods are of its last spec and available") {
