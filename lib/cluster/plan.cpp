@@ -4,6 +4,7 @@
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/pod_state.hpp"
 #include "cluster/run_book.hpp"
 #include "cluster/status_check.hpp"
 #include "core/error.hpp"
@@ -117,6 +118,8 @@ Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
       !change.empty())
     return {Action::deploy, std::move(change)};
   if (!parts.added.empty()) return {Action::deploy, fmt::format("somebody added to its Deployment: {}", parts.added)};
+  if (const auto why = why_not_rolled_out(*parts.deployment, wanted.now); !why.empty())
+    return {Action::deploy, "its pods do not come up: " + why};
   return plan_run(wanted, *object);
 }
 

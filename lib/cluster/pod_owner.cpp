@@ -32,21 +32,45 @@ bool is_named_after(const json::Value& pod, const std::string& deployment) {
   return set && set->name.starts_with(deployment + "-");
 }
 
-bool PoolMembers::is_of_deployment(const Owner& replica_set) {
+bool makes_pods_of(const json::Value& replica_set, const json::Value& pod_template) {
+  const auto* found = replica_set.at_pointer("/spec/template");
+  auto made = found == nullptr ? json::Value{} : *found;
+  auto* metadata = made.if_object() == nullptr ? nullptr : made.if_object()->find("metadata");
+  auto* labels = metadata == nullptr || !metadata->is_object() ? nullptr : metadata->if_object()->find("labels");
+  if (labels != nullptr && labels->is_object()) labels->if_object()->erase("pod-template-hash");
+  return made == pod_template;
+}
+
+/// Somebody may have asked for a restart since the Deployment was read.
+bool PoolMembers::is_present(const json::Value& replica_set) {
+  if (m_template.is_null() || makes_pods_of(replica_set, m_template)) return true;
+  const auto there = m_client.find({kube::resources::deployments, m_ns, m_deployment.name});
+  const auto* now = there ? there->at_pointer("/spec/template") : nullptr;
+  return now != nullptr && makes_pods_of(replica_set, *now);
+}
+
+PoolMembers::Kind PoolMembers::look_at(const Owner& replica_set) {
+  const auto there = m_client.find({kube::resources::replica_sets, m_ns, replica_set.name});
+  if (!there || text_at(*there, "/metadata/uid") != replica_set.uid) return Kind::stranger;
+  const auto controller = controller_of(*there, "Deployment");
+  if (!controller || controller->uid != m_deployment.uid) return Kind::stranger;
+  return is_present(*there) ? Kind::present : Kind::former;
+}
+
+PoolMembers::Kind PoolMembers::kind_of(const Owner& replica_set) {
   const auto known = m_replica_sets.find(replica_set.uid);
   if (known != m_replica_sets.end()) return known->second;
-  const auto there = m_client.find({kube::resources::replica_sets, m_ns, replica_set.name});
-  const auto controller =
-      there && text_at(*there, "/metadata/uid") == replica_set.uid ? controller_of(*there, "Deployment") : std::nullopt;
-  const bool is_its = controller && controller->uid == m_deployment.uid;
-  m_replica_sets.emplace(replica_set.uid, is_its);
-  return is_its;
+  return m_replica_sets.emplace(replica_set.uid, look_at(replica_set)).first->second;
 }
 
 bool PoolMembers::has(const json::Value& pod) {
   const auto set = replica_set_of(pod);
-  const bool is_its = m_deployment.uid.empty() ? is_named_after(pod, m_deployment.name) : set && is_of_deployment(*set);
-  if (is_its) return true;
+  auto kind = set ? Kind::present : Kind::stranger;
+  if (m_deployment.uid.empty())
+    kind = is_named_after(pod, m_deployment.name) ? Kind::present : Kind::stranger;
+  else if (set)
+    kind = kind_of(*set);
+  if (kind != Kind::stranger) return kind == Kind::present;
   const auto name = text_at(pod, "/metadata/name");
   if (m_warned.emplace(name, true).second)
     log::warning(fmt::format("pod {} has the labels of this deployment's pods, and is none of them: it is left alone",

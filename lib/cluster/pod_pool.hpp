@@ -29,6 +29,7 @@ class PodPool {
     std::string name;          ///< of the capsule; its Deployment is <name>-deploy
     std::string pod_template;  ///< label::pod_template of the pods that count
     std::string deployment;    ///< uid of that Deployment: no other pods count; empty: by its name (PoolMembers)
+    json::Value deployed{};    ///< its pod template as it is: none of a former one count (PoolMembers); null: all do
     std::chrono::milliseconds time_limit{};  ///< of the roll-out, and of a run: each
     /// How long trouble that may pass by itself (no room, a registry that is away) is waited for.
     std::chrono::milliseconds patience{std::chrono::seconds{20}};
@@ -41,7 +42,7 @@ class PodPool {
   PodPool(kube::Client& client, Wish wish)
       : m_client(client),
         m_wish(std::move(wish)),
-        m_members(client, m_wish.ns, {deployment_name(m_wish.name), m_wish.deployment}) {}
+        m_members(client, m_wish.ns, {deployment_name(m_wish.name), m_wish.deployment}, m_wish.deployed) {}
 
   /// Waits, by a watch, until a pod is ready that no run has claimed, or that this run has. Error: why no pod comes up
   /// (pod_state.hpp); timed_out, with what the agent says of it; not_found where the Deployment was deleted.

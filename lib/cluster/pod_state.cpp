@@ -14,6 +14,8 @@ namespace capsule::cluster {
 namespace {
 
 constexpr std::size_t max_words = 400;
+/// So long a roll-out may stand still before it is said to.
+constexpr std::chrono::minutes patience_with_roll_out{1};
 
 std::int64_t number_at(const json::Value& value, std::string_view pointer, std::int64_t otherwise = 0) {
   const auto* found = value.at_pointer(pointer);
@@ -132,6 +134,14 @@ bool is_ready(const json::Value& pod) {
   });
 }
 
+bool is_before(const std::string& time, Time than) {
+  try {
+    return parse_time(time) < than;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 Error Trouble::error() const {
@@ -176,6 +186,20 @@ std::optional<Trouble> trouble_of_deployment(const json::Value& deployment) {
     return Trouble{ErrorKind::denied, "FailedCreate", "no pod is made: " + message, true};
   }
   return std::nullopt;
+}
+
+std::string why_not_rolled_out(const json::Value& deployment, Time now) {
+  if (const auto trouble = trouble_of_deployment(deployment)) return trouble->text;
+  if (is_rolled_out(deployment)) return {};
+  const bool is_waited_for =
+      number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
+  for (const auto& condition : array_at(deployment, "/status/conditions")) {
+    if (text_at(condition, "/type") != "Progressing") continue;
+    if (text_at(condition, "/status") == "False") return printable(text_at(condition, "/message"), max_words);
+    if (is_waited_for && is_before(text_at(condition, "/lastUpdateTime"), now - patience_with_roll_out))
+      return "pods of a former spec are there, and those of the present one have not come up";
+  }
+  return {};
 }
 
 bool is_rolled_out(const json::Value& deployment) {

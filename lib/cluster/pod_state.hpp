@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/time.hpp"
 #include "json/value.hpp"
 
 namespace capsule::cluster {
@@ -37,6 +38,10 @@ PodState pod_state(const json::Value& pod);
 /// Why no pod is made at all: what the ReplicaSet's controller was refused (quota, pod security). Nothing
 /// where the status is about an earlier spec. Pure.
 std::optional<Trouble> trouble_of_deployment(const json::Value& deployment);
+
+/// Why the pods of a Deployment's present spec do not come up, one line, while those of a former one may go on; empty:
+/// they have come up, or may yet. Pure.
+std::string why_not_rolled_out(const json::Value& deployment, Time now);
 
 /// Whether the Deployment's controller has seen its last spec and has so many pods available, all of that spec. Pure.
 bool is_rolled_out(const json::Value& deployment);

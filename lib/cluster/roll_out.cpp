@@ -306,6 +306,11 @@ std::string RollOut::uid() const {
   return text_at(m_deployment, "/metadata/uid");
 }
 
+json::Value RollOut::pods() const {
+  const auto* found = m_deployment.at_pointer("/spec/template");
+  return found == nullptr ? json::Value{} : *found;
+}
+
 bool RollOut::is_up() const {
   return is_rolled_out(m_deployment);
 }

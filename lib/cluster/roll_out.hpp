@@ -59,6 +59,8 @@ class RollOut {
   [[nodiscard]] const std::string& pod_template_label() const noexcept { return m_label; }
   /// Of the Deployment.
   [[nodiscard]] std::string uid() const;
+  /// Its pod template, as the API server has it.
+  [[nodiscard]] json::Value pods() const;
   /// Notes in the object what was applied (receipt.hpp), so that a later change by somebody else shows.
   void note_fields();
   /// Whether pods of this template are up already.

@@ -112,6 +112,22 @@ class Drift(DeployCase):
         self.assertEqual(before, self.spec("blank"))
         self.assertEqual(("none", "it is as it should be"), self.plan(reference))
 
+    def test_one_whose_present_pods_cannot_be_made_is_not_as_it_should_be(self):
+        """Though a pod of before waits for runs."""
+        reference = self.publish("stuck")
+        self.deployed(reference)
+        self.must("create", "quota", "none", "--hard=pods=1")
+        self.addCleanup(self.kubectl, "delete", "quota", "none")
+        self.wait_for("the quota", lambda: self.get("quota", "none").get("status", {}).get("used"), 30)
+        self.must("rollout", "restart", "deploy/stuck-deploy")
+        action, reason = self.wait_for("the plan", lambda: (found := self.plan(reference))[0] != "none" and found, 60)
+        self.assertEqual(("deploy", True), (action, reason.startswith("its pods do not come up: no pod is made, its quota is used up")), reason)
+        self.refused(40, "exceeded quota", reference)
+        self.must("delete", "quota", "none")
+        self.assertEqual("AlreadyDone", self.deployed(reference)["phase"])
+        self.assertEqual(("none", "it is as it should be"), self.plan(reference))
+        self.assertIn("kubectl.kubernetes.io/restartedAt", self.spec("stuck")["template"]["metadata"]["annotations"])
+
     def apply(self, name, spec, manager):
         document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"{name}-deploy"}, "spec": spec}
         self.must("apply", "--server-side", f"--field-manager={manager}", "-f", "-", input=json.dumps(document))

@@ -114,6 +114,11 @@ TEST_CASE("what somebody changed beside the Deployment, or added to it, is deplo
   CHECK(taken.plan().reason == "its ConfigMap was changed by somebody");
   CHECK(plan(there.wanted, &object, {&there.deployment, &there.trust, nullptr, "spec.paused (by me)"}).reason ==
         "somebody added to its Deployment: spec.paused (by me)");
+  auto stuck = there;
+  stuck.deployment.if_object()->set(
+      "status", json::Object{{"conditions", json::Array{json::Object{
+                                                {"type", "ReplicaFailure"}, {"status", "True"}, {"message", "why"}}}}});
+  CHECK(stuck.plan().reason == "its pods do not come up: no pod is made: why");
 }
 
 TEST_CASE("a run that is not done is deployed, one that is not proved is proved") {

@@ -236,3 +236,32 @@ TEST_CASE("a pod with our labels of another controller, or of none, is no pod of
   CHECK(is_named_after(json::parse(pool.server.text("c"), "pod"), "x-deploy"));
   CHECK_FALSE(is_named_after(json::parse(pool.server.text("a"), "pod"), "x-deploy"));
 }
+
+TEST_CASE("a pod of a former pod template is none of the pool, whatever its labels, but one of a restart is") {
+  test::FakeCluster cluster;
+  auto kube = cluster.client();
+  const auto set = [&](const std::string& uid, const std::string& spec) {
+    cluster.answer(200, R"({"metadata":{"uid":")" + uid +
+                            R"(","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","controller":true,
+        "name":"x-deploy","uid":"u-d"}]},"spec":{"template":{"metadata":{"labels":{"app":"x","pod-template-hash":"1"}},
+        "spec":)" + spec + "}}}");
+  };
+  const auto pod = [](const std::string& of) {
+    return json::parse(R"({"metadata":{"name":"a","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet",
+        "controller":true,"name":"x-deploy-1","uid":")" +
+                           of + R"("}]}})",
+                       "pod");
+  };
+  const std::string now = R"({"spec":{"template":{"metadata":{"labels":{"app":"x"}},"spec":{"now":1}}}})";
+  PoolMembers members{kube, "team", {"x-deploy", "u-d"}, *json::parse(now, "now").at_pointer("/spec/template")};
+  set("u-1", R"({"now":1})");
+  CHECK(members.has(pod("u-1")));
+  CHECK(members.has(pod("u-1")));  // asked once
+  set("u-2", R"({"now":0})");
+  cluster.answer(200, now);
+  CHECK_FALSE(members.has(pod("u-2")));
+  set("u-3", R"({"now":2})");
+  cluster.answer(200, R"({"spec":{"template":{"metadata":{"labels":{"app":"x"}},"spec":{"now":2}}}})");
+  CHECK(members.has(pod("u-3")));
+  CHECK(cluster.http.seen().size() == 5);
+}
