@@ -235,7 +235,8 @@ void report_on(ClusterCheck& check, const std::vector<std::string>& allowed) {
       check.report.waived.push_back(text);
     } else {
       const auto why = reasons_of(check.nodes, i);
-      check.report.unmet.push_back({text, why.empty() ? "the cluster has no node" : why});
+      check.report.unmet.push_back(
+          {text, why.empty() ? "the cluster has no node" : why, text != can_go_there && !why.empty()});
     }
   }
 }

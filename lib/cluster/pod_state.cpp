@@ -202,6 +202,11 @@ std::string why_not_rolled_out(const json::Value& deployment, Time now) {
   return {};
 }
 
+bool may_have_former_pods(const json::Value& deployment) {
+  return number_at(deployment, "/status/observedGeneration") < number_at(deployment, "/metadata/generation") ||
+         number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
+}
+
 bool is_rolled_out(const json::Value& deployment) {
   const auto wanted = number_at(deployment, "/spec/replicas", 1);
   return is_observed(deployment) && number_at(deployment, "/status/updatedReplicas") >= wanted &&

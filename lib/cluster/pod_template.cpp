@@ -57,14 +57,25 @@ json::Array init_containers(const PodWish& wish) {
   return out;
 }
 
+bool is_waived(const PodWish& wish, const std::string& text) {
+  return std::find(wish.waived.begin(), wish.waived.end(), text) != wish.waived.end();
+}
+
+/// What the manifest asks for of memory or cpu; nothing where that is waived.
+std::optional<std::string> resource(const PodWish& wish, const std::string& name) {
+  const auto found = wish.manifest.resources.find(name);
+  if (found == wish.manifest.resources.end() || is_waived(wish, fmt::format("{}:{}", name, found->second)))
+    return std::nullopt;
+  return found->second;
+}
+
 json::Object runner_resources(const PodWish& wish) {
-  const auto& resources = wish.manifest.resources;
-  const auto cpu = resources.find("cpu");
+  const auto cpu = resource(wish, "cpu");
   // The runner may take what its manifest says; the agent stands beside it, and gives it at most 15/16 of what is
   // there.
-  const auto runner = wish.manifest.memory_bytes().value_or(default_memory);
+  const auto runner = (resource(wish, "memory") ? wish.manifest.memory_bytes() : std::nullopt).value_or(default_memory);
   const auto memory = size_quantity(runner + runner / 8 + agent_memory);
-  const auto milli = cpu == resources.end() ? std::nullopt : parse_quantity_milli(cpu->second);
+  const auto milli = cpu ? parse_quantity_milli(*cpu) : std::nullopt;
   json::Object requests{{"cpu", milli ? cpu_quantity(*milli) : "100m"}, {"memory", memory}};
   json::Object limits{{"cpu", milli ? cpu_quantity(*milli) : "2"}, {"memory", memory}};
   if (!wish.gpu_resource.empty()) {
@@ -184,7 +195,7 @@ json::Object pod_spec(const PodWish& wish) {
              json::Array{json::Object{{"name", gpu_claim_name}, {"resourceClaimTemplateName", wish.gpu_claim}}});
   if (wish.passed_on) pass_on(*wish.passed_on, spec);
   for (const auto& requirement : wish.manifest.requirements) {
-    if (requirement.kind == Requirement::Kind::arch)
+    if (requirement.kind == Requirement::Kind::arch && !is_waived(wish, requirement.text))
       child(spec, "nodeSelector").set("kubernetes.io/arch", requirement.word);
   }
   if (!wish.nodes.empty()) keep_to(wish.nodes, spec);

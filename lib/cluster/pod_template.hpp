@@ -52,6 +52,8 @@ struct PodWish {
   /// What capsule-agent is there for.
   std::vector<std::string> agent_arguments{"--replicas=1", "--runs=1"};
   std::string gpu_claim{};  ///< a ResourceClaimTemplate, by which it gets its GPUs; empty: none
+  /// Requirements that no node has, as CapabilityReport::waived has them: the pod does not ask for them.
+  std::vector<std::string> waived{};
 };
 
 /// The pod template of `<name>-deploy` (README.md, "The pods"): restricted, root read-only, requests and limits set, an

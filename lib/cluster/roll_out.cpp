@@ -214,6 +214,7 @@ void RollOut::make_template(const RollOutWish& wish) {
   PodWish pods{wish.capsule.manifest(), wish.capsule.capsule_digest(), wish.source, wish.images,
                wish.check.gpu_resource, nodes_to_name(wish),           {}};
   pods.gpu_claim = wish.check.gpu_claim;
+  pods.waived = wish.check.report.waived;
   const auto* object = m_object.known();
   if (const auto* there = object == nullptr ? nullptr : object->at_pointer("/spec/template")) pods.passed_on = *there;
   m_template = pod_template(pods);
@@ -309,6 +310,10 @@ std::string RollOut::uid() const {
 json::Value RollOut::pods() const {
   const auto* found = m_deployment.at_pointer("/spec/template");
   return found == nullptr ? json::Value{} : *found;
+}
+
+bool RollOut::may_have_former_pods() const {
+  return cluster::may_have_former_pods(m_deployment);
 }
 
 bool RollOut::is_up() const {

@@ -63,6 +63,8 @@ class RollOut {
   [[nodiscard]] json::Value pods() const;
   /// Notes in the object what was applied (receipt.hpp), so that a later change by somebody else shows.
   void note_fields();
+  /// Whether pods of a former pod template may be there, whatever their labels.
+  [[nodiscard]] bool may_have_former_pods() const;
   /// Whether pods of this template are up already.
   [[nodiscard]] bool is_up() const;
 

@@ -67,9 +67,9 @@ void CapabilityReport::require_all_met() const {
   std::string list;
   for (const auto& entry : unmet)
     list += fmt::format("{}{} ({})", list.empty() ? "" : "; ", entry.requirement, entry.reason);
-  throw Error{
-      ErrorKind::unmet_requirement,
-      fmt::format("the target lacks what the capsule needs: {}; --allow-unmet REQUIREMENT goes without one", list)};
+  const bool helps = std::all_of(unmet.begin(), unmet.end(), [](const Unmet& entry) { return entry.may_be_waived; });
+  throw Error{ErrorKind::unmet_requirement, fmt::format("the target lacks what the capsule needs: {}{}", list,
+                                                        helps ? "; --allow-unmet REQUIREMENT goes without one" : "")};
 }
 
 CapabilityReport check_capabilities(const Manifest& manifest, const Host& host,

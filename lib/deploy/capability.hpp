@@ -11,6 +11,7 @@ namespace capsule::deploy {
 struct Unmet {
   std::string requirement;  ///< as written in the manifest
   std::string reason;       ///< why not, in words
+  bool may_be_waived = true;
 };
 
 struct CapabilityReport {

@@ -208,12 +208,13 @@ class ClusterDeploy {
     if (!m_check.gpu_claim.empty()) log::info(m_check.said_of_claim);
   }
 
-  cluster::PodPool pool(const cluster::RollOut& roll_out, std::chrono::milliseconds time_limit) {
+  /// `looks`: at each pod's ReplicaSet, a call for each.
+  cluster::PodPool pool(const cluster::RollOut& roll_out, std::chrono::milliseconds time_limit, bool looks) {
     return {m_client,
             {.ns = m_ns,
              .name = m_order.reference.name,
              .pod_template = roll_out.pod_template_label(),
-             .deployment = roll_out.uid(),
+             .deployment = looks ? roll_out.uid() : std::string{},
              .deployed = roll_out.pods(),
              .time_limit = time_limit,
              .watts = m_order.options.watts,
@@ -237,7 +238,7 @@ class ClusterDeploy {
   void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
                 deploy::LedgerEntry& entry) {
     m_store->require_writable();  // a run whose record cannot be attached would be for nothing
-    auto pods = pool(roll_out, time_limit());
+    auto pods = pool(roll_out, time_limit(), true);
     bring_up(pods, roll_out, entry.request.run_id());
     m_object.change_status([&](json::Object& object) {
       deploy::set_pending(object, entry.request.run_id());
@@ -333,13 +334,13 @@ class ClusterDeploy {
 
   /// There is nothing else to do than to bring the pods up.
   unsigned brought_up(cluster::RollOut& roll_out) {
-    auto pods = pool(roll_out, time_limit());
+    auto pods = pool(roll_out, time_limit(), roll_out.may_have_former_pods());
     bring_up(pods, roll_out, {});
     return pods.waiting();
   }
 
   unsigned refilled(const cluster::RollOut& roll_out) {
-    auto pods = pool(roll_out, refill_patience);
+    auto pods = pool(roll_out, refill_patience, false);
     try {
       pods.wait_until_ready({});
     } catch (const Error& error) {

@@ -164,6 +164,7 @@ class PodPlace::Pod {
     cluster::PodWish wish{capsule.manifest(), capsule.capsule_digest(), source_of(choice, place.m_task), choice.images};
     wish.agent_arguments = std::move(agent_arguments);
     wish.passed_on = setting.passed_on;
+    wish.waived = place.m_task.waived;
     // The hook searches for a proof, it does not run the capsule.
     const auto gpus = purpose == hook_purpose ? cluster::PodGpus{} : setting.gpus;
     auto pod =

@@ -36,6 +36,7 @@ struct PodTask {
   std::optional<capsule::Url> service;   ///< nothing: our own, which no pod can reach
   std::chrono::milliseconds time_limit;  ///< of the hook, and of a run
   std::chrono::milliseconds patience;    ///< with another call that proves the run
+  std::vector<std::string> waived{};     ///< of the run record: what the run went without
 };
 
 /// A cluster (shared/design/kubernetes.md, "Proof on the cluster"): hook and replays run in pods of their own, one

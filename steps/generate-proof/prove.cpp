@@ -11,6 +11,8 @@
 #include "http/curl_client.hpp"
 #include "http/retry.hpp"
 #include "image/published_package.hpp"
+#include "json/lookup.hpp"
+#include "json/parse.hpp"
 #include "kube/client.hpp"
 #include "log/log.hpp"
 #include "own_service.hpp"
@@ -217,10 +219,21 @@ std::chrono::milliseconds patience_of(const Task& task) {
   return task.hook_time + task.service_time;
 }
 
-std::unique_ptr<Place> open_place(const Task& task, const Subject& capsule) {
+/// What the run went without: its replays do, too.
+std::vector<std::string> waived_in(oci::Store& store, const Digest& run_record) {
+  const auto text = oci::read_text(store, run_record, proof::max_run_record_bytes);
+  const auto record = json::parse(text, "the run record", {.bytes = proof::max_run_record_bytes, .depth = 64});
+  std::vector<std::string> out;
+  for (const auto& one : json::array_at(record, "/waived"))
+    if (const auto* word = one.if_string()) out.push_back(*word);
+  return out;
+}
+
+std::unique_ptr<Place> open_place(const Task& task, const Subject& capsule, oci::Store& store) {
   if (!task.cluster) return std::make_unique<ThisMachinePlace>(capsule, task.hook_time);
-  return std::make_unique<PodPlace>(*task.cluster, PodTask{capsule, task.reference, task.run_record, task.service,
-                                                           task.hook_time, patience_of(task)});
+  return std::make_unique<PodPlace>(
+      *task.cluster, PodTask{capsule, task.reference, task.run_record, task.service, task.hook_time, patience_of(task),
+                             waived_in(store, task.run_record)});
 }
 
 /// Before the hook searches for what nobody would believe.
@@ -273,7 +286,7 @@ std::optional<Proven> prove(const Task& task) {
   const auto capsule = unpack(*store, index.digest, task);
   if (!is_provable(capsule)) return std::nullopt;
   require_trusted_key(task, capsule.unpacked.facts);
-  const auto place = open_place(task, capsule);
+  const auto place = open_place(task, capsule, *store);
   if (task.cluster) {
     // Another call may have been at it elsewhere until we had our turn.
     if (auto earlier = find_earlier(task, *store, index)) return earlier;

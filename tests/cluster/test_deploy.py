@@ -68,6 +68,13 @@ class Deploy(DeployCase):
         waived = self.deployed(reference, "--allow-unmet", "gpu:true,utid:hardware-bound")
         self.assertEqual(["gpu:true", "utid:hardware-bound"], self.record(reference, waived["run_record"])["waived"])
 
+    def test_what_no_node_has_is_waived_and_not_asked_for(self):
+        wishes = ["arch:arm64" if self.get("nodes")["items"][0]["status"]["nodeInfo"]["architecture"] != "arm64" else "arch:amd64", "memory:100Ti", "cpu:4000"]
+        reference = self.publish("vast", requirements=wishes[:1], resources={"memory": "100Ti", "cpu": "4000"})
+        self.refused(15, "--allow-unmet REQUIREMENT goes without one", reference)
+        done = self.deployed(reference, "--allow-unmet", ",".join(wishes))
+        self.assertEqual(("Succeeded", sorted(wishes)), (done["phase"], sorted(self.record(reference, done["run_record"])["waived"])))
+
     def test_delete_removes_all_that_was_made_and_nothing_else(self):
         mine = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine", "labels": {"app": "gone", "app.kubernetes.io/part-of": "capsule-loop"}}}
         self.create(mine)

@@ -181,3 +181,19 @@ TEST_CASE(
   CHECK(claimed(R"(["gpu:6"])", {"gpu:6"}).gpu_claim.empty());
   CHECK(reason(claimed(R"(["gpu-memory:1Gi"])"), "a", "gpu-memory:1Gi").find("is not known here") != std::string::npos);
 }
+
+TEST_CASE("going without is recommended only where that helps") {
+  const auto words = [](const ClusterCheck& of) {
+    try {
+      of.report.require_all_met();
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string{};
+  };
+  const std::string advice = "--allow-unmet REQUIREMENT goes without one";
+  CHECK(words(check(manifest(R"(["gpu:true"])"), {node("a")})).find(advice) != std::string::npos);
+  const auto cordoned = node("a", R"("cpu":"2","memory":"4Gi")", R"({"unschedulable":true})");
+  CHECK(words(check(manifest(R"(["gpu:true"])"), {cordoned})).find(advice) == std::string::npos);
+  CHECK(words(check(manifest(R"(["gpu:true"])"), {})).find(advice) == std::string::npos);
+}

@@ -246,3 +246,17 @@ TEST_CASE("quantities are written as the API server writes them") {
   const auto wanted = manifest(R"(,"resources":{"cpu":"0.5"})");
   CHECK(text(json::Value{pod_template(wish(wanted))}, "/spec/containers/0/resources/requests/cpu") == "500m");
 }
+
+TEST_CASE("what is waived, because no node has it, is not asked for") {
+  const auto wanted = manifest(R"(,"requirements":["arch:arm64"],"resources":{"memory":"100Ti","cpu":"4000"})");
+  auto pod = wish(wanted);
+  const json::Value asked{pod_template(pod)};
+  CHECK(text(asked, "/spec/nodeSelector/kubernetes.io~1arch") == "arm64");
+  CHECK(text(asked, "/spec/containers/0/resources/requests/cpu") == "4k");
+  pod.waived = {"arch:arm64", "memory:100Ti", "cpu:4000"};
+  const json::Value made{pod_template(pod)};
+  const auto plain_manifest = manifest();
+  const json::Value plain{pod_template(wish(plain_manifest))};
+  CHECK(*made.at_pointer("/spec/containers/0/resources") == *plain.at_pointer("/spec/containers/0/resources"));
+  CHECK(text(made, "/spec/nodeSelector") == "absent");
+}
