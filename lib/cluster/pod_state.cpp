@@ -203,8 +203,7 @@ std::string why_not_rolled_out(const json::Value& deployment, Time now) {
 }
 
 bool may_have_former_pods(const json::Value& deployment) {
-  return number_at(deployment, "/status/observedGeneration") < number_at(deployment, "/metadata/generation") ||
-         number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
+  return number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
 }
 
 bool is_rolled_out(const json::Value& deployment) {

@@ -43,7 +43,7 @@ std::optional<Trouble> trouble_of_deployment(const json::Value& deployment);
 /// they have come up, or may yet. Pure.
 std::string why_not_rolled_out(const json::Value& deployment, Time now);
 
-/// Whether pods of a former spec of the Deployment may be there. Pure.
+/// Whether pods of a former spec of the Deployment are there, as its controller has seen it. Pure.
 bool may_have_former_pods(const json::Value& deployment);
 
 /// Whether the Deployment's controller has seen its last spec and has so many pods available, all of that spec. Pure.

@@ -252,7 +252,7 @@ TEST_CASE("what is waived, because no node has it, is not asked for") {
   auto pod = wish(wanted);
   const json::Value asked{pod_template(pod)};
   CHECK(text(asked, "/spec/nodeSelector/kubernetes.io~1arch") == "arm64");
-  CHECK(text(asked, "/spec/containers/0/resources/requests/cpu") == "4k");
+  CHECK(text(asked, "/spec/containers/0/resources/requests/cpu") == "4000");
   pod.waived = {"arch:arm64", "memory:100Ti", "cpu:4000"};
   const json::Value made{pod_template(pod)};
   const auto plain_manifest = manifest();
