@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::size_t max_list = 64;
 constexpr std::size_t max_description_bytes = 4096;
-constexpr std::uint64_t max_replicas = 1000;
 constexpr std::array<std::string_view, 2> proof_types{"mathematical_proof", "sim_alignment"};
 
 bool is_digits(std::string_view text) {

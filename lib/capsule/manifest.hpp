@@ -9,6 +9,9 @@
 
 namespace capsule {
 
+/// Waiting pods or processes of one capsule, at most.
+constexpr std::uint32_t max_replicas = 1000;
+
 /// One entry of `requirements`, parsed: `gpu:true|false|<count>`, `gpu-memory:<quantity>`, `utid:hardware-bound|soft`,
 /// `arch:<goarch>`.
 struct Requirement {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "capsule/manifest.hpp"
 #include "cluster/objects.hpp"
 
 namespace capsule::cluster {
@@ -9,7 +10,7 @@ namespace capsule::cluster {
 namespace {
 
 constexpr std::string_view manager = "capsule-loop-autoscale";
-constexpr double most_pods = 100'000;
+constexpr double most_pods = 100'000;  ///< of a Deployment, whoever has scaled it
 
 unsigned number_at(const json::Value& object, std::string_view pointer) {
   const auto* found = object.at_pointer(pointer);
@@ -27,7 +28,7 @@ bool has_replicas(const json::Value& deployment, std::string_view of) {
 std::optional<unsigned> autoscaled_from(const json::Value& object) {
   const auto* autoscale = object.at_pointer("/spec/autoscale");
   if (autoscale == nullptr || autoscale->is_null()) return std::nullopt;
-  return number_at(object, "/spec/autoscale/minReplicas");
+  return std::min<unsigned>(number_at(object, "/spec/autoscale/minReplicas"), max_replicas);  // for the platform's CRD
 }
 
 std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_least) {
