@@ -65,7 +65,7 @@ class Index(unittest.TestCase):
                 tool("umoci", "unpack", "--rootless", "--image", f"{copy}:x", copy / "bundle")
                 self.assertEqual((copy / "bundle/rootfs/which").read_text(), f"verify for {architecture}")
         tool(sys.executable, "-B", SOURCE / "images/overlay.py", self.folder / "overlay", input=said)
-        written = (self.folder / "overlay/kustomization.yaml").read_text()
+        written = (self.folder / "overlay/images/kustomization.yaml").read_text()
         for name, digest in pushed.items():
             self.assertIn(f'/team/loop/{name}", digest: "{digest}"', written)
 

@@ -88,12 +88,12 @@ class Overlay(unittest.TestCase):
         return f"registry.example:5000/team/loop/{name}@{self.PUSHED['images'][name]}"
 
     def test_every_image_of_the_templates_is_replaced(self):
-        overlay = strict_yaml.load_file(str(self.overlay / "kustomization.yaml"))
+        overlay = strict_yaml.load_file(str(self.overlay / "images/kustomization.yaml"))
         replaced = {f"{image['name']}:0.1.0": f"{image['newName']}@{image['digest']}" for image in overlay["images"]}
         for path, template in workflow_files.leaf_templates(workflow_files.shipped()):
             image = template["container"]["image"]
             self.assertEqual(replaced[image], self.wanted(image), path)
-        where = strict_yaml.load_file(str(self.overlay / "containers.yaml"))
+        where = strict_yaml.load_file(str(self.overlay / "images/containers.yaml"))
         self.assertIn({"path": "spec/templates[]/container/image", "kind": "WorkflowTemplate"}, where["images"])
 
     def test_what_is_in_a_folder_is_in_its_base(self):
@@ -107,12 +107,19 @@ class Overlay(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not there; what it would read is checked above")
     def test_kustomize_puts_them_in(self):
-        done = subprocess.run(["kubectl", "kustomize", self.overlay], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        found = set(re.findall(r"^ +image: (\S+)$", done.stdout, re.M))
-        self.assertNotIn("capsule-loop.invalid", done.stdout)
         images = [template["container"]["image"] for _, template in workflow_files.leaf_templates(workflow_files.shipped())]
-        self.assertEqual(found, {self.wanted(image) for image in (*images, "capsule-loop.invalid/proof-service:0.1.0")})
+        service = ["capsule-loop.invalid/proof-service:0.1.0"]
+        for overlay, wanted in (("pushed", images + service), ("platform", images + service), ("many-namespaces/cluster", images),
+                                ("many-namespaces/namespace", service)):
+            mine = self.overlay / "../../../mine"
+            mine.mkdir(exist_ok=True)
+            component = "" if overlay == "pushed" else "components: [../workflows/overlays/pushed/images]\n"
+            (mine / "kustomization.yaml").write_text(f"resources: [../workflows/overlays/{overlay}]\n{component}")
+            with self.subTest(overlay):
+                done = subprocess.run(["kubectl", "kustomize", mine], capture_output=True, text=True, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertNotIn("capsule-loop.invalid", done.stdout)
+                self.assertEqual(set(re.findall(r"^ +image: (\S+)$", done.stdout, re.M)), {self.wanted(image) for image in wanted})
 
 
 if __name__ == "__main__":
