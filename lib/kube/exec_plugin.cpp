@@ -152,7 +152,7 @@ ExecCredential run_exec_plugin(const ExecPlugin& plugin, std::chrono::millisecon
   throw Error{
       is_late ? ErrorKind::timed_out : ErrorKind::denied,
       fmt::format("the credential plug-in {} of the kubeconfig gives nothing: {}; call it by hand, or renew your "
-                  "login",
+                  "login (below capsule-run it has those of your variables that --pass-env names)",
                   printable(plugin.command), result.describe())};
 }
 

@@ -173,6 +173,11 @@ Config load(const Choice& choice, const Surroundings& surroundings) {
   }
   const bool has_some = !files.contexts.empty() || !files.clusters.empty();
   if (has_some) return choose(files, choice.context);
+  if (!choice.context.empty()) {
+    throw Error{ErrorKind::usage,
+                fmt::format("there is no context '{}': {} {} none", printable(choice.context), fmt::join(wanted, ":"),
+                            wanted.empty() ? "neither HOME nor KUBECONFIG name" : "has")};
+  }
   if (choice.kubeconfig.empty()) {
     if (auto pod = in_cluster(surroundings)) return *std::move(pod);
   }

@@ -39,11 +39,14 @@ class Executor {
 /// Runs `<folder>/<program>`; never looks in PATH. A program that is not there is Error usage.
 class ProcessExecutor final : public Executor {
  public:
-  explicit ProcessExecutor(fs::Path folder) : m_folder(std::move(folder)) {}
+  /// `passed_on`: variables of our environment that steps see, beside those that each of them does.
+  explicit ProcessExecutor(fs::Path folder, std::vector<std::string> passed_on = {})
+      : m_folder(std::move(folder)), m_passed_on(std::move(passed_on)) {}
   StepResult execute(const StepCommand& command, const std::function<void(std::string_view)>& on_line) override;
 
  private:
   fs::Path m_folder;
+  std::vector<std::string> m_passed_on;
 };
 
 }  // namespace capsule::workflow

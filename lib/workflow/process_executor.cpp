@@ -46,12 +46,13 @@ bool names_image(std::string_view variable) {
   return variable.starts_with("CAPSULE_") && variable.ends_with("_IMAGE");
 }
 
-std::map<std::string, std::string> environment_of(const StepCommand& command) {
+std::map<std::string, std::string> environment_of(const StepCommand& command, const std::vector<std::string>& further) {
   std::map<std::string, std::string> out;
   const auto pass_on = [&out](const char* name) {
     if (const char* value = own_variable(name); value != nullptr) out.emplace(name, value);
   };
   for (const char* name : passed_on) pass_on(name);
+  for (const auto& name : further) pass_on(name.c_str());
   if (names_token_key(command)) {
     for (const char* name : token_variables) pass_on(name);
   }
@@ -119,7 +120,7 @@ StepResult ProcessExecutor::execute(const StepCommand& command, const std::funct
   process::Command child;
   child.program = program.string();
   child.arguments = command.arguments;
-  child.environment = environment_of(command);
+  child.environment = environment_of(command, m_passed_on);
   child.time_limit = command.time_limit;
   child.on_error_line = on_line;
   child.spares_detached = true;  // the agent of a warm pool

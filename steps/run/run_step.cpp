@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "fs/temporary.hpp"
@@ -73,6 +76,19 @@ fs::Path own_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
+/// Ours are the steps' own business: a template says what each sees.
+std::vector<std::string> further_variables(const Options& options) {
+  for (const auto& name : options.passed_on) {
+    const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(),
+                                                      [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+    if (!is_name || name.starts_with("CAPSULE_"))
+      throw Error{
+          ErrorKind::usage,
+          fmt::format("--pass-env wants names of variables that are not CAPSULE_…, this is '{}'", printable(name))};
+  }
+  return options.passed_on;
+}
+
 /// Those of --templates, else of the file's own tree, else those that were installed with this program.
 fs::Path templates_for(const Options& options) {
   if (!options.templates.empty()) return options.templates;
@@ -131,6 +147,12 @@ void define_options(CLI::App& app, Options& options) {
          "--templates", options.templates,
          "Folder with the WorkflowTemplates, <name>.yaml each [<FILE>/../../templates, else those that are installed]")
       ->type_name("DIR");
+  app.add_option("--pass-env", options.passed_on,
+                 "Further variables of your environment that steps see, such as those of a kubeconfig's credential "
+                 "plug-in; a comma between them")
+      ->type_name("NAME,…")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   auto* resume = app.add_flag(
       "--resume", options.resume,
       "Go on after a failure that passes or a kill: steps that succeeded with the same inputs are not run again");
@@ -160,7 +182,7 @@ void run(const Options& options, step::Context& step) {
   if (options.file.empty()) throw Error{ErrorKind::usage, "file is required: a Workflow or WorkflowTemplate to run"};
   const auto library = workflow::load_library(options.file, templates_for(options).lexically_normal());
   const auto request = request_of(options);
-  workflow::ProcessExecutor executor{own_folder()};
+  workflow::ProcessExecutor executor{own_folder(), further_variables(options)};
   const auto watcher = make_watcher();
   const auto result = workflow::run_workflow(library, request, executor, *watcher);
   step.output("run-id", result.run_id);

@@ -14,6 +14,7 @@ struct Options {
   std::string parameter_file;
   std::string config;
   std::string templates;
+  std::vector<std::string> passed_on;
   capsule::fs::Path state;
   bool resume = false;
   bool fresh = false;

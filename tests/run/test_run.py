@@ -94,6 +94,12 @@ class Values(WorkflowBench):
         self.assertEqual([seen[f"ARGO_WORKFLOW_{name}"] for name in ("NAME", "UID")], ["w-1", "0-1"])
         self.assertNotIn("CAPSULE_SECRET", seen)
         self.assertNotIn("AWS_SECRET_ACCESS_KEY", seen)
+        # What the credential plug-in of a kubeconfig needs is named.
+        self.succeeds("--pass-env", "AWS_SECRET_ACCESS_KEY,NOT_SET", "--new", env=env)
+        seen = self.calls()[-1]["environment"]
+        self.assertEqual(("k", False), (seen["AWS_SECRET_ACCESS_KEY"], "NOT_SET" in seen))
+        for wrong in ("CAPSULE_SECRET", "A=b", "a b"):
+            self.assertEqual(2, self.run_it("--pass-env", wrong, "--new", env=env).code, wrong)
 
     def test_the_caller_knows_the_images_of_pods(self):
         """An overlay reaches those in the template that a pod is made of, not those of the files in it."""

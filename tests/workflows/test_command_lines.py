@@ -27,7 +27,8 @@ LEFT_OUT_OF = {
     "generate-proof": {"--utid", "--service-time"},
     "sign": {"--replace"},
     "verify": {"--host-identity", "--proof", "--registry", "--replay", "--run-record", "--timeout"},
-    "run": {"--config", "--parameter-file", "--resume", "--templates"},
+    "run": {"--config", "--parameter-file", "--resume", "--templates",
+            "--pass-env"},                                            # in a pod there is a service account instead
 }
 NOT_FOUND = 12
 INVALID_INPUT = 10

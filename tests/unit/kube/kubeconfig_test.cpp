@@ -271,7 +271,8 @@ TEST_CASE("without a kubeconfig a pod's service account holds; without either it
   CHECK(kind_of([&] { world.load({world.path("none"), ""}); }) == ErrorKind::not_found);
   world.variables["KUBERNETES_SERVICE_HOST"] = "fd00::1";
   world.variables["KUBERNETES_SERVICE_PORT"] = "443";
-  CHECK(kind_of([&] { world.load(); }) == ErrorKind::not_found);  // nothing is mounted
+  CHECK(kind_of([&] { world.load({{}, "production"}); }) == ErrorKind::usage);  // a pod's own cluster has no contexts
+  CHECK(kind_of([&] { world.load(); }) == ErrorKind::not_found);                // nothing is mounted
   world.file("ca.crt", "the CA");
   world.file("namespace", "team");
   // {"sub":"system:serviceaccount:team:deployer"}
