@@ -20,9 +20,12 @@ struct Limits {
   std::size_t large_bodies = 8;                                ///< that are there at once; more: 503 with Retry-After
   std::chrono::milliseconds idle_time{15'000};                 ///< for a whole head to come
   std::chrono::milliseconds body_time{30'000};  ///< for a whole body to come, and for a response to be taken
-  std::size_t connections = 512;                ///< more: 503 with Retry-After
-  Rate rate{};                                  ///< per client address; more: 429 with Retry-After
-  unsigned threads = 2;                         ///< that run handlers
+  /// More: the one whose client has been silent the longest, for `patience` at least, is closed; where there is none,
+  /// 503 with Retry-After.
+  std::size_t connections = 512;
+  std::chrono::milliseconds patience{1'000};
+  Rate rate{};           ///< per client address; more: 429 with Retry-After
+  unsigned threads = 2;  ///< that run handlers
 };
 
 /// Called from several threads at once. What it throws is logged and answered by 500.

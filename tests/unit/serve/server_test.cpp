@@ -182,6 +182,7 @@ TEST_CASE("a flood gets 429, too many connections get 503, both with Retry-After
   limits.rate = {1, 2};
   limits.connections = 2;
   limits.idle_time = 2s;
+  limits.patience = 1h;
   Running running{limits, echo};
   const auto port = running.server.port();
   RawClient client{port};
@@ -197,6 +198,22 @@ TEST_CASE("a flood gets 429, too many connections get 503, both with Retry-After
   const auto third = once(port, "");
   CHECK(third.starts_with("HTTP/1.1 503"));
   CHECK(third.find("Retry-After: 1\r\n") != std::string::npos);
+}
+
+TEST_CASE("who is silent keeps nobody out") {
+  serve::Limits limits;
+  limits.connections = 3;
+  limits.patience = 0ms;
+  Running running{limits, echo};
+  const auto port = running.server.port();
+  RawClient asking{port};
+  const RawClient silent{port};
+  RawClient slow{port};
+  slow.send("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n");
+  asking.send("GET / HTTP/1.1\r\n\r\n");
+  CHECK(asking.until("GET / ").starts_with("HTTP/1.1 200"));
+  for (int i = 0; i < 5; ++i)
+    CHECK(once(port, "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200"));
 }
 
 TEST_CASE("a handler that throws is a 500, and the server lives on") {
