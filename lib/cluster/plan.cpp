@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/failed_try.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/pod_state.hpp"
@@ -38,20 +39,22 @@ std::string replaced_image(const Wanted& wanted, const json::Value& deployment) 
   return {};
 }
 
-/// Until when a digest that failed to roll out is left alone; nothing where it is not, as after a change of the spec,
-/// which may be what it lacked.
-std::optional<std::string> paused_until(const Wanted& wanted, const json::Value& object) {
-  if (wanted.retry_failed) return std::nullopt;
-  if (text_at(object, "/status/rollout/digest") != wanted.run.capsule_digest.text()) return std::nullopt;
-  if (has_other_spec(annotation_of(object, annotation::fields), object)) return std::nullopt;
-  const auto until = text_at(object, "/status/rollout/retryAfter");
-  try {
-    const auto time = parse_time(until);
-    if (time > wanted.now && time <= wanted.now + longest_pause) return until;  // later than that: none that we wrote
-  } catch (const Error&) {
-    return std::nullopt;  // whoever wrote that
-  }
-  return std::nullopt;
+/// The wanted run, where it was begun.
+std::string begun_run(const Wanted& wanted, const json::Value& object) {
+  const auto run = RunBook::parse(annotation_of(object, annotation::runs)).find(wanted.run);
+  return run ? run->request.run_id() : std::string{};
+}
+
+/// What has failed is left alone, but not after a change of the spec, which may be what it lacked.
+std::optional<Plan> plan_after_failure(const Wanted& wanted, const json::Value& object) {
+  if (!has_failed(object, wanted.run.capsule_digest, begun_run(wanted, object))) return std::nullopt;
+  const auto what =
+      fmt::format("the {} of {} has failed", text_at(object, "/status/rollout/run").empty() ? "roll-out" : "run",
+                  wanted.run.capsule_digest.text());
+  const bool is_changed = has_other_spec(annotation_of(object, annotation::fields), object);
+  if (const auto until = left_alone_until(object, wanted.now); until && !is_changed && !wanted.retry_failed)
+    return Plan{Plan::Action::none, fmt::format("{}, and is left alone until {}", what, *until)};
+  return Plan{Plan::Action::deploy, what + ", and may be tried again"};
 }
 
 /// What is to be done about the run and what the status says of it.
@@ -103,10 +106,7 @@ Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
   using Action = Plan::Action;
   const auto& digest = wanted.run.capsule_digest.text();
   if (object == nullptr) return {Action::deploy, "it is not deployed"};
-  if (const auto until = paused_until(wanted, *object))
-    return {Action::none, fmt::format("the roll-out of {} has failed, and is left alone until {}", digest, *until)};
-  if (text_at(*object, "/status/rollout/digest") == digest)
-    return {Action::deploy, fmt::format("the roll-out of {} has failed, and may be tried again", digest)};
+  if (auto after = plan_after_failure(wanted, *object)) return *std::move(after);
   const auto there = text_at(*object, "/spec/capsule/digest");
   if (there != digest)
     return {Action::deploy,

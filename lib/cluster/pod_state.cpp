@@ -194,6 +194,9 @@ std::string why_not_rolled_out(const json::Value& deployment, Time now) {
   const bool is_waited_for =
       number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
   for (const auto& condition : array_at(deployment, "/status/conditions")) {
+    const bool is_away = text_at(condition, "/type") == "Available" && text_at(condition, "/status") == "False";
+    if (is_away && is_before(text_at(condition, "/lastTransitionTime"), now - patience_with_roll_out))
+      return "too few of them are ready, and have been for a while";
     if (text_at(condition, "/type") != "Progressing") continue;
     if (text_at(condition, "/status") == "False") return printable(text_at(condition, "/message"), max_words);
     if (is_waited_for && is_before(text_at(condition, "/lastUpdateTime"), now - patience_with_roll_out))

@@ -8,6 +8,7 @@
 #include "cluster/autoscale.hpp"
 #include "cluster/drift.hpp"
 #include "cluster/events.hpp"
+#include "cluster/failed_try.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
@@ -24,8 +25,6 @@
 namespace capsule::cluster {
 
 namespace {
-
-constexpr std::chrono::hours first_pause{1};
 
 bool names_nodes(const Requirement& requirement, const deploy::CapabilityReport& report) {
   const bool waived = std::find(report.waived.begin(), report.waived.end(), requirement.text) != report.waived.end();
@@ -50,14 +49,6 @@ bool has_image_volume(const json::Value& deployment) {
                      [](const json::Value& volume) { return volume.at_pointer("/image/reference") != nullptr; });
 }
 
-/// How often this digest has failed before.
-std::int64_t failures_of(const json::Value& object, const std::string& digest) {
-  const auto* count = object.at_pointer("/status/rollout/count");
-  if (text_at(object, "/status/rollout/digest") != digest || count == nullptr || count->if_number() == nullptr)
-    return 0;
-  return static_cast<std::int64_t>(std::clamp(json::to_double(*count->if_number()), 0.0, 1e6));
-}
-
 /// Whether pods of it came up, whatever the object's status says.
 bool was_up(const DeployedObject& object, const json::Value& deployment) {
   const auto* ready = deployment.at_pointer("/status/readyReplicas");
@@ -74,13 +65,6 @@ void attempt(std::string_view otherwise, Work&& work) {
     if (error.kind() == ErrorKind::busy) throw;
     log::warning(fmt::format("{}: {}", otherwise, error.message()));
   }
-}
-
-json::Object failure_of(const json::Value& object, const std::string& digest) {
-  const auto count = failures_of(object, digest) + 1;
-  auto pause = first_pause;
-  for (std::int64_t i = 1; i < count && pause < longest_pause; ++i) pause *= 2;
-  return {{"digest", digest}, {"count", count}, {"retryAfter", format_time(now() + std::min(pause, longest_pause))}};
 }
 
 }  // namespace
@@ -346,7 +330,7 @@ void RollOut::put_back_former() {
 
 void RollOut::put_back(const Error& error, const std::string& reason) {
   m_object.require_turn();
-  const auto failure = failure_of(m_object.value(), m_digest);
+  const auto failure = next_failure(m_object.value(), m_digest, error.kind(), {}, now());
   attempt("what was there before is not put back", [&] {
     if (m_former_object)
       put_back_former();
@@ -381,14 +365,6 @@ void take_placement(const json::Value& object, PodDemand& demand) {
   if (selector == nullptr || selector->if_object() == nullptr) return;
   for (const auto& [key, value] : *selector->if_object())
     if (const auto* text = value.if_string()) demand.node_selector.emplace(key, *text);
-}
-
-void clear_failed_roll_out(json::Object& object, const std::optional<Digest>& of) {
-  auto& status = deploy::member(object, "status");
-  if (status.find("rollout") == nullptr) return;
-  if (of && text_at(*status.find("rollout"), "/digest") != of->text()) return;
-  status.erase("rollout");
-  deploy::set_condition(object, {"RolloutFailed", false, "RolledOut"});
 }
 
 }  // namespace capsule::cluster

@@ -113,8 +113,4 @@ bool is_failed_roll_out(const Error& error, const std::optional<Trouble>& troubl
 /// Tolerations and nodeSelector of the object's spec.template, for the check.
 void take_placement(const json::Value& object, PodDemand& demand);
 
-/// A roll-out has come up: takes the condition RolloutFailed back, where there is one, of that capsule alone if one is
-/// named.
-void clear_failed_roll_out(json::Object& object, const std::optional<Digest>& of = {});
-
 }  // namespace capsule::cluster

@@ -5,6 +5,7 @@
 #include "asked.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/events.hpp"
+#include "cluster/failed_try.hpp"
 #include "cluster/names.hpp"
 #include "cluster/pod_pool.hpp"
 #include "cluster/proof_note.hpp"
@@ -245,7 +246,7 @@ class ClusterDeploy {
       deploy::set_warm(object, pods.waiting(), {});
       note_index(object);
     });
-    const auto done = run_in_pod(pods, entry, capsule.manifest().prewarm_replicas == 0 ? &roll_out : nullptr);
+    const auto done = run_in_pod(pods, entry, roll_out, capsule.manifest().prewarm_replicas == 0);
     entry.text = record_of(capsule.manifest(), entry.request, done);
     entry.record = deploy::attach_run_record(*m_store, subject_of(*m_store, *m_order.reference.digest), entry.text);
     const bool was_warm = start_of(capsule.manifest(), done).mode == deploy::RunStart::Mode::warm;
@@ -262,12 +263,13 @@ class ClusterDeploy {
     m_ledger.finish(wish, entry);
     m_object.change_status([&](json::Object& object) {
       deploy::set_ran(object, *entry.record, start);
-      cluster::clear_failed_roll_out(object);
+      cluster::clear_failed_try(object);
     });
   }
 
-  /// `for_this`: the roll-out whose pod is for this run alone; nothing where it is of a warm pool.
-  cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry, cluster::RollOut* for_this) {
+  /// `is_for_this`: the pod is for this run alone, and not of a warm pool.
+  cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry, cluster::RollOut& roll_out,
+                             bool is_for_this) {
     try {
       return pods.run(entry.request, [&](const cluster::PodState& pod) {
         m_object.change_status([&](json::Object& object) {
@@ -278,9 +280,12 @@ class ClusterDeploy {
         });
       });
     } catch (const Error& error) {
-      note_failure(error, m_client, m_object);
+      if (error.kind() == ErrorKind::capsule_failed)
+        note_failed_run(error, m_client, m_object, entry.request, roll_out);
+      else
+        note_failure(error, m_client, m_object);
       // One that may still be at work, and be asked again, keeps its pod.
-      if (for_this != nullptr && (pods.has_failed_run() || !retry_helps(error.kind()))) for_this->try_to_end_pods();
+      if (is_for_this && (pods.has_failed_run() || !retry_helps(error.kind()))) roll_out.try_to_end_pods();
       throw;
     }
   }
@@ -305,7 +310,7 @@ class ClusterDeploy {
     if (replicas > 0 && !(done != nullptr && roll_out.is_up()))
       waiting = done != nullptr ? brought_up(roll_out) : refilled(roll_out);
     m_object.change_status([&](json::Object& object) {
-      if (done != nullptr) cluster::clear_failed_roll_out(object, capsule.capsule_digest());
+      if (done != nullptr) cluster::clear_failed_try(object, capsule.capsule_digest());
       if (done != nullptr && mend_status(object, *done) && !waiting && replicas > 0) waiting = replicas;
       if (waiting) {
         deploy::member(object, "status").set("warmReplicas", *waiting);

@@ -119,6 +119,13 @@ class Deploy(DeployCase):
         reference = self.publish("fails", at_run="sys.exit('no such metal')")
         self.refused(16, "no such metal", reference)
         self.assertEqual("Failed", self.object("fails")["status"]["phase"])
+        # No tick makes it again at once; whoever calls deploy does.
+        plan = self.deployed(reference, "--plan")
+        self.assertEqual("none", plan["action"])
+        self.assertRegex(plan["reason"], "^the run of sha256:.* has failed, and is left alone until ")
+        self.assertEqual("deploy", self.deployed(reference, "--plan", "--retry-failed")["action"])
+        self.assertEqual("deploy", self.deployed(reference, "--plan", "--seed", "8")["action"])
+        self.refused(16, "no such metal", reference)
         self.assertEqual("True: Failed", self.condition("fails", "Stalled"))
 
     def test_without_prewarm_a_run_that_fails_leaves_no_pod(self):

@@ -125,17 +125,18 @@ TEST_CASE("a Deployment is rolled out when all of its pods are of its last spec 
 TEST_CASE("why the pods of a Deployment's present spec do not come up") {
   const auto now = parse_time("2026-11-29T12:00:00Z");
   const auto why = [&](const std::string& replicas, const std::string& condition) {
-    return why_not_rolled_out(json::parse(R"({"spec":{"replicas":1},"status":{"availableReplicas":1,)" + replicas +
-                                              R"(,"conditions":[)" + condition + "]}}",
-                                          "deployment"),
-                              now);
+    return why_not_rolled_out(
+        json::parse(R"({"spec":{"replicas":1},"status":{)" + replicas + R"(,"conditions":[)" + condition + "]}}",
+                    "deployment"),
+        now);
   };
   const auto progressing = [](const std::string& status, const std::string& time) {
     return R"({"type":"Progressing","status":")" + status + R"(","message":"over its deadline","lastUpdateTime":")" +
            time + R"("})";
   };
-  const std::string both = R"("replicas":2,"updatedReplicas":1)";
-  const std::string up = R"("replicas":1,"updatedReplicas":1)";
+  const std::string both = R"("replicas":2,"updatedReplicas":1,"availableReplicas":1)";
+  const std::string made = R"("replicas":1,"updatedReplicas":1)";
+  const std::string up = made + R"(,"availableReplicas":1)";
   CHECK(why(up, progressing("True", "2026-11-28T12:00:00Z")).empty());
   CHECK(why(both, progressing("True", "2026-11-29T11:59:30Z")).empty());
   CHECK(why(both, progressing("True", "2026-11-29T11:58:30Z")).starts_with("pods of a former spec are there"));
@@ -144,6 +145,12 @@ TEST_CASE("why the pods of a Deployment's present spec do not come up") {
   CHECK(why(up, R"({"type":"ReplicaFailure","status":"True","message":"exceeded quota: q"})") ==
         "no pod is made, its quota is used up: exceeded quota: q");
   CHECK(why(R"("replicas":0)", "").empty());
+  // Of those that had come up.
+  const auto away = [&](const std::string& time) {
+    return why(made, R"({"type":"Available","status":"False","lastTransitionTime":")" + time + R"("})");
+  };
+  CHECK(away("2026-11-29T11:59:30Z").empty());
+  CHECK(away("2026-11-29T11:58:30Z").starts_with("too few of them are ready"));
 }
 
 TEST_CASE("pods of a former spec may be there until all are made anew") {

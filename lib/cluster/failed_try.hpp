@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "json/value.hpp"
+
+namespace capsule::cluster {
+
+// What of a capsule has failed, a roll-out or a run, is left alone for a while, so that whoever looks every few minutes
+// does not fill the cluster with failures: status.rollout of the ProofedDeployment object {digest, count, retryAfter,
+// run: the one that has failed; absent for a roll-out}.
+
+/// The next status.rollout after a failure of `kind`: an hour, or five minutes where a retry helps, doubled with each
+/// further failure up to longest_pause. A try in the pause of the one before counts with that one. `capsule`: its
+/// digest.
+json::Object next_failure(const json::Value& object, const std::string& capsule, ErrorKind kind,
+                          std::string_view run_id, Time now);
+
+/// Whether it is this capsule that has failed, and this run where one has. `run_id`: empty where none was begun.
+bool has_failed(const json::Value& object, const Digest& capsule, std::string_view run_id);
+
+/// Until when it is left alone; nothing where it is not.
+std::optional<std::string> left_alone_until(const json::Value& object, Time now);
+
+/// It has come up, or run: takes the condition RolloutFailed back, where there is one, of that capsule alone if one is
+/// named.
+void clear_failed_try(json::Object& object, const std::optional<Digest>& of = {});
+
+}  // namespace capsule::cluster
