@@ -76,6 +76,10 @@ std::string receipt(const std::string& asked, const json::Value& object, const P
   return fmt::format("{}", fmt::join(words_of(asked, object, parts), ","));
 }
 
+std::string asked_in(std::string_view receipt) {
+  return parse(receipt)[of_asked];
+}
+
 std::string changed_since(std::string_view receipt, const std::string& asked, const json::Value& object,
                           const Parts& parts) {
   constexpr std::array<std::pair<Item, std::string_view>, items> reasons{

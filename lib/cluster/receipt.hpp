@@ -21,6 +21,9 @@ struct Parts {
 /// the plan compares nothing else. Pure.
 std::string receipt(const std::string& asked, const json::Value& object, const Parts& parts);
 
+/// What the deploy that left it was asked for; empty where there is none, or one of former versions. Pure.
+std::string asked_in(std::string_view receipt);
+
 /// What differs from the receipt that the object bears, one line; empty: nothing. Pure.
 std::string changed_since(std::string_view receipt, const std::string& asked, const json::Value& object,
                           const Parts& parts);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "cluster/receipt.hpp"
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
+#include "oci/store.hpp"
 
 namespace deploy_step {
 
@@ -13,6 +15,23 @@ namespace {
 
 json::Array texts(const std::vector<std::string>& all) {
   return {all.begin(), all.end()};
+}
+
+/// The same version in the registry to which the loop publishes; nothing where it is not there.
+std::optional<oci::Reference> copy_of(const image::PublishedPackage& published, const Order& order) {
+  if (order.options.registry.empty()) return std::nullopt;
+  auto registry = oci::RegistryLocation::parse(order.options.registry, order.reference.registry.shared_access());
+  if (registry == order.reference.registry) return std::nullopt;
+  try {
+    const auto store = oci::open_store(registry, published.name);
+    const auto there = store->resolve(published.version);
+    if (!there || image::read_published(*store, there->digest).capsule_digest != published.capsule_digest)
+      return std::nullopt;
+    return oci::Reference{std::move(registry), published.name, {}, there->digest};
+  } catch (const Error& error) {
+    if (retry_helps(error.kind())) throw;
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -31,6 +50,17 @@ std::string asked(const Order& order) {
                          {"insecureRegistries", texts(options.registries.insecure_registries)},
                          {"allowUnmet", texts(unmet)}};
   return std::string{crypto::sha256(json::canonical(all)).hex().substr(0, 16)};
+}
+
+std::string asked_of_loop(const Order& order, const image::PublishedPackage& published, std::string_view receipt) {
+  const auto then = cluster::asked_in(receipt);
+  auto now = asked(order);
+  if (now == then) return now;
+  const auto copy = copy_of(published, order);
+  if (!copy) return now;
+  Order copied = order;
+  copied.reference = *copy;
+  return asked(copied) == then ? then : now;
 }
 
 }  // namespace deploy_step

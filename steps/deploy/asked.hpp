@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "image/published_package.hpp"
 #include "order.hpp"
 
 namespace deploy_step {
@@ -9,5 +10,10 @@ namespace deploy_step {
 /// One word for all options of which the objects on a cluster are made, as the receipt of a deploy has it
 /// (cluster/receipt.hpp). The plan compares it, so it needs the same options. Pure.
 std::string asked(const Order& order);
+
+/// The same for a plan, which is told where the capsule comes from: where the deploy that left the receipt had it from
+/// the loop's registry (--registry), to which publish takes it, what that one was asked for.
+std::string asked_of_loop(const Order& order, const capsule::image::PublishedPackage& published,
+                          std::string_view receipt);
 
 }  // namespace deploy_step

@@ -66,7 +66,9 @@ void define_options(CLI::App& app, Options& options) {
                  "The published capsule: REGISTRY/<name>@sha256:… of its version index, REGISTRY as publish takes it, "
                  "or a capsule:// URI")
       ->type_name("REFERENCE");
-  app.add_option("--registry", options.registry, "Registry whose index resolves a capsule:// URI that names none")
+  app.add_option("--registry", options.registry,
+                 "Registry whose index resolves a capsule:// URI that names none; with --plan, that to which the "
+                 "loop publishes")
       ->type_name("REGISTRY");
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
   app.add_option(

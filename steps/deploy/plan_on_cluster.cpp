@@ -50,7 +50,9 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   if (budget && !cluster::is_ours(*budget)) budget.reset();
   const auto found = cluster::plan(
       {run, options.images, volume, now(), options.retry_failed, order.trust.max_proof_age(order.reference.name),
-       options.renew_proofs, asked(order)},
+       options.renew_proofs,
+       asked_of_loop(order, published,
+                     there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields))},
       there,
       {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
        deployment ? added_to(*deployment, client, {kube::resources::deployments, where, name}, maker_of(options))

@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from deploy_case import DeployCase
+from deploy_case import REACHED, REGISTRY, DeployCase
 
 AS_IT_SHOULD_BE = ("none", "it is as it should be")
 OTHER_SPEC = ("deploy", "the spec of its ProofedDeployment is another one than when it was deployed")
@@ -13,6 +13,17 @@ class Plan(DeployCase):
         found = self.deployed(reference, "--plan", *more)
         self.assertLessEqual(found["api_calls"], 12)
         return found["action"], found["reason"]
+
+    def test_what_a_loop_has_published_from_elsewhere_is_what_it_deployed(self):
+        reference = self.publish("moved")
+        package = self.maker.folder / "moved-1.0.0.tar.gz"
+        done = self.inside("publish", package, "--registry", f"oci://{REGISTRY}/{self.namespace}-elsewhere", "--key", self.maker.public_key, *REACHED,
+                           "--state", self.folder / "state")
+        source, ours = done.result["reference"], ("--registry", f"oci://{REGISTRY}/{self.namespace}")
+        self.deployed(reference, "--seed", "7")
+        self.assertEqual("none", self.plan(source, *ours, "--seed", "7")[0])
+        self.assertEqual(("deploy", "it was deployed with other options or images"), self.plan(source, "--seed", "7"))
+        self.assertEqual("deploy", self.plan(source, *ours, "--seed", "7", "--allow-unmet", "gpu:true")[0])
 
     def set(self, name, patch, *more):
         self.must("patch", "pd", name, "--type=merge", "--field-manager=me", "-p", json.dumps(patch), *more)
