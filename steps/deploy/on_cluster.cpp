@@ -270,9 +270,11 @@ class ClusterDeploy {
   /// `is_for_this`: the pod is for this run alone, and not of a warm pool.
   cluster::PodRun run_in_pod(cluster::PodPool& pods, const deploy::LedgerEntry& entry, cluster::RollOut& roll_out,
                              bool is_for_this) {
+    const auto others = pods.waiting() > 0 ? pods.waiting() - 1 : 0U;  // it runs once, and waits no more
     try {
       return pods.run(entry.request, [&](const cluster::PodState& pod) {
         m_object.change_status([&](json::Object& object) {
+          deploy::set_warm(object, others, {});
           deploy::set_running(object);
           auto& last = deploy::member(deploy::member(object, "status"), "lastRun");
           last.set("pod", pod.name);
@@ -307,19 +309,24 @@ class ClusterDeploy {
     if (done != nullptr) cluster::mark_pods(m_client, m_object.value());
     std::optional<unsigned> waiting;
     const auto replicas = capsule.manifest().prewarm_replicas;
-    if (replicas > 0 && !(done != nullptr && roll_out.is_up()))
+    if (replicas == 0)
+      waiting = 0;
+    else if (!(done != nullptr && roll_out.is_up()))
       waiting = done != nullptr ? brought_up(roll_out) : refilled(roll_out);
     m_object.change_status([&](json::Object& object) {
       if (done != nullptr) cluster::clear_failed_try(object, capsule.capsule_digest());
       if (done != nullptr && mend_status(object, *done) && !waiting && replicas > 0) waiting = replicas;
-      if (waiting) {
-        deploy::member(object, "status").set("warmReplicas", *waiting);
-        if (*waiting > 0) deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
-      }
+      if (waiting) note_waiting(object, *waiting);
       note_index(object);
       cluster::set_seen(object, m_object.applied());
     });
     if (m_order.index) m_order.index->warn_unless_noted(m_object.value());
+  }
+
+  static void note_waiting(json::Object& object, unsigned pods) {
+    if (pods == 0) return deploy::set_warm(object, 0, {});
+    deploy::member(object, "status").set("warmReplicas", pods);
+    deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
   }
 
   /// By which index the capsule was found: the next pod is not to be served an older one.

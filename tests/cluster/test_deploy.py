@@ -58,6 +58,7 @@ class Deploy(DeployCase):
         self.assertEqual("cold", found["start"])
         self.assertEqual("cold", self.record(reference, found["run_record"])["start"]["mode"])
         self.wait_for("no pod", lambda: not self.pods("cold"), 30)
+        self.assertEqual((0, "False: NoneWaits"), (self.object("cold")["status"]["warmReplicas"], self.condition("cold", "Warm")))
 
     @ours_alone
     def test_a_requirement_that_no_node_meets(self):
@@ -131,6 +132,7 @@ class Deploy(DeployCase):
     def test_without_prewarm_a_run_that_fails_leaves_no_pod(self):
         self.refused(16, "no such metal", self.publish("failing", prewarm=False, at_run="sys.exit('no such metal')"))
         self.assertEqual(0, self.get("deploy", "failing-deploy")["spec"]["replicas"])
+        self.assertEqual((0, "False: NoneWaits"), (self.object("failing")["status"]["warmReplicas"], self.condition("failing", "Warm")))
         self.wait_for("no pod", lambda: not self.pods("failing"), 30)
 
 
