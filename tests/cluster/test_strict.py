@@ -1,6 +1,9 @@
 """Every object that is shipped, applied to a real API server that refuses what it does not know."""
+import json
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import textwrap
 import unittest
@@ -81,16 +84,25 @@ class Strict(ClusterCase):
             self.assertEqual(0, self.tried(changed).code)
 
     def test_an_overlay_of_ones_own(self):
-        """The README's: the defaults are one's own, also after an upgrade."""
-        [text] = re.findall(r"^  ```yaml\n(  # mine/kustomization.yaml.*?)^  ```$", (SOURCE / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+        """The README's: the defaults are one's own, also after an upgrade, and so are the images and the login that pulls them."""
+        readme = (SOURCE / "README.md").read_text(encoding="utf-8")
+        [text] = re.findall(r"^```yaml\n(# mine/kustomization.yaml.*?)^```$", readme, re.M | re.S)
+        [login] = re.findall(r"^  ```yaml\n(    - target: {kind: ServiceAccount}.*?)^  ```$", readme, re.M | re.S)
         mine = self.folder / "mine"
         mine.mkdir()
-        (mine / "kustomization.yaml").write_text(textwrap.dedent(text), encoding="utf-8")
+        (mine / "kustomization.yaml").write_text(text + textwrap.indent(textwrap.dedent(login), "  "), encoding="utf-8")
         shutil.copytree(shipped_objects.WORKFLOWS, self.folder / "workflows", dirs_exist_ok=True)
-        [config] = [one for one in yaml.safe_load_all(shipped_objects.kustomized(mine)) if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", "capsule-loop")]
+        pushed = {"registry": "oci://registry.example/capsule-loop", "images": {"deploy": f"sha256:{'0' * 64}"}}
+        subprocess.run([sys.executable, "-B", SOURCE / "images/overlay.py", self.folder / "workflows/overlays/pushed"], input=json.dumps(pushed), text=True,
+                       check=True, capture_output=True, timeout=60)
+        objects = list(yaml.safe_load_all(shipped_objects.kustomized(mine)))
+        [config] = [one for one in objects if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", "capsule-loop")]
         wanted = dict(re.findall(r'path: /data/([\w-]+), value: "(.*)"', text))
         self.assertEqual({"registry", "source", "allow-unmet"}, wanted.keys())
         self.assertEqual(config["data"], config["data"] | wanted)
+        self.assertIn(f"registry.example/capsule-loop/deploy@sha256:{'0' * 64}", json.dumps(objects))
+        secrets = [one.get("imagePullSecrets") for one in objects if one["kind"] == "ServiceAccount"]
+        self.assertEqual([[{"name": "capsule-images"}]] * len(secrets), secrets)
 
     def test_beside_the_platform_s_operator(self):
         """Its CRD stays, it makes the Deployment, and the loops and each tick say so."""
