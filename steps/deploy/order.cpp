@@ -7,6 +7,7 @@
 #include "core/semver.hpp"
 #include "crypto/pkcs11_uri.hpp"
 #include "deploy/run_record.hpp"
+#include "image/published_package.hpp"
 #include "index/uri.hpp"
 #include "json/cursor.hpp"
 #include "json/parse.hpp"
@@ -36,6 +37,10 @@ Order read_order(const Options& options, step::Context& step) {
   const bool is_uri = index::CapsuleUri::looks_like(options.reference);
   std::optional<oci::Reference> reference;
   if (!is_uri) reference = oci::Reference::parse(options.reference, access);
+  if (reference && !reference->digest && options.plan) {
+    const auto store = oci::open_store(reference->registry, reference->name);
+    reference = oci::Reference{reference->registry, reference->name, {}, image::find_index(*store, *reference).digest};
+  }
   if (reference && !reference->digest)
     throw Error{ErrorKind::usage,
                 "give the reference with the digest of its version index, <name>@sha256:…, so that nothing can change "

@@ -21,7 +21,7 @@ struct Order {
   std::shared_ptr<capsule::cluster::IndexMemory> index{};  ///< by which a capsule:// URI was looked up, for a cluster
 };
 
-/// A capsule:// URI is looked up in its index. Error usage for what is neither that nor a reference with a digest, or
+/// A capsule:// URI is looked up in its index, and a tag by a plan, which says what it found. Error usage for what is neither that nor a reference with a digest, or
 /// for no parameters; those of attest::find_trust and resolve::resolve.
 Order read_order(const Options& options, capsule::step::Context& step);
 

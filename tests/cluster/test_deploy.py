@@ -121,11 +121,11 @@ class Deploy(DeployCase):
         self.refused(16, "no such metal", reference)
         self.assertEqual("Failed", self.object("fails")["status"]["phase"])
         # No tick makes it again at once; whoever calls deploy does.
-        plan = self.deployed(reference, "--plan")
-        self.assertEqual("none", plan["action"])
-        self.assertRegex(plan["reason"], "^the run of sha256:.* has failed, and is left alone until ")
-        self.assertEqual("deploy", self.deployed(reference, "--plan", "--retry-failed")["action"])
-        self.assertEqual("deploy", self.deployed(reference, "--plan", "--seed", "8")["action"])
+        action, reason = self.plan(reference)
+        self.assertEqual("none", action)
+        self.assertRegex(reason, "^the run of sha256:.* has failed, and is left alone until ")
+        self.assertEqual("deploy", self.plan(reference, "--retry-failed")[0])
+        self.assertEqual("deploy", self.plan(reference, "--seed", "8")[0])
         self.refused(16, "no such metal", reference)
         self.assertEqual("True: Failed", self.condition("fails", "Stalled"))
 

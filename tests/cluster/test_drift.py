@@ -33,11 +33,6 @@ BESIDE = {
 
 
 class Drift(DeployCase):
-    def plan(self, reference):
-        found = self.deployed(reference, "--plan")
-        self.assertLessEqual(found["api_calls"], 12)
-        return found["action"], found["reason"]
-
     def spec(self, name):
         """Of the Deployment, with what the API server has set of itself."""
         return self.get("deploy", f"{name}-deploy")["spec"]

@@ -55,7 +55,7 @@ class Operator(DeployCase):
         first = self.deploy(reference, *WAIT)
         self.assertEqual((0, "Succeeded"), (first.code, first.result["phase"]), first)
         self.assertIn("no operator has made the Deployment", first.stderr)
-        self.assertEqual("none", self.planned(reference, *WAIT)[0])
+        self.assertEqual("none", self.plan(reference, *WAIT)[0])
         template = self.object("alone")["spec"]["template"]
         self.assertEqual(mine["tolerations"], template["spec"]["tolerations"])
         self.assertEqual(["runner"], [one["name"] for one in template["spec"]["containers"]])
@@ -64,15 +64,11 @@ class Operator(DeployCase):
         self.assertEqual((0, "AlreadyDone"), (again.code, again.result["phase"]), again)
         self.assertNotIn("no operator has made", again.stderr)  # it is not waited for again
         # Without the option spec.template is the user's alone again. Which of both is wished for is in the plan.
-        self.assertEqual(OTHERWISE, self.planned(reference))
+        self.assertEqual(OTHERWISE, self.plan(reference))
         self.assertEqual("AlreadyDone", self.deployed(reference)["phase"])
         self.assertEqual({"spec": mine}, self.object("alone")["spec"]["template"])
-        self.assertEqual("none", self.planned(reference)[0])
-        self.assertEqual(OTHERWISE, self.planned(reference, *WAIT))
-
-    def planned(self, *words):
-        found = self.deployed(*words, "--plan")
-        return found["action"], found["reason"]
+        self.assertEqual("none", self.plan(reference)[0])
+        self.assertEqual(OTHERWISE, self.plan(reference, *WAIT))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,12 @@ class DeployCase(ClusterCase):
         self.assertEqual(0, done.code, done)
         return done.result
 
+    def plan(self, reference, *more):
+        """What --plan says is to be done, and why."""
+        found = self.deployed(reference, "--plan", *more)
+        self.assertLessEqual(found["api_calls"], 12)
+        return found["action"], found["reason"]
+
     def refused(self, code, words, reference, *more):
         done = self.deploy(reference, *more)
         self.assertEqual(code, done.code, done)
