@@ -35,12 +35,9 @@ bool is_of_another(const json::Value& there, const json::Object& wanted) {
 
 std::uint64_t fence_of(const json::Value& object) {
   constexpr std::size_t max_digits = 15;
-  const auto* all = object.at_pointer("/metadata/annotations");
-  const auto* found =
-      all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(annotation::fence);
-  const auto* text = found == nullptr ? nullptr : found->if_string();
-  if (text == nullptr || text->empty() || text->size() > max_digits) return 0;
-  return text->find_first_not_of("0123456789") == std::string::npos ? std::stoull(*text) : 0;
+  const auto text = text_at(object, "/metadata/annotations", annotation::fence);
+  if (text.empty() || text.size() > max_digits) return 0;
+  return text.find_first_not_of("0123456789") == std::string::npos ? std::stoull(text) : 0;
 }
 
 void require_not_fenced(const kube::Name& name, const json::Value& object, std::uint64_t fence) {

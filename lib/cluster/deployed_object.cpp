@@ -60,9 +60,7 @@ std::optional<Owner> DeployedObject::lasting_owner() const {
 }
 
 std::string DeployedObject::annotation(std::string_view name) const {
-  const auto* all = value().at_pointer("/metadata/annotations");
-  const auto* found = all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(name);
-  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
+  return text_at(value(), "/metadata/annotations", name);
 }
 
 void DeployedObject::take_over(std::uint64_t transitions, std::uint64_t beside) {

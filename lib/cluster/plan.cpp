@@ -15,12 +15,6 @@ namespace capsule::cluster {
 
 namespace {
 
-std::string annotation_of(const json::Value& object, std::string_view name) {
-  const auto* all = object.at_pointer("/metadata/annotations");
-  const auto* found = all == nullptr || all->if_object() == nullptr ? nullptr : all->if_object()->find(name);
-  return found == nullptr || found->if_string() == nullptr ? std::string{} : *found->if_string();
-}
-
 std::string image_of(const json::Value& deployment, std::string_view list, std::string_view container) {
   const auto* all = deployment.at_pointer(fmt::format("/spec/template/spec/{}", list));
   if (all == nullptr || all->if_array() == nullptr) return {};
@@ -41,7 +35,7 @@ std::string replaced_image(const Wanted& wanted, const json::Value& deployment) 
 
 /// The wanted run, where it was begun.
 std::string begun_run(const Wanted& wanted, const json::Value& object) {
-  const auto run = RunBook::parse(annotation_of(object, annotation::runs)).find(wanted.run);
+  const auto run = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs)).find(wanted.run);
   return run ? run->request.run_id() : std::string{};
 }
 
@@ -51,7 +45,7 @@ std::optional<Plan> plan_after_failure(const Wanted& wanted, const json::Value& 
   const auto what =
       fmt::format("the {} of {} has failed", text_at(object, "/status/rollout/run").empty() ? "roll-out" : "run",
                   wanted.run.capsule_digest.text());
-  const bool is_changed = has_other_spec(annotation_of(object, annotation::fields), object);
+  const bool is_changed = has_other_spec(text_at(object, "/metadata/annotations", annotation::fields), object);
   if (const auto until = left_alone_until(object, wanted.now); until && !is_changed && !wanted.retry_failed)
     return Plan{Plan::Action::none, fmt::format("{}, and is left alone until {}", what, *until)};
   return Plan{Plan::Action::deploy, what + ", and may be tried again"};
@@ -60,7 +54,7 @@ std::optional<Plan> plan_after_failure(const Wanted& wanted, const json::Value& 
 /// What is to be done about the run and what the status says of it.
 Plan plan_run(const Wanted& wanted, const json::Value& object) {
   using Action = Plan::Action;
-  const auto runs = RunBook::parse(annotation_of(object, annotation::runs));
+  const auto runs = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs));
   const auto run = runs.find(wanted.run);
   if (!run || !run->record) return {Action::deploy, "its run is not done"};
   if (auto fault = fault_of_status(object, runs); !fault.empty()) return {Action::deploy, std::move(fault)};
@@ -114,7 +108,8 @@ Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
   if (parts.deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
   if (const auto image = replaced_image(wanted, *parts.deployment); !image.empty())
     return {Action::deploy, fmt::format("its pods have another image than {}", image)};
-  if (auto change = changed_since(annotation_of(*object, annotation::fields), wanted.asked, *object, parts);
+  if (auto change =
+          changed_since(text_at(*object, "/metadata/annotations", annotation::fields), wanted.asked, *object, parts);
       !change.empty())
     return {Action::deploy, std::move(change)};
   if (!parts.added.empty()) return {Action::deploy, fmt::format("somebody added to its Deployment: {}", parts.added)};

@@ -24,13 +24,6 @@ std::int64_t number_at(const json::Value& value, std::string_view pointer, std::
 }
 
 /// A name of ours: keys with a slash are no plain JSON pointers.
-std::string entry(const json::Value& pod, std::string_view map, std::string_view key) {
-  const auto* found = pod.at_pointer(map);
-  const auto* object = found == nullptr ? nullptr : found->if_object();
-  const auto* text = object == nullptr ? nullptr : object->find(key);
-  return text == nullptr || text->if_string() == nullptr ? std::string{} : *text->if_string();
-}
-
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::any_of(words.begin(), words.end(),
                      [&](std::string_view word) { return text.find(word) != std::string_view::npos; });
@@ -154,7 +147,7 @@ PodState pod_state(const json::Value& pod) {
                text_at(pod, "/metadata/uid"),
                text_at(pod, "/metadata/resourceVersion"),
                text_at(pod, "/spec/nodeName"),
-               entry(pod, "/metadata/annotations", annotation::run),
+               text_at(pod, "/metadata/annotations", annotation::run),
                is_ready(pod),
                phase == "Running",
                pod.at_pointer("/metadata/deletionTimestamp") != nullptr || phase == "Succeeded" || phase == "Failed",

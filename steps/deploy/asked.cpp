@@ -36,11 +36,10 @@ std::optional<oci::Reference> copy_of(const image::PublishedPackage& published, 
 
 }  // namespace
 
-std::string asked(const Order& order) {
-  const auto& options = order.options;
+std::string asked(const Options& options, const oci::Reference& reference) {
   auto unmet = options.allow_unmet;
   std::sort(unmet.begin(), unmet.end());
-  const json::Object all{{"reference", order.reference.text()},
+  const json::Object all{{"reference", reference.text()},
                          {"agentImage", options.images.agent},
                          {"verifyImage", options.images.verify},
                          {"runtimeImage", options.images.runtime},
@@ -54,13 +53,10 @@ std::string asked(const Order& order) {
 
 std::string asked_of_loop(const Order& order, const image::PublishedPackage& published, std::string_view receipt) {
   const auto then = cluster::asked_in(receipt);
-  auto now = asked(order);
+  auto now = asked(order.options, order.reference);
   if (now == then) return now;
   const auto copy = copy_of(published, order);
-  if (!copy) return now;
-  Order copied = order;
-  copied.reference = *copy;
-  return asked(copied) == then ? then : now;
+  return copy && asked(order.options, *copy) == then ? then : now;
 }
 
 }  // namespace deploy_step

@@ -9,7 +9,7 @@ namespace deploy_step {
 
 /// One word for all options of which the objects on a cluster are made, as the receipt of a deploy has it
 /// (cluster/receipt.hpp). The plan compares it, so it needs the same options. Pure.
-std::string asked(const Order& order);
+std::string asked(const Options& options, const capsule::oci::Reference& reference);
 
 /// The same for a plan, which is told where the capsule comes from: where the deploy that left the receipt had it from
 /// the loop's registry (--registry), to which publish takes it, what that one was asked for.

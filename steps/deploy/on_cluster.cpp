@@ -126,8 +126,8 @@ class ClusterDeploy {
                                m_order.options.seed};
     const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
-                    m_order.options.force_conflicts, asked(m_order), maker_of(m_order.options),
-                    [this] { m_turn->keep(); }, [this] { give_turn_to_object(); }},
+                    m_order.options.force_conflicts, asked(m_order.options, m_order.reference),
+                    maker_of(m_order.options), [this] { m_turn->keep(); }, [this] { give_turn_to_object(); }},
                    replicas);
     auto entry = m_ledger.begin(wish);
     m_step.output("run-id", entry.request.run_id());

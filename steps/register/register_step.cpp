@@ -69,12 +69,18 @@ void put_outputs(const index::Found& found, const std::string& reference, step::
   step.output("record-digest", found.record_digest.text());
 }
 
+/// That of the kubeconfig where --target names none.
+std::string namespace_in(const std::string& target, const kube::Client& client) {
+  auto named = cluster::namespace_of_target(target).value();
+  return named.empty() ? client.config().ns : std::move(named);
+}
+
 /// The namespace that --target names, and what the capsule's object there has seen of its index.
 struct Cluster {
   Cluster(const Options& options, const std::string& name)
       : client(kube::load({options.kubeconfig, options.context})),
-        ns(cluster::namespace_of_target(options.target).value()),
-        memory(ns.empty() ? ns = client.config().ns : ns, name),
+        ns(namespace_in(options.target, client)),
+        memory(ns, name),
         object(client, ns, name) {
     try {
       memory.know(object.read());

@@ -20,6 +20,20 @@ std::string object(const std::string& fence) {
       json::Object{{"metadata", json::Object{{"name", "x"}, {"resourceVersion", "1"}, {"annotations", annotations}}}});
 }
 
+/// A deployment that is ours, by the fencing number 3.
+struct TakenOver {
+  test::FakeCluster cluster{};
+  kube::Client kube = cluster.client();
+  DeployedObject there{kube, "team", "x"};
+  RollOut roll_out{kube, "team", there};
+
+  TakenOver() {
+    cluster.answer(200, object("2"));
+    there.read();
+    there.take_over(3);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("what is put back is what did not come up, not what we could not look at or is another's") {
@@ -33,34 +47,24 @@ TEST_CASE("what is put back is what did not come up, not what we could not look 
 }
 
 TEST_CASE("who was taken over from puts nothing back and ends no pods") {
-  test::FakeCluster cluster;
-  auto kube = cluster.client();
-  DeployedObject there{kube, "team", "x"};
-  cluster.answer(200, object("2"));
-  there.read();
-  there.take_over(3);
-  RollOut roll_out{kube, "team", there};
+  TakenOver ours;
+  auto& cluster = ours.cluster;
   cluster.answer(200, object("4"));
   const Error error{ErrorKind::timed_out, "no pod was ready"};
-  CHECK(kind_of([&] { roll_out.put_back(error, "TimedOut"); }) == ErrorKind::busy);
+  CHECK(kind_of([&] { ours.roll_out.put_back(error, "TimedOut"); }) == ErrorKind::busy);
   cluster.answer(200, object("4"));
-  roll_out.try_to_end_pods();
+  ours.roll_out.try_to_end_pods();
   for (const auto& request : cluster.http.seen()) CHECK(request.method == http::Method::get);
   CHECK(cluster.http.seen().size() == 3);
 }
 
 TEST_CASE("the first error counts, whatever keeps it from being written down") {
-  test::FakeCluster cluster;
-  auto kube = cluster.client();
-  DeployedObject there{kube, "team", "x"};
-  cluster.answer(200, object("2"));
-  there.read();
-  there.take_over(3);
-  RollOut roll_out{kube, "team", there};
+  TakenOver ours;
+  auto& cluster = ours.cluster;
   cluster.answer(200, object("2"));
   cluster.fail(403, "Forbidden", "no events for you");
   cluster.fail(403, "Forbidden", "no status for you");
-  roll_out.put_back(Error{ErrorKind::unavailable, "exceeded quota"}, "Quota");
+  ours.roll_out.put_back(Error{ErrorKind::unavailable, "exceeded quota"}, "Quota");
   CHECK(cluster.http.seen().size() == 4);
 }
 
