@@ -29,6 +29,7 @@ class Deploy(DeployCase):
         self.assertNotIn("capsule.industriverse.ai/run", pod["metadata"]["annotations"])
         self.must("wait", "--for=condition=Ready", "--timeout=10s", "pd/probe")
 
+        self.must("rollout", "status", "deployment/probe-deploy", "--timeout=60s")  # pods that are not at rest would be waited for
         again = self.deployed(reference, "--parameters", '{"n": 1}', "--seed", "7")
         self.assertEqual(("AlreadyDone", found["run_id"], found["run_record"]), (again["phase"], again["run_id"], again["run_record"]))
         self.assertLessEqual(again["api_calls"], 12)

@@ -58,7 +58,7 @@ class Drift(DeployCase):
         self.assertEqual("AlreadyDone", self.deployed(reference, "--force-conflicts")["phase"])
         self.assertEqual(before, self.spec(name))
         self.assertEqual(("none", "it is as it should be"), self.plan(reference))
-        self.assertLessEqual(self.deployed(reference)["api_calls"], 12)
+        self.assert_few_calls(name, lambda: self.deployed(reference))
 
     def test_what_an_apply_of_somebody_added_goes_too(self):
         """Of that what the API server fills in is nobody's: the host's port of the agent, where the pods have the host's network."""

@@ -44,7 +44,7 @@ class Plan(DeployCase):
                 found = self.object("wish")
                 self.assertEqual(found["metadata"]["generation"], found["status"]["observedGeneration"])
         self.assertEqual(("deploy", "it was deployed with other options or images"), self.plan(reference, "--allow-unmet", "gpu:true"))
-        self.assertLessEqual(self.deployed(reference)["api_calls"], 12)
+        self.assert_few_calls("wish", lambda: self.deployed(reference))
 
     def test_what_the_capsule_determines_is_put_right(self):
         reference = self.publish("hand")

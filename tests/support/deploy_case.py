@@ -70,6 +70,11 @@ class DeployCase(ClusterCase):
         self.assertEqual(0, done.code, done)
         return done.result
 
+    def assert_few_calls(self, name, deploy):
+        """Of what that deploy, which has nothing to do, printed. Before, its pods must be at rest: it waits for those that are not."""
+        self.must("rollout", "status", f"deployment/{name}-deploy", "--timeout=60s")
+        self.assertLessEqual(deploy()["api_calls"], 12)
+
     def plan(self, reference, *more):
         """What --plan says is to be done, and why."""
         found = self.deployed(reference, "--plan", *more)
