@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view gpu_claim_name = "gpu";
 constexpr std::uint64_t default_memory = 512 * mebibyte;
 constexpr std::uint64_t agent_memory = 64 * mebibyte;
+constexpr std::uint64_t data_bytes = 4096 * mebibyte;
 
 /// All words are set, those after the program as `args`: else somebody's would be added to them, and no field of ours
 /// would show it.
@@ -96,7 +97,8 @@ std::string root_of(const PodWish& wish) {
 }
 
 json::Object runner(const PodWish& wish) {
-  json::Array args{"--root=" + root_of(wish), "--data=/data/capsule", fmt::format("--listen=0.0.0.0:{}", agent_port)};
+  json::Array args{"--root=" + root_of(wish), "--data=/data/capsule", "--data-size=" + size_quantity(data_bytes),
+                   fmt::format("--listen=0.0.0.0:{}", agent_port)};
   for (const auto& argument : wish.agent_arguments) args.emplace_back(argument);
   return {{"name", "runner"},
           {"image", wish.images.runtime},
@@ -117,7 +119,6 @@ json::Object runner(const PodWish& wish) {
 }
 
 json::Array volumes(const PodWish& wish) {
-  constexpr std::uint64_t data_bytes = 4096 * mebibyte;
   constexpr std::uint64_t small = 256 * mebibyte;
   json::Array out{empty_dir("agent", small), empty_dir("data", data_bytes), empty_dir("tmp", 4 * small)};
   if (wish.source.volume == CapsuleVolume::image) {

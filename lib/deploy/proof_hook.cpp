@@ -19,6 +19,11 @@ std::string base_of(const Url& service) {
   return out;
 }
 
+std::optional<process::Volume> volume_of(const HookCall& call) {
+  if (!call.folder_size) return std::nullopt;
+  return process::Volume{call.folder.string(), *call.folder_size};
+}
+
 process::Command command_for(const HookCall& call, const fs::Path& out) {
   const auto record = call.folder / "run-record.json";
   fs::write_file(record, call.run_record);
@@ -28,6 +33,7 @@ process::Command command_for(const HookCall& call, const fs::Path& out) {
                                   .readable = {record.string()},
                                   .writable = {out.string()},
                                   .memory = call.memory,
+                                  .volume = volume_of(call),
                                   .way_out = call.service.port(),
                                   .only_way_out = call.only_way_out});
   command.environment.insert({{"CAPSULE_RUN_RECORD", record.string()},

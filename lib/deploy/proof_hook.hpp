@@ -26,8 +26,9 @@ struct HookCall {
   Digest proof_hash;
   Digest claims_digest;
   std::chrono::milliseconds time_limit{};
-  std::optional<std::uint64_t> memory{};  ///< bytes that the capsule's manifest asks for
-  bool only_way_out = false;              ///< it is not run where it could reach more than the service
+  std::optional<std::uint64_t> memory{};       ///< bytes that the capsule's manifest asks for
+  std::optional<std::uint64_t> folder_size{};  ///< bytes that `folder` may hold; none: only the disk's reserve counts
+  bool only_way_out = false;                   ///< it is not run where it could reach more than the service
 };
 
 /// A hook that ended well.

@@ -92,6 +92,14 @@ bool was_short_of_memory(const process::Result& result, std::string_view last_li
   return last_line.find("emory") != std::string_view::npos || last_line.find("bad_alloc") != std::string_view::npos;
 }
 
+/// Before the last words, which may be long.
+std::string room_of(const process::Result& result) {
+  if (!result.full) return {};
+  const auto amounts = fmt::format("{} of {}", human_size(result.full->used), human_size(result.full->size));
+  if (result.end == process::End::disk_limit) return fmt::format(" ({}; make room there)", amounts);
+  return fmt::format(" ({}, which no field of capsule.json raises; bring large files in the package)", amounts);
+}
+
 }  // namespace
 
 void make_writable_folder(const fs::Path& folder) {
@@ -99,6 +107,12 @@ void make_writable_folder(const fs::Path& folder) {
   std::filesystem::create_directories(folder, error);
   if (error) fs::throw_errno("create the folder", folder, error.value());
   give_to_capsule(open_folder(AT_FDCWD, folder), folder);
+}
+
+void empty_folder(const fs::Path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator{folder, ignored})
+    std::filesystem::remove_all(entry.path(), ignored);
 }
 
 void require_passable(const fs::Path& folder) {
@@ -138,6 +152,7 @@ process::Command capsule_command(const CapsuleCall& call) {
   auto confinement = *process::confine_strangers(std::move(readable), std::move(writable), call.network, call.way_out,
                                                  process::usual_limits(call.memory));
   confinement.only_way_out = call.only_way_out;
+  confinement.volume = call.volume;
   command.confinement = std::make_shared<const process::Confinement>(std::move(confinement));
   return command;
 }
@@ -146,8 +161,8 @@ std::string describe_failure(const process::Result& result) {
   std::string_view text = result.error_output;
   while (text.ends_with('\n')) text.remove_suffix(1);
   const auto line = text.substr(text.rfind('\n') + 1);
-  auto out =
-      fmt::format("{}: {}", result.describe(), line.empty() ? "it said nothing on stderr" : printable(line, 400));
+  auto out = fmt::format("{}{}: {}", result.describe(), room_of(result),
+                         line.empty() ? "it said nothing on stderr" : printable(line, 400));
   if (result.memory_limit && was_short_of_memory(result, line)) {
     out += fmt::format(" (it may take {} of memory; resources.memory in its capsule.json asks for more)",
                        human_size(*result.memory_limit));

@@ -16,17 +16,21 @@ namespace capsule::deploy {
 /// Not for a folder inside of one that it writes already: its path is followed.
 void make_writable_folder(const fs::Path& folder);
 
+/// Takes away what capsule code, which has ended, left in a folder, as far as we may.
+void empty_folder(const fs::Path& folder);
+
 /// Error denied, naming the folder, where the user as whom capsule code runs could not enter `folder` or one above it.
 void require_passable(const fs::Path& folder);
 
 /// A file of an unpacked capsule that is to run.
 struct CapsuleCall {
-  fs::Path root;                          ///< of the capsule; it may read, not write it
-  std::string file;                       ///< below root
-  fs::Path data;                          ///< its CAPSULE_DATA and HOME; it may write it
-  std::vector<std::string> readable{};    ///< what else it may read
-  std::vector<std::string> writable{};    ///< what else it may write
-  std::optional<std::uint64_t> memory{};  ///< bytes that it asks for: process::usual_limits()
+  fs::Path root;                            ///< of the capsule; it may read, not write it
+  std::string file;                         ///< below root
+  fs::Path data;                            ///< its CAPSULE_DATA and HOME; it may write it
+  std::vector<std::string> readable{};      ///< what else it may read
+  std::vector<std::string> writable{};      ///< what else it may write
+  std::optional<std::uint64_t> memory{};    ///< bytes that it asks for: process::usual_limits()
+  std::optional<process::Volume> volume{};  ///< that holds what it writes; none: only the disk's reserve counts
   process::Network network = process::Network::none;
   std::optional<std::uint16_t> way_out{};  ///< without network: the one port of our loopback that it may reach
   bool only_way_out = false;               ///< it is not started where it could reach more
@@ -38,7 +42,7 @@ struct CapsuleCall {
 process::Command capsule_command(const CapsuleCall& call);
 
 /// How such a command failed, with its last words, the last line of its stderr: usually what went wrong. Where it was
-/// short of memory, also how much it may take, and the manifest's field that asks for more.
+/// short of memory or of room on its disk, also how much there is, and what to do.
 std::string describe_failure(const process::Result& result);
 
 }  // namespace capsule::deploy

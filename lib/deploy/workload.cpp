@@ -13,6 +13,7 @@
 #include "json/parse.hpp"
 #include "json/write.hpp"
 #include "log/log.hpp"
+#include "process/volume_watch.hpp"
 
 namespace capsule::deploy {
 
@@ -20,6 +21,8 @@ namespace {
 
 constexpr std::size_t max_result_bytes = std::size_t{16} << 20U;
 constexpr std::size_t max_logged_lines = 200;
+constexpr auto* install_script = "scripts/install.sh";
+constexpr auto* health_script = "scripts/healthcheck.sh";
 
 [[noreturn]] void failed(std::string_view what, const process::Result& result) {
   const auto kind = result.end == process::End::timed_out ? ErrorKind::timed_out : ErrorKind::capsule_failed;
@@ -55,20 +58,38 @@ decltype(auto) starting(const std::string& file, Work&& work) {
   }
 }
 
+std::optional<process::Volume> volume_of(const Workload& workload) {
+  if (!workload.data_size) return std::nullopt;
+  return process::Volume{workload.data.string(), *workload.data_size};
+}
+
 process::Command command_for(const Workload& workload, const std::string& file) {
   require_passable(workload.root);
   return starting(file, [&] {
-    return capsule_command({.root = workload.root, .file = file, .data = workload.data, .memory = workload.memory});
+    return capsule_command({.root = workload.root,
+                            .file = file,
+                            .data = workload.data,
+                            .memory = workload.memory,
+                            .volume = volume_of(workload)});
   });
 }
 
-void run_script(const Workload& workload, const std::string& script, std::chrono::milliseconds time_limit) {
-  if (!std::filesystem::exists(workload.root / script)) return;
+/// Nothing where there is no such script.
+std::optional<process::Result> run_script(const Workload& workload, const std::string& script,
+                                          std::chrono::milliseconds time_limit) {
+  if (!std::filesystem::exists(workload.root / script)) return std::nullopt;
   auto command = command_for(workload, script);
   command.on_error_line = excerpt_of(script);
   command.time_limit = time_limit;
-  const auto result = starting(script, [&] { return process::run(command); });
-  if (!result.succeeded()) failed(script, result);
+  return starting(script, [&] { return process::run(command); });
+}
+
+/// What it wrote last, too: it may have ended before that was seen.
+void hold_against_volume(const Workload& workload, process::Result& result) {
+  const auto volume = volume_of(workload);
+  if (!volume || result.end != process::End::exited) return;
+  result.full = process::VolumeWatch::overfull_now(*volume);
+  if (result.full) result.end = process::End::volume_limit;
 }
 
 json::Array strings(const std::vector<std::string>& list) {
@@ -100,13 +121,18 @@ std::function<void(std::string_view)> excerpt_of(const std::string& what) {
 
 void install(const Workload& workload, std::chrono::milliseconds time_limit) {
   if (std::filesystem::exists(workload.installed)) return;
-  run_script(workload, "scripts/install.sh", time_limit);
+  if (auto result = run_script(workload, install_script, time_limit)) {
+    hold_against_volume(workload, *result);
+    if (workload.data_size && result->full) empty_folder(workload.data);
+    if (!result->succeeded()) failed(install_script, *result);
+  }
   std::filesystem::create_directories(workload.installed.parent_path());
   fs::write_file(workload.installed, "");
 }
 
 void check_health(const Workload& workload, std::chrono::milliseconds time_limit) {
-  run_script(workload, "scripts/healthcheck.sh", time_limit);
+  const auto result = run_script(workload, health_script, time_limit);
+  if (result && !result->succeeded()) failed(health_script, *result);
 }
 
 process::Command runner_command(const Workload& workload) {

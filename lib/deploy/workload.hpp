@@ -17,11 +17,13 @@ struct Workload {
   std::string entrypoint;  ///< below root
   fs::Path data;           ///< its CAPSULE_DATA
   fs::Path installed;      ///< a file that says that install.sh is done; not below data: the capsule cannot make it
-  std::optional<std::uint64_t> memory{};  ///< bytes that its manifest asks for
+  std::optional<std::uint64_t> memory{};     ///< bytes that its manifest asks for
+  std::optional<std::uint64_t> data_size{};  ///< bytes that data may hold; none: only the disk's reserve counts
 };
 
 /// Runs scripts/install.sh, where there is one, unless it is done. Error capsule_failed with the script's last words;
-/// timed_out.
+/// timed_out. With a `data_size`, one that wrote more than that, or all that the disk takes, leaves nothing in data:
+/// the next try finds it as this one did, and nobody else has to take the pod away.
 void install(const Workload& workload, std::chrono::milliseconds time_limit);
 
 /// Runs scripts/healthcheck.sh, where there is one. Errors as install().

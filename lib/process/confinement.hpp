@@ -33,6 +33,13 @@ struct Limits {
   [[nodiscard]] Most together() const noexcept;
 };
 
+/// A folder that may hold so much, as a volume of Kubernetes: its kubelet looks about once a minute, and takes the pod
+/// away.
+struct Volume {
+  std::string folder;
+  std::uint64_t size = 0;  ///< bytes
+};
+
 /// What is taken from a child between fork and exec. Each part is had as far as the kernel and our own rights allow;
 /// Result::held and Result::missing say what was had, by these names:
 ///
@@ -51,6 +58,7 @@ struct Limits {
 /// | limits             | `limits`, of each process                                                             |
 /// | memory-sum         | all of its processes end when they hold more than `limits.memory`, or are too many    |
 /// | disk-reserve       | they end when less than `limits.disk_reserve` is free where they write                |
+/// | volume-size        | they end when the folder of `volume` holds more than its size                         |
 ///
 /// With Network::none and a wish for a network namespace, a child that has neither that nor the filter is not started.
 ///
@@ -73,6 +81,7 @@ struct Confinement {
   std::vector<std::string> readable;
   std::vector<std::string> writable;  ///< the same; must exist
   Limits limits;
+  std::optional<Volume> volume{};
 };
 
 /// Enough for an honest capsule; a fork bomb needs more. `memory`: what it asks for, in bytes, of which it gets at most

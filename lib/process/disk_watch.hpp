@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "process/process.hpp"
 
 namespace capsule::process {
 
@@ -12,9 +15,9 @@ class DiskWatch {
  public:
   /// `reserve`: bytes that stay free of each file system; of a small one no more than a sixteenth.
   DiskWatch(std::vector<std::string> folders, std::uint64_t reserve);
-  /// The first folder on whose file system less is free (to an ordinary user); empty where there is none. One that
-  /// cannot be looked at, and a file system without a size, counts as roomy.
-  [[nodiscard]] std::string short_of_room() const;
+  /// The first folder on whose file system less is free (to an ordinary user). One that cannot be looked at, and a file
+  /// system without a size, counts as roomy.
+  [[nodiscard]] std::optional<Full> short_of_room() const;
 
  private:
   std::vector<std::string> m_folders;

@@ -25,6 +25,8 @@ std::string Result::describe() const {
       return "over its limit of processes";
     case End::disk_limit:
       return "the disk that it writes to is nearly full";
+    case End::volume_limit:
+      return "it wrote more than its volume holds";
     case End::signalled:
       return fmt::format("signal {} ({})", signal, ::strsignal(signal));  // NOLINT(concurrency-mt-unsafe)
     case End::exited:

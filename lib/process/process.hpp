@@ -38,7 +38,14 @@ struct Command {
   bool spares_detached = false;
 };
 
-enum class End { exited, signalled, timed_out, output_limit, memory_limit, process_limit, disk_limit };
+enum class End { exited, signalled, timed_out, output_limit, memory_limit, process_limit, disk_limit, volume_limit };
+
+/// What can take no more: a disk (less than the reserve is left), or a folder that may hold only so much.
+struct Full {
+  std::string folder;      ///< on that disk, or itself
+  std::uint64_t used = 0;  ///< bytes
+  std::uint64_t size = 0;  ///< bytes
+};
 
 struct Usage {
   std::chrono::milliseconds cpu{};  ///< user + system, of the command and all its descendants
@@ -56,6 +63,7 @@ struct Result {
   std::chrono::steady_clock::time_point last_output_at;  ///< when the last of stdout came
   std::chrono::steady_clock::time_point ended_at;  ///< when nothing of it was left; tidying up namespaces comes after
   std::optional<std::uint64_t> memory_limit;       ///< of the confinement: bytes
+  std::optional<Full> full;                        ///< of End::disk_limit and End::volume_limit
   std::vector<std::string> held;                   ///< the parts of the confinement that were in force, by name
   std::vector<std::string> missing;                ///< those that were not to be had: "name: reason"
 

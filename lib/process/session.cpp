@@ -30,8 +30,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds patience_after_end{1000};
 /// How long the supervisor may take for an end that was asked for, beside the grace.
 constexpr milliseconds patience_with_supervisor{35'000};
-/// How often the room on the disk is looked at.
-constexpr milliseconds look_at_disk{50};
+/// How often it is looked at whether there is room for what is written.
+constexpr milliseconds look_at_room{50};
 
 std::string real_path(const std::string& path) {
   std::error_code error;
@@ -97,7 +97,7 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
   if (command.confinement) {
     m_setup = std::make_unique<ConfinedChild>(*command.confinement, real_path(command.program));
     m_result.memory_limit = command.confinement->limits.memory;
-    watch_disk();
+    watch_room();
   }
   registry::enter([this] {
     launch();
@@ -112,15 +112,19 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
   }
 }
 
-void Session::watch_disk() {
+void Session::watch_room() {
   const auto& confinement = *m_command.confinement;
+  if (confinement.volume) {
+    m_volume.emplace(*confinement.volume);
+    m_result.held.emplace_back("volume-size");
+  }
   if (!confinement.limits.disk_reserve || confinement.writable.empty()) return;
   m_disk.emplace(confinement.writable, *confinement.limits.disk_reserve);
   m_result.held.emplace_back("disk-reserve");
-  if (const auto folder = m_disk->short_of_room(); !folder.empty()) {
+  if (const auto full = full_disk()) {
     throw Error{ErrorKind::unavailable,
                 fmt::format("the disk of {} is nearly full, so that {} is not started: make room",
-                            printable(folder, 1024), printable(m_command.program, 1024))};
+                            printable(full->folder, 1024), printable(m_command.program, 1024))};
   }
 }
 
@@ -304,7 +308,7 @@ int Session::milliseconds_to_wait() const {
   if (m_ending) return whole_milliseconds(m_end_asked_at + m_command.grace + patience_with_supervisor - now);
   auto next = Clock::time_point::max();
   if (m_command.time_limit) next = m_start + *m_command.time_limit;
-  if (m_disk) next = std::min(next, m_disk_seen_at + look_at_disk);
+  if (m_disk || m_volume) next = std::min(next, m_room_seen_at + look_at_room);
   return next == Clock::time_point::max() ? -1 : whole_milliseconds(next - now);
 }
 
@@ -316,12 +320,23 @@ void Session::check_time() {
   if (m_ending && now >= m_end_asked_at + m_command.grace + patience_with_supervisor) ::kill(m_supervisor, SIGKILL);
 }
 
-void Session::check_disk() {
+std::optional<Full> Session::full_disk() const {
+  return m_disk ? m_disk->short_of_room() : std::nullopt;
+}
+
+void Session::check_room() {
   const auto now = Clock::now();
-  if (!m_disk || m_ending || m_ended || now < m_disk_seen_at + look_at_disk) return;
-  m_disk_seen_at = now;
-  if (m_disk->short_of_room().empty()) return;
-  end_because(End::disk_limit);
+  if ((!m_disk && !m_volume) || m_ending || m_ended || now < m_room_seen_at + look_at_room) return;
+  m_room_seen_at = now;
+  auto reason = End::disk_limit;
+  auto full = full_disk();
+  if (!full && m_volume) {
+    reason = End::volume_limit;
+    full = m_volume->overfull(now);
+  }
+  if (!full) return;
+  m_result.full = std::move(full);
+  end_because(reason);
   send_order(m_lifeline.get(), Order::kill);  // no grace, in which it would take the rest
 }
 
@@ -342,7 +357,7 @@ Result Session::wait() {
   while (!is_over()) {
     poll_once();
     check_time();
-    check_disk();
+    check_room();
   }
   return finish();
 }
@@ -359,6 +374,8 @@ Result Session::finish() {
   // The kernel ends what takes more than a control group may have, such as a pod's.
   if (m_result.end == End::signalled && WTERMSIG(m_status) == SIGKILL && cgroup_kills() > m_cgroup_kills)
     m_result.end = End::memory_limit;
+  // A small disk is full before it is looked at: the program got ENOSPC.
+  if (m_result.end == End::exited && m_status != 0 && (m_result.full = full_disk())) m_result.end = End::disk_limit;
   if (WIFSIGNALED(m_status)) m_result.signal = WTERMSIG(m_status);
   if (WIFEXITED(m_status)) m_result.exit_code = WEXITSTATUS(m_status);
   m_result.ended_at = m_ended_at;

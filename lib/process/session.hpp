@@ -11,6 +11,7 @@
 #include "process/line_buffer.hpp"
 #include "process/process.hpp"
 #include "process/supervisor.hpp"
+#include "process/volume_watch.hpp"
 #include "process/way_out.hpp"
 
 namespace capsule::process {
@@ -42,7 +43,7 @@ class Session {
     LineBuffer lines;
   };
 
-  void watch_disk();
+  void watch_room();
   void launch();
   void shut() noexcept;
   void end_because(End reason);
@@ -50,7 +51,8 @@ class Session {
   [[nodiscard]] int milliseconds_to_wait() const;
   void poll_once();
   void check_time();
-  void check_disk();
+  void check_room();
+  [[nodiscard]] std::optional<Full> full_disk() const;
   void feed_input();
   void drain(Stream& stream);
   void keep(Stream& stream, std::string_view text);
@@ -63,7 +65,8 @@ class Session {
   BeyondLimit m_beyond_limit;
   std::unique_ptr<const ChildSetup> m_setup;
   std::optional<DiskWatch> m_disk;
-  Clock::time_point m_disk_seen_at;
+  std::optional<VolumeWatch> m_volume;
+  Clock::time_point m_room_seen_at;
   std::uint64_t m_cgroup_kills = cgroup_kills();
   fs::Fd m_input;
   fs::Fd m_later_input;  ///< instead of m_input: wait() leaves it alone

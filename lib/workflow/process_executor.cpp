@@ -100,6 +100,7 @@ int exit_code_of(const process::Result& result) {
     case process::End::memory_limit:
     case process::End::process_limit:
     case process::End::disk_limit:
+    case process::End::volume_limit:
       break;
   }
   return exit_code(ErrorKind::capsule_failed);

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "capsule/manifest.hpp"
+#include "capsule/quantity.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "crypto/hash.hpp"
@@ -100,10 +101,20 @@ void serve_on_port(Service& service, const serve::Listen& listen, const Digest& 
   if (failure) std::rethrow_exception(failure);
 }
 
+std::optional<std::uint64_t> data_size(const Options& options) {
+  if (options.data_size.empty()) return std::nullopt;
+  const auto thousandths = parse_quantity_milli(options.data_size).value_or(0);
+  if (thousandths < 1000)
+    throw Error{ErrorKind::usage,
+                fmt::format("--data-size: '{}' is no size, such as 4Gi", printable(options.data_size))};
+  return thousandths / 1000;
+}
+
 /// One call of the capsule's proof hook, for which nothing is installed: as on one machine.
 void serve_hook(const Options& options, const Manifest& manifest, const Digest& capsule) {
   HookService service{{options.root, as_usage("--hook", [&] { return fs::SafePath::parse(options.hook).text(); }),
-                       options.data, options.way_out, manifest.memory_bytes(), !options.allow_hook_network}};
+                       options.data, options.way_out, manifest.memory_bytes(), data_size(options),
+                       !options.allow_hook_network}};
   auto limits = server_limits();
   limits.body_bytes = deploy::max_run_record_bytes;
   serve::Server server{serve::Listen::parse(options.listen), limits,
@@ -129,6 +140,10 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("DIR");
   app.add_option_function<std::string>("--data", path_into(options.data), "Folder that the capsule's code may write")
       ->type_name("DIR");
+  app.add_option(
+         "--data-size", options.data_size,
+         "What DATA may hold, as a Kubernetes quantity: capsule code that writes more is ended [what its disk has]")
+      ->type_name("SIZE");
   app.add_option_function<std::string>(
          "--installed", path_into(options.installed),
          "File that says that install.sh is done, made when it is [DATA with .installed behind it]")
@@ -182,7 +197,8 @@ void run(const Options& options) {
   const auto capsule = crypto::sha256(fs::read_file(options.root / "checksum.sha256", max_head_file));
   auto installed = options.installed;
   if (installed.empty()) installed = options.data.string() + ".installed";
-  const deploy::Workload workload{options.root, manifest.entrypoint, options.data, installed, manifest.memory_bytes()};
+  const deploy::Workload workload{options.root, manifest.entrypoint,     options.data,
+                                  installed,    manifest.memory_bytes(), data_size(options)};
   const auto time_limit = parse_duration(options.timeout);
 
   process::keep_others_out();

@@ -10,6 +10,7 @@ namespace agent {
 struct Options {
   capsule::fs::Path root;
   capsule::fs::Path data;
+  std::string data_size;
   capsule::fs::Path installed;
   std::string socket;
   std::string listen;

@@ -54,6 +54,7 @@ deploy::HookCall call_in(const HookPlace& place, const serve::Request& request) 
           .claims_digest = Digest::parse(query_of(request, "claims_digest")),
           .time_limit = time_limit_of(request),
           .memory = place.memory,
+          .folder_size = place.folder_size,
           .only_way_out = place.only_way_out};
 }
 

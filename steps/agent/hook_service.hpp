@@ -16,11 +16,12 @@ namespace agent {
 /// A capsule's proof hook, and where it runs: what `--hook` says.
 struct HookPlace {
   capsule::fs::Path root;
-  std::string file;                     ///< of the hook, below root
-  capsule::fs::Path folder;             ///< for what it reads and writes
-  std::uint16_t way_out = 0;            ///< port of our loopback, where a relay to the proof service listens
-  std::optional<std::uint64_t> memory;  ///< bytes that the manifest asks for
-  bool only_way_out = true;             ///< the hook is not run where it could reach more of the network
+  std::string file;                          ///< of the hook, below root
+  capsule::fs::Path folder;                  ///< for what it reads and writes
+  std::uint16_t way_out = 0;                 ///< port of our loopback, where a relay to the proof service listens
+  std::optional<std::uint64_t> memory;       ///< bytes that the manifest asks for
+  std::optional<std::uint64_t> folder_size;  ///< bytes that `folder` may hold
+  bool only_way_out = true;                  ///< the hook is not run where it could reach more of the network
 };
 
 /// What an agent answers that is there for one call of the proof hook, instead of runs:

@@ -1,5 +1,7 @@
 """capsule-agent as a pod has it: by TCP, for one run, ever."""
+import os
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -130,6 +132,68 @@ class Installing(PodCase):
         done = self.ended("#!/bin/sh\nbomb() { bomb | bomb & }\nbomb\nwait\nsleep 1000\n", "--timeout", "60s")
         self.assertEqual(16, done.code, done)
         self.assertIn("over its limit of processes", done.stderr)
+
+
+class Volume(PodCase):
+    """DATA holds 16 MiB."""
+    fills = 'head -c 40000000 /dev/zero >"$CAPSULE_DATA/much"'
+
+    def ended(self, script, *more):
+        self.write("scripts/install.sh", script)
+        done = run("agent", "--root", self.root, "--data", self.data, "--listen", "127.0.0.1:0", *self.more, "--data-size", "16Mi", *more)
+        self.assertEqual((16, 1), (done.code, done.stderr.count("error:")), done)
+        for words in ("install.sh failed, it wrote more than its volume holds (", " of 16.0 MiB, which no field of capsule.json raises; bring large files in the package)"):
+            self.assertIn(words, done.stderr)
+        self.assertEqual([], list(self.data.iterdir()), "the next try begins anew, and the volume is below its limit again")
+        return done
+
+    def test_an_installation_that_fills_it_is_ended_while_it_writes(self):
+        begun = time.monotonic()
+        self.assertIn("it is large", self.ended(f"#!/bin/sh\necho 'it is large' >&2\n{self.fills}\nsleep 100\n").stderr)
+        self.assertLess(time.monotonic() - begun, 20)
+
+    def test_one_that_ends_before_that_is_seen_has_failed_all_the_same(self):
+        self.ended(f"#!/bin/sh\n{self.fills}\n")
+        self.ended(f"#!/bin/sh\n{self.fills}\nexit 3\n")
+
+    def test_what_is_sparse_or_goes_again_counts_as_it_is(self):
+        self.write("scripts/install.sh", """#!/bin/sh
+cd "$CAPSULE_DATA"
+truncate -s 1T sparse
+for _ in 1 2 3; do head -c 9000000 /dev/zero >much; ln much much2; sleep 0.4; rm much much2; done
+""")
+        self.agent("--data-size", "16Mi")
+        self.when("/readyz", 200)
+
+    def test_a_run_that_fills_it_is_ended(self):
+        self.write("expansion/runner.py", RUNNER.replace("# run", "open(os.environ['CAPSULE_DATA'] + '/much', 'wb').write(bytes(40_000_000)); time.sleep(100)"))
+        self.agent("--data-size", "16Mi")
+        self.when("/readyz", 200)
+        self.assertEqual(202, self.claim()[0])
+        failure = self.outcome()["failure"]
+        self.assertEqual("capsule_failed", failure["kind"])
+        self.assertIn("wrote more than its volume holds (", failure["message"])
+
+    def test_a_size_that_is_none_is_refused(self):
+        for size in ("0", "much", "-1", "4 Gi"):
+            done = run("agent", "--root", self.root, "--data", self.data, "--listen", "127.0.0.1:0", f"--data-size={size}")
+            self.assertEqual((2, 1), (done.code, done.stderr.count("\n")), done)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can mount a small disk")
+class SmallDisk(PodCase):
+    """DATA is on a file system of its own, of 16 MiB."""
+
+    def test_an_installation_that_fills_it_says_so(self):
+        self.data.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self.data], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", self.data], check=True)
+        for script in ("head -c 40000000 /dev/zero >\"$CAPSULE_DATA/much\"", "head -c 15900000 /dev/zero >\"$CAPSULE_DATA/much\"; sleep 100"):
+            self.write("scripts/install.sh", f"#!/bin/sh\n{script}\n")
+            done = run("agent", "--root", self.root, "--data", self.data, "--installed", self.folder / "installed", "--listen", "127.0.0.1:0", "--data-size=1Gi")
+            self.assertEqual((16, 1), (done.code, done.stderr.count("error:")), done)
+            self.assertIn("install.sh failed, the disk that it writes to is nearly full (", done.stderr)
+            self.assertIn(" of 16.0 MiB; make room there)", done.stderr)
 
 
 class Health(PodCase):

@@ -6,6 +6,8 @@ from pathlib import Path
 from cluster_pods import TAKES_MEMORY
 from deploy_case import DeployCase
 
+TAKES_ROOM = 'fd = os.open(os.environ["CAPSULE_DATA"] + "/much", os.O_CREAT | os.O_WRONLY); os.posix_fallocate(fd, 0, 5 << 30); time.sleep(100)'
+
 SOCKET = """import socket
 try:
     socket.socket()
@@ -28,6 +30,15 @@ class HostileCapsules(DeployCase):
     def test_a_runner_that_takes_too_much_memory(self):
         self.refused(16, "memory", self.publish("hungry", at_run=TAKES_MEMORY, resources={"memory": "256Mi"}))
         self.nothing_runs_of("hungry")
+
+    def test_an_installation_and_a_run_that_write_more_than_the_volume_holds(self):
+        """By far the kubelet's own look at the volume comes later."""
+        for name, more in (("floods", {"scripts": {"install.sh": f"exec python3 -c 'import os, time; {TAKES_ROOM}'"}}), ("spills", {"at_run": TAKES_ROOM})):
+            with self.subTest(name):
+                done = self.refused(16, "it wrote more than its volume holds (", self.publish(name, **more))
+                self.assertIn("GiB of 4.0 GiB, which no field of capsule.json raises; bring large files in the package)", done.stderr.splitlines()[-1])
+                self.assertNotIn("evicted", done.stderr)
+                self.nothing_runs_of(name)
 
     def test_a_runner_that_opens_a_socket(self):
         self.refused(16, "socket: ", self.publish("caller", at_run=SOCKET))

@@ -52,17 +52,20 @@ class SmallDisk {
 }  // namespace
 
 TEST_CASE("what stays free of a disk is the reserve, of a small disk a sixteenth") {
-  CHECK(process::DiskWatch{{"/"}, 0}.short_of_room().empty());
-  CHECK(process::DiskWatch{{"/nowhere/at/all", "/proc"}, ~std::uint64_t{0}}.short_of_room().empty());
+  CHECK_FALSE(process::DiskWatch{{"/"}, 0}.short_of_room());
+  CHECK_FALSE(process::DiskWatch{{"/nowhere/at/all", "/proc"}, ~std::uint64_t{0}}.short_of_room());
   const SmallDisk small;
   if (!small.is_there()) {
     WARN("no right to mount: the part with a small disk is left out");
     return;
   }
   const process::DiskWatch of_small{{"/nowhere/at/all", small.path().string()}, std::uint64_t{1} << 62U};
-  CHECK(of_small.short_of_room().empty());
+  CHECK_FALSE(of_small.short_of_room());
   fs::write_file(small.path() / "much", std::string(std::size_t{61} << 20U, 'x'));
-  CHECK(of_small.short_of_room() == small.path().string());
+  const auto full = of_small.short_of_room();
+  REQUIRE(full);
+  CHECK(full->folder == small.path().string());
+  CHECK((full->used >= std::uint64_t{61} << 20U && full->size == std::uint64_t{64} << 20U));
 }
 
 TEST_CASE("a stranger that leaves too little room on the disk is ended, and not started without room") {
