@@ -23,8 +23,11 @@ from steps import BIN
 READ = ("import json, pathlib; folder = pathlib.Path('/work/outputs'); "
         "print(json.dumps({path.name: path.read_text() for path in folder.iterdir() if path.suffix != '.json'}))")
 RUNTIME = side_load.named("runtime-python")
+# capsule-run gives a step none of our environment, so where the nodes find our images is said here.
 PROGRAM = """#!/usr/bin/python3 -B
+import os
 import sys
+os.environ["CAPSULE_E2E_IMAGES"] = {images!r}
 sys.path[:0] = {paths!r}
 import step_pods
 sys.exit(step_pods.main({namespace!r}, sys.argv, {env!r}))
@@ -39,7 +42,7 @@ def beside_capsule_run(folder, namespace, env=None):
     for name in {os.path.basename(template["container"]["command"][0]) for _, template in workflow_files.leaf_templates(workflow_files.shipped())}:
         if name != "capsule-run":
             program = folder / name
-            program.write_text(PROGRAM.format(paths=sys.path, namespace=namespace, env=(env or {}).get(name, {})), encoding="utf-8")
+            program.write_text(PROGRAM.format(paths=sys.path, images=side_load.IMAGES, namespace=namespace, env=(env or {}).get(name, {})), encoding="utf-8")
             program.chmod(0o755)
     return folder
 
@@ -47,7 +50,7 @@ def beside_capsule_run(folder, namespace, env=None):
 def main(namespace, argv, env):
     template = _template_of(argv)
     pod = pod_of(template, _arguments(template, argv[1:]))
-    pod["spec"]["initContainers"][0]["env"] = [*template["container"]["env"], *({"name": name, "value": value} for name, value in env.items())]
+    pod["spec"]["initContainers"][0]["env"] += [{"name": name, "value": value} for name, value in env.items()]
     done = _kubectl(namespace, "create", "--validate=strict", "-f", "-", "-o", "name", input=json.dumps(pod))
     if done.returncode != 0:
         print(f"{pod['metadata']['name']}: error: {done.stderr.strip()}", file=sys.stderr)
