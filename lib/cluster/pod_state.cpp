@@ -37,15 +37,26 @@ std::string last_words(const std::string& message) {
   return printable(line == std::string_view::npos ? text : text.substr(line + 1), max_words);
 }
 
-Trouble image_trouble(const json::Value& container, const std::string& reason, const std::string& message) {
-  const auto image = text_at(container, "/image");
+/// What a container waits for: its image or, where the kubelet's words name one, that of an image volume.
+std::string awaited_image(const json::Value& pod, const json::Value& container, const std::string& message) {
+  for (const auto& volume : array_at(pod, "/spec/volumes")) {
+    auto image = text_at(volume, "/image/reference");
+    if (!image.empty() && message.find(image) != std::string::npos) return image;
+  }
+  return text_at(container, "/image");
+}
+
+Trouble image_trouble(const json::Value& pod, const json::Value& container, const std::string& reason,
+                      const std::string& message) {
+  const auto image = awaited_image(pod, container, message);
   const bool not_there = contains_any(message, {"not found", "NotFound", "manifest unknown", "name unknown"});
   const bool not_allowed = contains_any(message, {"unauthorized", "authentication required", "denied", "401", "403"});
   const auto kind = not_there ? ErrorKind::not_found : not_allowed ? ErrorKind::denied : ErrorKind::unavailable;
-  return {kind, "ImagePull",
-          fmt::format("the image {} cannot be had ({}): {}", printable(image, max_words), printable(reason),
-                      last_words(message)),
-          reason != "InvalidImageName" && reason != "ErrImageNeverPull"};
+  return {
+      kind, "ImagePull",
+      fmt::format("the image {} cannot be had ({}{}): {}", printable(image, max_words), printable(reason),
+                  kind == ErrorKind::denied ? "; have its imagePullSecrets a login there?" : "", last_words(message)),
+      reason != "InvalidImageName" && reason != "ErrImageNeverPull"};
 }
 
 /// Our programs say by their exit code what kind of failure it is.
@@ -83,13 +94,13 @@ std::optional<Trouble> crash(const json::Value& status, const json::Value& termi
                  retry_helps(kind) || code > 100};
 }
 
-/// Of one container, as its status tells it.
-std::optional<Trouble> container_trouble(const json::Value& status) {
+/// Of one container of a pod, as its status tells it.
+std::optional<Trouble> container_trouble(const json::Value& pod, const json::Value& status) {
   const auto waiting = text_at(status, "/state/waiting/reason");
   const auto message = text_at(status, "/state/waiting/message");
   if (waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName" ||
       waiting == "ErrImageNeverPull" || waiting == "RegistryUnavailable" || waiting == "SignatureValidationFailed")
-    return image_trouble(status, waiting, message);
+    return image_trouble(pod, status, waiting, message);
   for (const auto* where : {"/state/terminated", "/lastState/terminated"}) {
     const auto* terminated = status.at_pointer(where);
     if (terminated == nullptr || !terminated->is_object()) continue;
@@ -115,7 +126,7 @@ std::optional<Trouble> trouble_of(const json::Value& pod) {
   }
   for (const auto* where : {"/status/initContainerStatuses", "/status/containerStatuses"}) {
     for (const auto& status : array_at(pod, where))
-      if (auto found = container_trouble(status)) return found;
+      if (auto found = container_trouble(pod, status)) return found;
   }
   return std::nullopt;
 }

@@ -59,6 +59,20 @@ TEST_CASE("an image that cannot be had says which, and whether waiting may help"
   CHECK_FALSE(trouble(R"("state":{"waiting":{"reason":"InvalidImageName","message":"x"}})").may_pass);
 }
 
+TEST_CASE("of an image volume that cannot be had, its own image is named, and of one that is refused, what opens it") {
+  const auto of_volume = pod_state(json::parse(
+      R"({"spec":{"volumes":[{"name":"tmp","emptyDir":{}},{"name":"capsule","image":{"reference":"r/c@sha256:0"}}]},"status":{
+        "phase":"Pending","containerStatuses":[{"name":"runner","image":"i:1","state":{"waiting":{"reason":"ImagePullBackOff",
+        "message":"Back-off pulling image \"r/c@sha256:0\": pull access denied"}}}]}})",
+      "pod"));
+  REQUIRE(of_volume.trouble);
+  CHECK(of_volume.trouble->kind == ErrorKind::denied);
+  CHECK(of_volume.trouble->text.find("the image r/c@sha256:0 cannot be had (ImagePullBackOff; have its "
+                                     "imagePullSecrets a login there?): Back-off") != std::string::npos);
+  const auto away = trouble(R"("state":{"waiting":{"reason":"ImagePullBackOff","message":"i/o timeout"}})");
+  CHECK(away.text.find("imagePullSecrets") == std::string::npos);
+}
+
 TEST_CASE("a crash says its last words, and is of the kind that our programs' exit code tells") {
   const auto crash = trouble(
       R"("state":{"terminated":{"exitCode":16,"reason":"Error","message":"first\ncapsule-agent: error: install.sh failed\n"}})");
