@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "capsule/quantity.hpp"
+#include "cluster/pod_requests.hpp"
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 
@@ -18,27 +19,30 @@ constexpr std::string_view can_go_there = "schedulable";
 
 /// Something that is asked for, and by what name it is waived.
 struct Need {
-  enum class Kind { requirement, memory, cpu, schedulable };
+  enum class Kind { requirement, resource, schedulable };
   Kind kind{};
   std::string text;
   const Requirement* requirement = nullptr;
-  std::uint64_t milli = 0;
+  std::string resource{};  ///< of memory and cpu
 };
 
 std::vector<Need> needs_of(const Manifest& manifest) {
   std::vector<Need> out;
-  for (const auto& one : manifest.requirements) out.push_back({Need::Kind::requirement, one.text, &one, 0});
+  for (const auto& one : manifest.requirements) out.push_back({Need::Kind::requirement, one.text, &one});
   for (const auto& [name, quantity] : manifest.resources) {
-    const auto kind = name == "memory" ? Need::Kind::memory : Need::Kind::cpu;
-    out.push_back({kind, fmt::format("{}:{}", name, quantity), nullptr, parse_quantity_milli(quantity).value_or(0)});
+    out.push_back({Need::Kind::resource, fmt::format("{}:{}", name, quantity), nullptr, name});
   }
-  out.push_back({Need::Kind::schedulable, std::string{can_go_there}, nullptr, 0});
+  out.push_back({Need::Kind::schedulable, std::string{can_go_there}});
   return out;
 }
 
 bool fits(const std::string& pattern, const std::string& resource) {
   if (!pattern.ends_with('*')) return pattern == resource;
   return resource.starts_with(std::string_view{pattern}.substr(0, pattern.size() - 1));
+}
+
+bool has(const std::vector<std::string>& list, std::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
 }
 
 /// One node while it is judged.
@@ -92,9 +96,8 @@ class Judge {
     switch (need.kind) {
       case Need::Kind::requirement:
         return lack(*need.requirement);
-      case Need::Kind::memory:
-      case Need::Kind::cpu:
-        return lack_of_resource(need);
+      case Need::Kind::resource:
+        return lack_of_resource(need.resource);
       case Need::Kind::schedulable:
         return why_not_schedulable();
     }
@@ -146,14 +149,43 @@ class Judge {
     return fmt::format("{} wanted, {} there", human_size(wanted), human_size(bytes));
   }
 
-  [[nodiscard]] std::string lack_of_resource(const Need& need) const {
-    const std::string name = need.kind == Need::Kind::memory ? "memory" : "cpu";
-    const auto say = [&](std::uint64_t milli) {
-      return need.kind == Need::Kind::memory ? human_size(milli / thousandths)
-                                             : fmt::format("{} processors", static_cast<double>(milli) / 1e3);
-    };
-    if (there(name) < need.milli) return fmt::format("it gives pods {}", say(there(name)));
-    if (free(name) < need.milli) return fmt::format("{} of {} free", say(free(name)), say(there(name)));
+  static std::string amount_of(const std::string& resource, std::uint64_t milli) {
+    if (resource == "memory") return human_size(milli / thousandths);
+    return fmt::format("{} processors", static_cast<double>(milli) / 1e3);
+  }
+
+  /// What the pod asks for, in thousandths, where it goes without `waived`.
+  [[nodiscard]] std::uint64_t wanted(const std::string& resource, const std::vector<std::string>& waived) const {
+    const auto requests = pod_requests(m_demand.manifest, waived);
+    return resource == "memory" ? requests.memory * thousandths : requests.cpu;
+  }
+
+  [[nodiscard]] std::string lack_of_resource(const std::string& resource) const {
+    const auto wanted = this->wanted(resource, {});
+    if (free(resource) >= wanted) return {};
+    const auto all = amount_of(resource, there(resource));
+    auto out = there(resource) < wanted ? fmt::format("it gives pods {}", all)
+                                        : fmt::format("{} of {} free", amount_of(resource, free(resource)), all);
+    out += fmt::format(", the pod asks for {}", amount_of(resource, wanted));
+    if (resource != "memory") return out;
+    return out + fmt::format(" ({} of the manifest, 1/8 of that and 64 MiB for capsule-agent)",
+                             human_size(m_demand.manifest.memory_bytes().value_or(0)));
+  }
+
+  /// What a pod asks for of its own accord, or instead of what this node has not and may lack.
+  [[nodiscard]] std::string lack_of_what_any_pod_needs() const {
+    std::vector<std::string> waived;
+    for (const auto& [resource, quantity] : m_demand.manifest.resources) {
+      auto text = fmt::format("{}:{}", resource, quantity);
+      if (has(m_demand.allowed, text) && !lack_of_resource(resource).empty()) waived.push_back(std::move(text));
+    }
+    for (const std::string resource : {"cpu", "memory"}) {
+      if (asks_for(m_demand.manifest, resource, waived) || m_node.allocatable.count(resource) == 0) continue;
+      const auto wanted = this->wanted(resource, waived);
+      if (there(resource) >= wanted) continue;
+      return fmt::format("it gives pods {}, the pod asks for {}{}", amount_of(resource, there(resource)),
+                         amount_of(resource, wanted), resource == "memory" ? " of memory" : "");
+    }
     return {};
   }
 
@@ -171,7 +203,7 @@ class Judge {
       return fmt::format("its taint {}{}{}:{} is not tolerated", printable(taint.key), taint.value.empty() ? "" : "=",
                          printable(taint.value), taint.effect);
     }
-    return {};
+    return lack_of_what_any_pod_needs();
   }
 
   [[nodiscard]] bool is_tolerated(const Taint& taint) const {
@@ -184,10 +216,6 @@ class Judge {
   const GpuKind* m_gpu = nullptr;
   NodeVerdict m_verdict;
 };
-
-bool has(const std::vector<std::string>& list, std::string_view text) {
-  return std::find(list.begin(), list.end(), text) != list.end();
-}
 
 void refuse_unknown(const std::vector<std::string>& allowed, const std::vector<std::string>& requirements) {
   for (const auto& text : allowed) {

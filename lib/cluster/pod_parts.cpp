@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "cluster/pod_requests.hpp"
+
 namespace capsule::cluster {
 
 std::string size_quantity(std::uint64_t bytes) {
@@ -37,7 +39,8 @@ json::Object container_security() {
 }
 
 json::Object small_resources() {
-  return {{"requests", json::Object{{"cpu", "50m"}, {"memory", "64Mi"}}},
+  return {{"requests",
+           json::Object{{"cpu", cpu_quantity(init_requests.cpu)}, {"memory", size_quantity(init_requests.memory)}}},
           {"limits", json::Object{{"cpu", "1"}, {"memory", "256Mi"}}}};
 }
 

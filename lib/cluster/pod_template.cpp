@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "capsule/quantity.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/pod_parts.hpp"
+#include "cluster/pod_requests.hpp"
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
 
@@ -17,8 +17,6 @@ namespace {
 
 /// Of the claim, within the pod.
 constexpr std::string_view gpu_claim_name = "gpu";
-constexpr std::uint64_t default_memory = 512 * mebibyte;
-constexpr std::uint64_t agent_memory = 64 * mebibyte;
 constexpr std::uint64_t data_bytes = 4096 * mebibyte;
 
 /// All words are set, those after the program as `args`: else somebody's would be added to them, and no field of ours
@@ -62,23 +60,12 @@ bool is_waived(const PodWish& wish, const std::string& text) {
   return std::find(wish.waived.begin(), wish.waived.end(), text) != wish.waived.end();
 }
 
-/// What the manifest asks for of memory or cpu; nothing where that is waived.
-std::optional<std::string> resource(const PodWish& wish, const std::string& name) {
-  const auto found = wish.manifest.resources.find(name);
-  if (found == wish.manifest.resources.end() || is_waived(wish, fmt::format("{}:{}", name, found->second)))
-    return std::nullopt;
-  return found->second;
-}
-
 json::Object runner_resources(const PodWish& wish) {
-  const auto cpu = resource(wish, "cpu");
-  // The runner may take what its manifest says; the agent stands beside it, and gives it at most 15/16 of what is
-  // there.
-  const auto runner = (resource(wish, "memory") ? wish.manifest.memory_bytes() : std::nullopt).value_or(default_memory);
-  const auto memory = size_quantity(runner + runner / 8 + agent_memory);
-  const auto milli = cpu ? parse_quantity_milli(*cpu) : std::nullopt;
-  json::Object requests{{"cpu", milli ? cpu_quantity(*milli) : "100m"}, {"memory", memory}};
-  json::Object limits{{"cpu", milli ? cpu_quantity(*milli) : "2"}, {"memory", memory}};
+  const auto wanted = runner_requests(wish.manifest, wish.waived);
+  const auto cpu = cpu_quantity(wanted.cpu);
+  const auto memory = size_quantity(wanted.memory);
+  json::Object requests{{"cpu", cpu}, {"memory", memory}};
+  json::Object limits{{"cpu", asks_for(wish.manifest, "cpu", wish.waived) ? cpu : "2"}, {"memory", memory}};
   if (!wish.gpu_resource.empty()) {
     std::uint64_t count = 0;
     for (const auto& requirement : wish.manifest.requirements)

@@ -4,7 +4,9 @@ import unittest
 from unittest import mock
 
 from capsule_maker import Maker
+from cluster_pods import pod
 from deploy_case import DeployCase
+from side_load import named
 
 # No pull of it takes long: nobody listens there.
 NO_IMAGE = "127.0.0.1:1/none:1"
@@ -59,8 +61,14 @@ class RollOut(DeployCase):
 
     def test_what_keeps_a_pod_from_coming_up_is_named(self):
         """At once, each in a namespace of its own: what may pass is given 20 s."""
-        sizes = [one["status"]["allocatable"]["memory"] for one in self.get("nodes")["items"]]
-        most = max(sizes, key=lambda size: int(size.removesuffix("Ki")))  # a node has it, and the agent wants some beside it
+        sizes = [int(one["status"]["allocatable"]["memory"].removesuffix("Ki")) >> 10 for one in self.get("nodes")["items"]]
+        most = f"{(max(sizes) - 64) * 8 // 9 - 1}Mi"  # a node has it and what the agent wants, but for another's pod
+        taken = pod("taken", named("runtime-python"), "/usr/bin/sleep", "300")
+        taken["spec"]["containers"][0]["resources"] = {"requests": {"memory": "256Mi"}}
+        self.create(taken)
+        self.wait_for("that pod's node", lambda: self.get("pod", "taken")["spec"].get("nodeName"))
+        more_than_any = self.publish("more", resources={"memory": f"{max(sizes)}Mi"})
+        self.refused(15, "MiB for capsule-agent)", more_than_any)
         cases = {
             "image": (f"{NO_IMAGE} cannot be had", ("--runtime-image", NO_IMAGE), {}, "ImagePull"),
             "room": ("Insufficient memory", (), {"resources": {"memory": most}}, "Unschedulable"),

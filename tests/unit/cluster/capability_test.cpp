@@ -141,7 +141,9 @@ TEST_CASE("what runs there already is no longer free, but for the deployment's o
     return check(wanted, {node("a", gpu)}, {}, {}, &requested);
   };
   CHECK(reason(with({pod("ns", "y", "Running")}), "a", "gpu:1") == "1 wanted, 0 of 2 nvidia.com/gpu free");
-  CHECK(reason(with({pod("ns", "y", "Running")}), "a", "memory:2Gi") == "1.0 GiB of 64.0 GiB free");
+  CHECK(reason(with({pod("ns", "y", "Running")}), "a", "memory:2Gi") ==
+        "1.0 GiB of 64.0 GiB free, the pod asks for 2.3 GiB (2.0 GiB of the manifest, 1/8 of that and 64 MiB for "
+        "capsule-agent)");
   CHECK(with({pod("ns", "y", "Running")}).capacity_checked);
   CHECK(with({pod("ns", "y", "Succeeded")}).report.unmet.empty());
   CHECK(with({pod("ns", "x", "Running")}).report.unmet.empty());
@@ -151,8 +153,34 @@ TEST_CASE("what runs there already is no longer free, but for the deployment's o
 TEST_CASE("another architecture, too few processors, too little memory") {
   const auto found = check(manifest(R"(["arch:arm64"])", R"(,"resources":{"cpu":"3","memory":"8Gi"})"), {node("a")});
   CHECK(reason(found, "a", "arch:arm64") == "it is amd64");
-  CHECK(reason(found, "a", "cpu:3") == "it gives pods 2 processors");
-  CHECK(reason(found, "a", "memory:8Gi") == "it gives pods 4.0 GiB");
+  CHECK(reason(found, "a", "cpu:3") == "it gives pods 2 processors, the pod asks for 3 processors");
+  CHECK(reason(found, "a", "memory:8Gi") ==
+        "it gives pods 4.0 GiB, the pod asks for 9.1 GiB (8.0 GiB of the manifest, 1/8 of that and 64 MiB for "
+        "capsule-agent)");
+}
+
+TEST_CASE("a node is held against what the pod asks for, not against what the manifest does") {
+  const auto wanted = manifest("[]", R"(,"resources":{"memory":"2Gi","cpu":"10m"})");  // 2368 MiB
+  const auto with = [&](const std::string& allocatable, const std::vector<std::string>& allowed = {}) {
+    return check(wanted, {node("a", allocatable)}, allowed);
+  };
+  CHECK(with(R"("cpu":"50m","memory":"2368Mi")").report.unmet.empty());
+  const auto between = with(R"("cpu":"49m","memory":"2367Mi")");
+  CHECK(reason(between, "a", "memory:2Gi").find("the pod asks for 2.3 GiB (2.0 GiB of the manifest") !=
+        std::string::npos);
+  CHECK(reason(between, "a", "cpu:10m") == "it gives pods 0.049 processors, the pod asks for 0.05 processors");
+  SECTION("waived, it asks for what a capsule has that names nothing, and that no node may lack") {
+    CHECK(with(R"("cpu":"2","memory":"640Mi")", {"memory:2Gi"}).report.unmet.empty());
+    const auto less = with(R"("cpu":"2","memory":"639Mi")", {"memory:2Gi"});
+    CHECK(less.report.unmet.at(0).requirement == "schedulable");
+    CHECK(reason(less, "a", "schedulable") == "it gives pods 639.0 MiB, the pod asks for 640.0 MiB of memory");
+  }
+  SECTION("one that names nothing") {
+    const auto plain = manifest("[]");
+    CHECK(check(plain, {node("a", R"("cpu":"100m","memory":"640Mi")")}).report.unmet.empty());
+    CHECK(reason(check(plain, {node("a", R"("cpu":"99m","memory":"640Mi")")}), "a", "schedulable") ==
+          "it gives pods 0.099 processors, the pod asks for 0.1 processors");
+  }
 }
 
 TEST_CASE(
