@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "log/last_error.hpp"
 #include "log/screen.hpp"
 
 namespace capsule::log {
@@ -78,9 +79,20 @@ Form form() noexcept {
   return state().form;
 }
 
+namespace {
+
+std::string line_of(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  return state().form == Form::json ? json_line(level, message, fields) : text_line(level, message, fields);
+}
+
+}  // namespace
+
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  if (level < state().least) return;
-  print_above_bar(state().form == Form::json ? json_line(level, message, fields) : text_line(level, message, fields));
+  if (level >= state().least) print_above_bar(line_of(level, message, fields));
+}
+
+void last_error(std::string_view message) {
+  print_if_taken(line_of(Level::error, message, {}));
 }
 
 }  // namespace capsule::log

@@ -51,6 +51,12 @@ void print_above_bar(std::string_view lines) {
   put(bar.empty() ? std::string{lines} : std::string{wipe} + std::string{lines} + bar);
 }
 
+void print_if_taken(std::string_view lines) noexcept try {
+  const std::unique_lock lock{screen().mutex, std::chrono::milliseconds{100}};
+  if (lock.owns_lock() && takes_output()) put(lines);
+} catch (const std::system_error&) {  // no clock to wait by
+}
+
 std::size_t screen_width() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;

@@ -9,6 +9,9 @@ namespace capsule::log {
 /// Writes whole lines to stderr; a bar that stands in the last line is wiped before and drawn again after.
 void print_above_bar(std::string_view lines);
 
+/// The same, but returns at once, and drops the lines, where stderr takes nothing.
+void print_if_taken(std::string_view lines) noexcept;
+
 /// Columns of the terminal that stderr is, at this moment; 80 where it does not say.
 std::size_t screen_width();
 

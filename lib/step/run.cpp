@@ -1,6 +1,5 @@
 #include "step/run.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/stat.h>
@@ -23,6 +22,7 @@
 #include "step/help.hpp"
 #include "step/output_folder.hpp"
 #include "step/signals.hpp"
+#include "step/termination_message.hpp"
 
 namespace capsule::step {
 
@@ -52,15 +52,8 @@ void add_common_options(CLI::App& app, CommonOptions& common) {
       ->type_name("DIR");
 }
 
-/// What a pod's status shows of its end: one line, at most 1 KiB. Absent outside of a pod.
-void write_termination_message(std::string_view message) {
-  const fs::Fd fd{::open("/dev/termination-log", O_WRONLY | O_TRUNC | O_CLOEXEC)};
-  if (!fd) return;
-  const auto line = printable(message, 1000);
-  [[maybe_unused]] const auto written = ::write(fd.get(), line.data(), line.size());
-}
-
 int fail(int code, std::string_view message) {
+  leave_it_to_the_signal();
   log::close_bar();
   log::error(message);
   write_termination_message(message);

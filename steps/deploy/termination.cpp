@@ -7,6 +7,7 @@
 #include "kube/lease.hpp"
 #include "log/log.hpp"
 #include "step/run.hpp"
+#include "step/signals.hpp"
 
 namespace deploy_step {
 
@@ -14,6 +15,8 @@ using namespace capsule;
 using namespace std::chrono_literals;
 
 void give_back_on_termination(const kube::Choice& cluster, const kube::Name& lease, const std::string& holder) {
+  step::words_on_termination(
+      "its Lease is given back, a run that was begun goes on in its pod; the same call goes on from here");
   // On a thread of its own, with a client of its own.
   step::on_termination([cluster, lease, holder] {
     try {

@@ -10,6 +10,7 @@
 #include "json/write.hpp"
 #include "serve/server.hpp"
 #include "service.hpp"
+#include "step/signals.hpp"
 #include "step/values.hpp"
 
 namespace proof_service {
@@ -37,6 +38,7 @@ constexpr std::chrono::seconds grace{25};
 
 /// Returns once a signal has come and what was asked until then is answered. A second signal ends the process at once.
 void serve_until_signal(serve::Server& server) {
+  step::words_on_termination("");
   step::on_termination([&server] {
     server.stop();
     step::wait_for_another_signal(grace + std::chrono::seconds{2});

@@ -4,7 +4,9 @@ import signal
 import time
 import unittest
 
+from cluster_pods import pod
 from deploy_case import DeployCase
+from side_load import named
 
 
 class Interrupted(DeployCase):
@@ -48,6 +50,23 @@ class Interrupted(DeployCase):
         process = self.start_delete("early")
         self.wait_for("the removal", lambda: "deletionTimestamp" in self.object("early")["metadata"], 30)
         self.interrupt(process, "early", signal.SIGTERM)
+
+    def test_the_status_of_a_steps_pod_says_what_ended_it(self):
+        """As Argo's Stop, a drained node or a deadline ends it."""
+        # Nobody has that address: the step goes on trying.
+        step = pod("ended", named("download"), "/usr/local/bin/capsule-download", "--store=/work/store", "--timeout=10m", "--", "https://192.0.2.1/a.tar.gz",
+                   volumes=[{"name": "work", "emptyDir": {}}], mounts=[{"name": "work", "mountPath": "/work"}], terminationGracePeriodSeconds=30)
+        step["metadata"]["finalizers"] = ["example.com/hold"]
+        self.create(step)
+        self.addCleanup(self.kubectl, "patch", "pod", "ended", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+
+        def state():
+            return next(iter(self.get("pod", "ended")["status"].get("containerStatuses", [])), {}).get("state", {})
+        self.wait_for("the step", lambda: "running" in state(), 90)
+        self.must("delete", "pod", "ended", "--wait=false")
+        end = self.wait_for("its end", lambda: state().get("terminated"), 60)
+        self.assertEqual(143, end["exitCode"])
+        self.assertEqual("ended by SIGTERM: nothing half-written is left, the same call goes on from here", end["message"])
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class Progress(unittest.TestCase):
             terminal.wait_for("left")
             terminal.type("\x03")
             self.assertEqual(terminal.finish(), -signal.SIGINT)
-            self.assert_wiped(terminal.output)
+            self.assertRegex(terminal.output.rsplit(WIPE, 1)[-1], r"\Acapsule-pack: [^\n]*ended by SIGINT: [^\n]*\r\n\Z")
         self.assertFalse(target.exists())
 
     def test_a_terminal_that_was_stopped_keeps_nobody_from_ending(self):
