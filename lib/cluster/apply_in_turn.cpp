@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/ownership.hpp"
@@ -31,6 +33,19 @@ bool is_of_another(const json::Value& there, const json::Object& wanted) {
   return false;
 }
 
+/// Of one cause of a conflict: whether the field that is another manager's is an annotation that we alone write, as
+/// after a restore from a backup, or one that we have set ourselves in another way than by an apply (put_spec).
+bool is_ours_to_take(const std::string& cause) {
+  return cause.find(fmt::format(": conflict with \"{}\" using ", field_manager)) != std::string::npos ||
+         cause.find(": .metadata.annotations.capsule.industriverse.ai/") != std::string::npos;
+}
+
+bool is_ours_to_take(const Error& error) {
+  if (!is_of_fields(error)) return false;
+  const auto& causes = dynamic_cast<const kube::ApiError&>(error).status().causes;
+  return std::all_of(causes.begin(), causes.end(), [](const std::string& cause) { return is_ours_to_take(cause); });
+}
+
 }  // namespace
 
 std::uint64_t fence_of(const json::Value& object) {
@@ -56,6 +71,7 @@ json::Value apply(kube::Client& client, const kube::Name& name, const json::Valu
     return client.apply(name, wanted, {.force = force});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::conflict || !is_of_fields(error)) throw;
+    if (!force && is_ours_to_take(error)) return apply(client, name, wanted, true);
     throw Error{ErrorKind::conflict, error.message() + " (--force-conflicts takes these fields over)"};
   }
 }

@@ -18,7 +18,8 @@ void require_not_fenced(const kube::Name& name, const json::Value& object, std::
 /// Any other conflict says that somebody was faster.
 bool is_of_fields(const Error& error);
 
-/// Server-side apply. A conflict with another manager's fields says the way out.
+/// Server-side apply. A conflict with another manager's fields says the way out; where all of them are ours to write
+/// whoever has them (annotations of this project; what put_spec has set), they are taken over.
 json::Value apply(kube::Client& client, const kube::Name& name, const json::Value& wanted, bool force);
 
 /// The same by the deploy with the fencing number `fence`, which the object bears from then on. `there` is the

@@ -30,6 +30,10 @@ inline constexpr std::string_view fence = "capsule.industriverse.ai/fence";
 /// On a pod: the digest of its capsule, and the run that has claimed it.
 inline constexpr std::string_view digest = "capsule.industriverse.ai/digest";
 inline constexpr std::string_view run = "capsule.industriverse.ai/run";
+/// On a pod, read by the ReplicaSet's controller and by cluster-autoscaler: it is the last of its like to be ended for
+/// want of work, and its node is kept.
+inline constexpr std::string_view deletion_cost = "controller.kubernetes.io/pod-deletion-cost";
+inline constexpr std::string_view safe_to_evict = "cluster-autoscaler.kubernetes.io/safe-to-evict";
 }  // namespace annotation
 
 namespace label {

@@ -199,9 +199,11 @@ std::string PodPool::words_of_agent(const std::string& pod) {
 
 bool PodPool::claim(PodState& pod, const std::string& run_id) {
   if (pod.run == run_id) return true;
+  json::Object marks{{std::string{annotation::run}, run_id},
+                     {std::string{annotation::deletion_cost}, "2147483647"},
+                     {std::string{annotation::safe_to_evict}, "false"}};
   const json::Object patch{
-      {"metadata", json::Object{{"resourceVersion", pod.version},
-                                {"annotations", json::Object{{std::string{annotation::run}, run_id}}}}}};
+      {"metadata", json::Object{{"resourceVersion", pod.version}, {"annotations", std::move(marks)}}}};
   try {
     pod = pod_state(m_client.patch({kube::resources::pods, m_wish.ns, pod.name}, kube::PatchKind::merge, patch));
     return true;

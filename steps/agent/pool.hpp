@@ -31,6 +31,7 @@ struct PoolState {
   std::optional<std::string> cold;    ///< why there will be no waiting process
   std::optional<unsigned> runs_left;  ///< where they are limited
   bool takes_run = false;             ///< a claim that comes now is a run
+  bool is_at_work = false;            ///< a run goes on
 };
 
 /// What is asked of a waiting process.

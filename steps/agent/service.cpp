@@ -85,6 +85,8 @@ serve::Response Service::readyz() {
   Pool* const pool = m_pool;
   if (pool == nullptr) return serve::refusal(503, std::string{installing});
   const auto state = pool->state();
+  // A ReplicaSet that is to have fewer pods ends those that are not ready first.
+  if (state.runs_left == 0U && state.is_at_work) return reply(200, json::Object{{"status", "at work"}});
   if (state.runs_left == 0U) return serve::refusal(503, std::string{used});
   if (!state.takes_run)
     return serve::refusal(503, state.cold ? fmt::format("No process waits: {}", *state.cold) : "No process waits");

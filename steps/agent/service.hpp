@@ -19,7 +19,8 @@ namespace agent {
 /// |------------------------|------------------------------------------------------------------------------------|
 /// | GET /healthz           | 200 when healthcheck.sh was content at most 30 s ago, while install.sh goes on, and |
 /// |                        | once no run is left; else 503                                                      |
-/// | GET /readyz            | 200 when it was content, and a claim that comes now is a run                       |
+/// | GET /readyz            | 200 when it was content, and a claim that comes now is a run; and while the last    |
+/// |                        | run that it may make goes on                                                       |
 /// | GET /v1/pool           | {capsule, phase, replicas, ready, cold, runs_left, illness}                        |
 /// | POST /v1/runs/<run_id> | {parameters, seed, budget, time_limit_ms}: 202 claimed, 200 known, 409, 503        |
 /// | GET /v1/runs/<run_id>  | {run_id, state, outcome}, ?wait_ms=N waits for its end; 404                        |

@@ -72,7 +72,7 @@ void put_outputs(const index::Found& found, const std::string& reference, step::
 /// That of the kubeconfig where --target names none.
 std::string namespace_in(const std::string& target, const kube::Client& client) {
   auto named = cluster::namespace_of_target(target).value();
-  return named.empty() ? client.config().ns : std::move(named);
+  return named.empty() ? client.config().ns : named;
 }
 
 /// The namespace that --target names, and what the capsule's object there has seen of its index.

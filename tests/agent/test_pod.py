@@ -15,12 +15,21 @@ OTHER = "f" * 16
 
 
 class OneRun(PodCase):
+    def test_its_pod_is_ready_while_it_goes_on(self):
+        """A ReplicaSet that is to have fewer pods ends those that are not ready first."""
+        self.write("expansion/runner.py", RUNNER.replace("# run", "time.sleep(100)"))
+        self.agent()
+        self.when("/readyz", 200)
+        self.assertEqual(202, self.claim()[0])
+        self.assertEqual("at work", self.ask("GET", "/readyz")[1]["status"])
+        self.assertEqual(503, self.claim(OTHER)[0])
+
     def test_after_it_the_agent_is_used_and_keeps_the_result(self):
         self.agent()
         self.when("/readyz", 200)
         self.assertEqual(202, self.claim()[0])
-        self.assertIn("Used", self.ask("GET", "/readyz")[1]["detail"])
         outcome = self.outcome()
+        self.assertIn("Used", self.ask("GET", "/readyz")[1]["detail"])
         self.assertEqual((outcome["result"]["warm"], outcome["start"]["mode"]), (True, "warm"))
         time.sleep(1)
         state = self.ask("GET", "/v1/pool")[1]

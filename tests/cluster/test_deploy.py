@@ -50,9 +50,6 @@ class Deploy(DeployCase):
         told = self.deployed(reference, "--parameters", '{"n": 1}', "--seed", "7")
         self.assertEqual(("AlreadyDone", found["run_record"]), (told["phase"], told["run_record"]))
 
-    def is_ready(self, pod):
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in self.get("pod", pod)["status"].get("conditions", []))
-
     def test_without_prewarm_a_pod_is_started_for_the_run_and_none_stays(self):
         reference = self.publish("cold", prewarm=False)
         found = self.deployed(reference)

@@ -107,6 +107,20 @@ class Drift(DeployCase):
         self.assertEqual(before, self.spec("blank"))
         self.assertEqual(("none", "it is as it should be"), self.plan(reference))
 
+    def test_a_version_after_one_that_was_forced_needs_no_force(self):
+        for version, more in (("1.0.0", ()), ("2.0.0", ("--force-conflicts",)), ("3.0.0", ())):
+            self.assertEqual("Succeeded", self.deployed(self.publish("next", version), *more)["phase"])
+
+    def test_an_object_that_a_backup_restored_is_taken_as_it_is(self):
+        reference = self.publish("restored")
+        self.deployed(reference)
+        kept = self.object("restored")
+        kept["metadata"] = {key: kept["metadata"][key] for key in ("name", "labels", "annotations") if key in kept["metadata"]}
+        self.must("delete", "pd", "restored")
+        self.create(kept)
+        self.assertEqual("AlreadyDone", self.deployed(reference)["phase"])
+        self.assertEqual(("none", "it is as it should be"), self.plan(reference))
+
     def test_one_whose_present_pods_cannot_be_made_is_not_as_it_should_be(self):
         """Though a pod of before waits for runs."""
         reference = self.publish("stuck")

@@ -40,6 +40,21 @@ class Pool(DeployCase):
         self.deployed(reference, "--new-run")
         self.assertEqual(2, self.get("deploy", "elastic-deploy")["spec"]["replicas"])
 
+    def test_an_autoscaler_that_takes_pods_away_leaves_the_one_at_work(self):
+        reference = self.publish("busy", prewarm={"replicas": 2}, at_run="time.sleep(15)")
+        self.create({"apiVersion": "infra.industriverse.ai/v1", "kind": "ProofedDeployment", "metadata": {"name": "busy"},
+                     "spec": {"autoscale": {"minReplicas": 1, "maxReplicas": 2}}})
+        deploy = self.start(reference)
+        at_work = self.wait_for("the claim", lambda: self.object("busy").get("status", {}).get("lastRun", {}).get("pod"))
+        self.wait_for("the idle pod", lambda: sum(self.is_ready(pod["metadata"]["name"]) for pod in self.pods("busy")) == 2)
+        self.must("scale", "deploy", "busy-deploy", "--replicas=1")
+        [left] = self.wait_for("one pod", lambda: (pods := self.pods("busy"))[1:] == [] and pods)
+        self.assertEqual(at_work, left["metadata"]["name"])
+        self.assertEqual("false", left["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"])
+        out, errors = deploy.communicate(timeout=90)
+        self.assertEqual(0, deploy.returncode, errors)
+        self.assertEqual(at_work, self.object("busy")["status"]["lastRun"]["pod"])
+
     def test_the_timeout_bounds_the_wait_for_a_pod(self):
         reference = self.publish("tardy", scripts={"install.sh": "sleep 600"})
         self.refused(41, "was ready within 15.0 s", reference, "--timeout", "15s")

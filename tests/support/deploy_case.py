@@ -115,6 +115,9 @@ class DeployCase(ClusterCase):
         """Those that are not on their way out."""
         return [pod for pod in self.get("pods", "-l", f"app={name}")["items"] if "deletionTimestamp" not in pod["metadata"]]
 
+    def is_ready(self, pod):
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in self.get("pod", pod)["status"].get("conditions", []))
+
     def record(self, reference, digest):
         """A run record, as the registry has it."""
         repository = reference.removeprefix(f"oci://{HOST}/").partition("@")[0]
