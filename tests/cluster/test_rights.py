@@ -69,9 +69,21 @@ class Rights(ClusterCase):
     def account(self, name):
         return f"--as=system:serviceaccount:{self.namespace}:{name}"
 
-    def may(self, account, verb, resource, *more):
+    def asked(self, verb, resource, *more):
         resource, _, sub = resource.partition(":")
-        return self.kubectl("auth", "can-i", verb, resource, f"--subresource={sub}", self.account(account), *more).stdout.strip() == "yes"
+        return self.kubectl("auth", "can-i", verb, resource, f"--subresource={sub}", *more).stdout.strip() == "yes"
+
+    def may(self, account, verb, resource, *more):
+        return self.asked(verb, resource, self.account(account), *more)
+
+    def test_people_of_the_namespace_may_see_deployments_or_change_them(self):
+        for role, changes in (("view", False), ("edit", True), ("admin", True)):
+            self.must("create", "rolebinding", f"of-{role}", f"--clusterrole={role}", f"--user={role}-user")
+            user = f"--as={role}-user"
+            expected = {**dict.fromkeys(READ.split(), True), **dict.fromkeys(("create", "patch", "update", "delete"), changes)}
+            # The API server adds ours to its own roles by and by.
+            self.wait_for(f"the rights of {role}", lambda: expected == {verb: self.asked(verb, "pd", user) for verb in expected}, 60)
+            self.assertFalse(self.asked("update", "pd:status", user), role)
 
     def test_every_shipped_account_is_here(self):
         shipped = {item["metadata"]["name"] for item in self.get("serviceaccounts")["items"]} - {"default"}
