@@ -183,6 +183,14 @@ std::string page_of(std::string_view version, unsigned bits) {
   return to_hex(std::array{first & std::byte{static_cast<unsigned char>(0xff00U >> bits)}});
 }
 
+namespace {
+
+bool is_of_the_future(const Head& head, Time at) {
+  return parse_time(head.issued_at) > at + clock_tolerance;
+}
+
+}  // namespace
+
 void check_freshness(const Head& head, Time at) {
   if (parse_time(head.expires_at) + clock_tolerance < at) {
     throw Error{
@@ -191,15 +199,16 @@ void check_freshness(const Head& head, Time at) {
             "the index of '{}' expired at {}: whoever serves it may be hiding newer versions; register signs it anew",
             head.name, head.expires_at)};
   }
-  if (parse_time(head.issued_at) > at + clock_tolerance) {
+  if (is_of_the_future(head, at)) {
     throw Error{ErrorKind::verification_failed,
-                fmt::format("the index of '{}' was issued in the future ({}): is this machine's clock right?",
+                fmt::format("the index of '{}' was issued in the future ({}): is this machine's clock right? If it is, "
+                            "its signer's was not: register signs it anew",
                             head.name, head.issued_at)};
   }
 }
 
 bool wants_renewal(const Head& head, Time at) {
-  return parse_time(head.expires_at) - at < head_lifetime / 2;
+  return is_of_the_future(head, at) || parse_time(head.expires_at) - at < head_lifetime / 2;
 }
 
 }  // namespace capsule::index

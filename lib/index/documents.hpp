@@ -105,7 +105,8 @@ inline constexpr std::chrono::hours head_lifetime{24 * 30};
 /// Error verification_failed if the head is expired (freeze), or was issued in the future, at `at`. Pure.
 void check_freshness(const Head& head, Time at);
 
-/// Whether less than half of its life is left, so that the next writer signs it anew.
+/// Whether less than half of its life is left, or it was issued in the future, so that the next writer signs it anew.
+/// Pure.
 bool wants_renewal(const Head& head, Time at);
 
 }  // namespace capsule::index
