@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "json/value.hpp"
 #include "kube/client.hpp"
@@ -14,11 +17,14 @@ namespace capsule::cluster {
 // spec.template. So that its pods are ours, our pod template stands there; what the operator sets beside it stays the
 // operator's.
 
-/// Who makes a deployment's Deployment.
-enum class Maker {
-  deploy,                  ///< we do, at once
-  operator_within_seconds  ///< the platform's operator, or we where it has not within `patience_for_operator`
+/// What of a deployment is left to the operator.
+enum class OperatorMode {
+  none,  ///< we make the Deployment, at once
+  wait   ///< the operator makes it, or we where it has not within `patience_for_operator`
 };
+/// How options and receipts write it.
+inline constexpr std::array<std::pair<std::string_view, OperatorMode>, 2> operator_modes{
+    {{"none", OperatorMode::none}, {"wait", OperatorMode::wait}}};
 
 inline constexpr std::chrono::seconds patience_for_operator{10};
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "capsule/manifest.hpp"
@@ -30,6 +31,9 @@ enum class CapsuleVolume {
   download,  ///< an init container downloads, verifies and unpacks it, once per pod
   image      ///< the package is mounted as an image volume: the node keeps it
 };
+/// How options and receipts write it.
+inline constexpr std::array<std::pair<std::string_view, CapsuleVolume>, 2> capsule_volumes{
+    {{"download", CapsuleVolume::download}, {"image", CapsuleVolume::image}}};
 
 /// Where the capsule is, for a pod.
 struct CapsuleSource {

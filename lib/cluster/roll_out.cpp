@@ -97,7 +97,7 @@ std::uint64_t RollOut::highest_fence() const {
 }
 
 std::string RollOut::maker_of(const json::Value& there) const {
-  return m_maker == Maker::deploy ? std::string{} : other_maker(there);
+  return m_operator_mode == OperatorMode::none ? std::string{} : other_maker(there);
 }
 
 /// Less the number of pods and the owner.
@@ -207,18 +207,19 @@ void RollOut::make_template(const RollOutWish& wish) {
 
 void RollOut::apply_object(const RollOutWish& wish) {
   auto wanted = proofed_deployment(wish.capsule.manifest(), wish.capsule.capsule_digest(), wish.published, m_ns);
-  if (m_maker != Maker::deploy) deploy::member(wanted, "spec").set("template", template_for_operator(m_template));
+  if (m_operator_mode != OperatorMode::none)
+    deploy::member(wanted, "spec").set("template", template_for_operator(m_template));
   m_object.apply(std::move(wanted), m_force);
   if (wish.on_object) wish.on_object();
 }
 
 bool RollOut::is_made_by_operator(const std::optional<json::Value>& there) const {
-  return m_maker != Maker::deploy && there && !other_maker(*there).empty();
+  return m_operator_mode != OperatorMode::none && there && !other_maker(*there).empty();
 }
 
 /// The Deployment that is there, once the operator has had its time.
 std::optional<json::Value> RollOut::await_deployment(const RollOutWish& wish) const {
-  if (m_maker == Maker::deploy || (m_former_deployment && has_followed(*m_former_deployment, m_label)))
+  if (m_operator_mode == OperatorMode::none || (m_former_deployment && has_followed(*m_former_deployment, m_label)))
     return m_former_deployment;
   auto there = await_operator(m_client, deployment_there(), m_label, wish.on_wait);
   require_ours(deployment_there(), there);
@@ -229,7 +230,7 @@ std::optional<json::Value> RollOut::await_deployment(const RollOutWish& wish) co
 void RollOut::apply(const RollOutWish& wish, unsigned replicas) {
   m_digest = wish.capsule.capsule_digest().text();
   m_force = wish.force;
-  m_maker = wish.maker;
+  m_operator_mode = wish.operator_mode;
   m_asked = wish.asked;
   m_has_gpu = !wish.check.gpu_resource.empty() || !wish.check.gpu_claim.empty();
   make_template(wish);
@@ -311,7 +312,7 @@ void RollOut::put_back_former() {
       made_again(*m_former_object, {{"apiVersion", "infra.industriverse.ai/v1"}, {"kind", "ProofedDeployment"}}, "spec",
                  {"template", "autoscale"});
   const auto* pods = m_former_object->at_pointer("/spec/template");
-  if (m_maker != Maker::deploy && pods != nullptr && pods->is_object())
+  if (m_operator_mode != OperatorMode::none && pods != nullptr && pods->is_object())
     deploy::member(object, "spec").set("template", template_for_operator(*pods->if_object()));
   m_object.apply(std::move(object), true);
   const auto put = [&](const kube::Name& name, json::Object former) {

@@ -24,7 +24,7 @@ struct RollOutWish {
   std::string published;  ///< the reference as the ProofedDeployment object shows it
   bool force = false;     ///< takes over fields of other managers
   std::string asked{};    ///< one word for all that was asked for beside the capsule, as the receipt has it
-  Maker maker = Maker::deploy;
+  OperatorMode operator_mode = OperatorMode::none;
   std::function<void()> on_wait{};    ///< called about once a second meanwhile; what it throws ends the wait
   std::function<void()> on_object{};  ///< called once the ProofedDeployment object is there, before what it owns is
 };
@@ -103,7 +103,7 @@ class RollOut {
   std::optional<json::Value> m_budget;  ///< nothing: one pod alone
   bool m_has_gpu = false;
   bool m_force = false;
-  Maker m_maker = Maker::deploy;
+  OperatorMode m_operator_mode = OperatorMode::none;
 };
 
 /// Whether that error, of PodPool::wait_until_ready, says that the pods do not come up; else it is that of who waits: a

@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "step/values.hpp"
 
 namespace capsule::step {
@@ -29,7 +28,7 @@ std::shared_ptr<const oci::Access> RegistryOptions::access() const {
   out->insecure_registries = hosts_of("--insecure-registry", insecure_registries);
   out->auth_hosts = hosts_of("--auth-host", auth_hosts);
   out->ca_file = ca_file_of(ca_file);
-  if (!time_limit.empty()) out->time_limit = parse_duration(time_limit);
+  out->time_limit = time_limit;
   return out;
 }
 
@@ -47,10 +46,8 @@ void add_registry_options(CLI::App& app, RegistryOptions& options) {
   app.add_option("--registry-ca", options.ca_file,
                  "Certificates (PEM) to trust for registries; of a folder its ca.crt, if it has one [the system's]")
       ->type_name("PATH");
-  app.add_option("--registry-timeout", options.time_limit,
-                 "How long a registry may be silent or unavailable before a transfer is given up [30s]")
-      ->type_name("DURATION")
-      ->check(step::duration());
+  add_duration(app, "--registry-timeout", options.time_limit,
+               "How long a registry may be silent or unavailable before a transfer is given up [30s]");
 }
 
 }  // namespace capsule::step

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ struct RegistryOptions {
   std::vector<std::string> auth_hosts;
   /// PEM certificates, or a folder with a file `ca_name`; a folder without it: the system's.
   std::string ca_file;
-  std::string time_limit;  ///< a duration; empty: that of oci::Access
+  std::chrono::milliseconds time_limit = oci::Access{}.time_limit;
 
   /// Error usage for what is no HOST[:PORT].
   [[nodiscard]] std::shared_ptr<const oci::Access> access() const;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <string_view>
 
 #include "core/error.hpp"
 #include "core/time.hpp"
@@ -54,6 +53,18 @@ std::string check_duration(std::string& text) {
   }
 }
 
+/// As parse_duration() reads it.
+std::string text_of(std::chrono::milliseconds duration) {
+  constexpr std::array<std::pair<std::string_view, std::chrono::milliseconds>, 4> units{
+      {{"h", 1h}, {"m", 1min}, {"s", 1s}, {"ms", 1ms}}};
+  std::string out;
+  for (const auto& [unit, length] : units) {
+    if (duration >= length) out += fmt::format("{}{}", duration / length, unit);
+    duration %= length;
+  }
+  return out;
+}
+
 }  // namespace
 
 CLI::Validator whole_number(std::uint64_t lowest, std::uint64_t highest) {
@@ -66,6 +77,16 @@ CLI::Validator decimal_number(double lowest, double highest) {
 
 CLI::Validator duration() {
   return {check_duration, ""};
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::milliseconds& into,
+                          const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name, [&into](const std::string& text) { into = parse_duration(text); }, description)
+      ->default_function([&into] { return text_of(into); })
+      ->type_name("DURATION")
+      ->check(duration());
 }
 
 }  // namespace capsule::step

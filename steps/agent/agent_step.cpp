@@ -14,7 +14,6 @@
 #include "capsule/manifest.hpp"
 #include "capsule/quantity.hpp"
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "crypto/hash.hpp"
 #include "fs/lock.hpp"
 #include "fs/safe_path.hpp"
@@ -162,10 +161,8 @@ void define_options(CLI::App& app, Options& options) {
          "behind it [no limit]")
       ->type_name("N")
       ->check(step::whole_number(1, 1000));
-  app.add_option("--timeout", options.timeout, "Time limit of install.sh and of healthcheck.sh, each")
-      ->capture_default_str()
-      ->type_name("DURATION")
-      ->check(step::duration());
+  step::add_duration(app, "--timeout", options.timeout, "Time limit of install.sh and of healthcheck.sh, each")
+      ->capture_default_str();
 
   app.add_option("--hook", options.hook,
                  "The capsule's proof hook, a file in ROOT: with this the agent serves one call of it, and no runs")
@@ -199,13 +196,12 @@ void run(const Options& options) {
   if (installed.empty()) installed = options.data.string() + ".installed";
   const deploy::Workload workload{options.root, manifest.entrypoint,     options.data,
                                   installed,    manifest.memory_bytes(), data_size(options)};
-  const auto time_limit = parse_duration(options.timeout);
 
   process::keep_others_out();
   std::optional<Repeat> reaping;
   if (::getpid() == 1) reaping.emplace(1s, [] { process::reap_adopted(); });
   if (!options.hook.empty()) return serve_hook(options, manifest, capsule);
-  Service service{workload, capsule, pool_size(options, manifest), time_limit};
+  Service service{workload, capsule, pool_size(options, manifest), options.timeout};
   if (options.socket.empty()) return serve_on_port(service, serve::Listen::parse(options.listen), capsule);
   // A path may be longer than the address of a socket, a name is not.
   const fs::Path socket{options.socket};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -16,7 +17,7 @@ struct Options {
   std::string listen;
   std::optional<unsigned> replicas;
   std::optional<unsigned> runs;
-  std::string timeout = "10m";
+  std::chrono::milliseconds timeout = std::chrono::minutes{10};
   std::string hook;
   std::uint16_t way_out = 0;
   bool allow_hook_network = false;

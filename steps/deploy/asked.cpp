@@ -6,6 +6,7 @@
 #include "crypto/hash.hpp"
 #include "json/write.hpp"
 #include "oci/store.hpp"
+#include "step/values.hpp"
 
 namespace deploy_step {
 
@@ -43,9 +44,9 @@ std::string asked(const Options& options, const oci::Reference& reference) {
                          {"agentImage", options.images.agent},
                          {"verifyImage", options.images.verify},
                          {"runtimeImage", options.images.runtime},
-                         {"capsuleVolume", options.capsule_volume},
+                         {"capsuleVolume", step::word_for(cluster::capsule_volumes, options.capsule_volume)},
                          {"gpuClaim", options.gpu_claim},
-                         {"operator", options.operator_mode},
+                         {"operator", step::word_for(cluster::operator_modes, options.operator_mode)},
                          {"insecureRegistries", texts(options.registries.insecure_registries)},
                          {"allowUnmet", texts(unmet)}};
   return std::string{crypto::sha256(json::canonical(all)).hex().substr(0, 16)};

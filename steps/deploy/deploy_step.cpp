@@ -8,7 +8,6 @@
 #include "capsule/extractor.hpp"
 #include "cluster/target_name.hpp"
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "deploy/run_ledger.hpp"
 #include "deploy/run_parameters.hpp"
 #include "deploy/this_host.hpp"
@@ -52,7 +51,7 @@ Unpacked fetch(oci::Store& store, const oci::Reference& reference, const attest:
 std::unique_ptr<deploy::ThisMachine> open_target(const Options& options, const fs::Path& state,
                                                  const attest::TrustPolicy& trust) {
   return std::make_unique<deploy::ThisMachine>(
-      deploy::ThisMachineOptions{state, parse_duration(options.timeout), options.watts},
+      deploy::ThisMachineOptions{state, options.timeout, options.watts},
       deploy::look_at_host(state, options.host_identity, {trust, !options.key.empty()}));
 }
 
@@ -77,7 +76,7 @@ void deploy_here(const Order& order, step::Context& step) {
   std::filesystem::create_directories(folder, error);
   if (error) fs::throw_errno("create the folder", folder, error.value());
   // One deploy of a name at a time: the second waits, then finds the first one's result.
-  const fs::FileLock lock{folder / ".lock", parse_duration(options.timeout)};
+  const fs::FileLock lock{folder / ".lock", options.timeout};
 
   const auto unpacked = fetch(*store, reference, trust, state, step.progress());
   const auto report = target->check(unpacked.capsule.manifest(), options.allow_unmet);
@@ -102,7 +101,7 @@ void deploy_here(const Order& order, step::Context& step) {
                  entry.request.run_id());
     if (made) {
       entry.text = make_run({*target, unpacked.capsule, unpacked.root, folder / "pool", report.waived, object,
-                             parse_duration(options.timeout), options.watts},
+                             options.timeout, options.watts},
                             entry.request);
       ledger.keep(entry);
     }
@@ -120,7 +119,7 @@ void remove_here(const Options& options, step::Context& step) {
   const auto name = name_in(options.reference);
   const auto folder = deployment_folder(options.state.empty() ? step::default_state_folder() : options.state, name);
   if (is_deployed(folder)) {
-    const fs::FileLock lock{folder / ".lock", parse_duration(options.timeout)};
+    const fs::FileLock lock{folder / ".lock", options.timeout};
     WarmPool::end(folder / "pool");
     deploy::ProofedDeployment{folder / "proofeddeployment.json"}.pool_ended();
   }
@@ -131,8 +130,8 @@ void remove_here(const Options& options, step::Context& step) {
 }  // namespace
 
 void run(const Options& options, step::Context& step) {
-  const auto order = read_order(options, step);
   const auto ns = cluster::namespace_of_target(options.target);
+  const auto order = read_order(options, ns, step);
   if (options.plan) {
     if (!ns) throw Error{ErrorKind::usage, "--plan is about a cluster: give --target kubernetes[:NAMESPACE]"};
     plan_on_cluster(order, *ns, step);

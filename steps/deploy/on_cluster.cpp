@@ -17,7 +17,6 @@
 #include "cluster/turn.hpp"
 #include "cluster_ledger.hpp"
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "deploy/deployment_status.hpp"
 #include "deploy/run_parameters.hpp"
 #include "failure.hpp"
@@ -63,12 +62,10 @@ Fetched fetch(const Order& order, oci::Store& store, log::Progress& progress) {
   progress.end();
   require_name(capsule.manifest(), reference);
   const auto& registry = reference.registry;
-  cluster::CapsuleSource source{
-      options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download,
-      reference.text(),
-      fmt::format("{}/{}@{}", registry.host(), registry.repository(reference.name),
-                  published.package_manifest.digest.text()),
-      size.bytes(), options.registries.insecure_registries};
+  cluster::CapsuleSource source{options.capsule_volume, reference.text(),
+                                fmt::format("{}/{}@{}", registry.host(), registry.repository(reference.name),
+                                            published.package_manifest.digest.text()),
+                                size.bytes(), options.registries.insecure_registries};
   return {std::move(capsule), std::move(source)};
 }
 
@@ -127,7 +124,7 @@ class ClusterDeploy {
     const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     roll_out.apply({fetched.capsule, m_check, fetched.source, m_order.options.images, m_order.reference.text(),
                     m_order.options.force_conflicts, asked(m_order.options, m_order.reference),
-                    maker_of(m_order.options), [this] { m_turn->keep(); }, [this] { give_turn_to_object(); }},
+                    m_order.options.operator_mode, [this] { m_turn->keep(); }, [this] { give_turn_to_object(); }},
                    replicas);
     auto entry = m_ledger.begin(wish);
     m_step.output("run-id", entry.request.run_id());
@@ -147,12 +144,10 @@ class ClusterDeploy {
     m_step.result("api_calls", m_client.requests());
   }
 
-  [[nodiscard]] std::chrono::milliseconds time_limit() const { return parse_duration(m_order.options.timeout); }
-
   /// And reads the object in it. The lease of one that was deleted just now may go as we take it.
   void take_turn(const Digest& capsule) {
     do {
-      m_turn.emplace(m_client, m_ns, m_order.reference.name, capsule, time_limit(), m_holder);
+      m_turn.emplace(m_client, m_ns, m_order.reference.name, capsule, m_order.options.timeout, m_holder);
       m_object.read();
     } while (!m_turn->belong_to(m_object.lasting_owner()));
   }
@@ -168,7 +163,7 @@ class ClusterDeploy {
 
   /// Looks at what is there; what is written from now on is written in our turn.
   void take_over(cluster::RollOut& roll_out, cluster::CapsuleVolume volume) {
-    roll_out.look(volume == cluster::CapsuleVolume::download, {time_limit(), [this] { m_turn->keep(); }});
+    roll_out.look(volume == cluster::CapsuleVolume::download, {m_order.options.timeout, [this] { m_turn->keep(); }});
     m_object.learn_form();
     m_object.take_over(m_turn->number(), roll_out.highest_fence());
   }
@@ -239,7 +234,7 @@ class ClusterDeploy {
   void make_run(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::RunWish& wish,
                 deploy::LedgerEntry& entry) {
     m_store->require_writable();  // a run whose record cannot be attached would be for nothing
-    auto pods = pool(roll_out, time_limit(), true);
+    auto pods = pool(roll_out, m_order.options.timeout, true);
     bring_up(pods, roll_out, entry.request.run_id());
     m_object.change_status([&](json::Object& object) {
       deploy::set_pending(object, entry.request.run_id());
@@ -346,7 +341,7 @@ class ClusterDeploy {
 
   /// There is nothing else to do than to bring the pods up.
   unsigned brought_up(cluster::RollOut& roll_out) {
-    auto pods = pool(roll_out, time_limit(), roll_out.may_have_former_pods());
+    auto pods = pool(roll_out, m_order.options.timeout, roll_out.may_have_former_pods());
     bring_up(pods, roll_out, {});
     return pods.waiting();
   }
@@ -391,7 +386,7 @@ void remove_from_cluster(const Options& options, const std::string& ns, step::Co
   const auto where = ns.empty() ? client.config().ns : ns;
   const auto holder = cluster::holder_name();
   give_back_on_termination({options.kubeconfig, options.context}, cluster::Turn::lease_name(where, name), holder);
-  cluster::remove_deployment(client, where, name, parse_duration(options.timeout), holder);
+  cluster::remove_deployment(client, where, name, options.timeout, holder);
   step.result("name", name);
   step.summary(fmt::format("nothing of {} is left in namespace {}\n", name, where));
 }

@@ -28,17 +28,13 @@ void define_cluster_options(CLI::App& app, Options& options) {
                "On a cluster: run again where the proof of the last run is older than max_age of the trust policy");
   app.add_flag("--force-conflicts", options.force_conflicts,
                "On a cluster: take over fields that another manager has set, which is else refused");
-  app.add_option("--capsule-volume", options.capsule_volume,
-                 "On a cluster: how a pod gets the capsule; image needs nodes with image volumes")
-      ->capture_default_str()
-      ->type_name("download|image")
-      ->check(CLI::IsMember({"download", "image"}));
-  app.add_option("--operator", options.operator_mode,
-                 "On a cluster: who makes the Deployment. none: we, at once; wait: the DAC platform's operator, of "
-                 "spec.template of the object; we where it has not within 10 s")
-      ->capture_default_str()
-      ->type_name("none|wait")
-      ->check(CLI::IsMember({"none", "wait"}));
+  step::add_choice(app, "--capsule-volume", options.capsule_volume, cluster::capsule_volumes,
+                   "On a cluster: how a pod gets the capsule; image needs nodes with image volumes")
+      ->capture_default_str();
+  step::add_choice(app, "--operator", options.operator_mode, cluster::operator_modes,
+                   "On a cluster: who makes the Deployment. none: we, at once; wait: the DAC platform's operator, of "
+                   "spec.template of the object; we where it has not within 10 s")
+      ->capture_default_str();
   app.add_option("--gpu-claim", options.gpu_claim,
                  "On a cluster: the ResourceClaimTemplate (resource.k8s.io/v1) by which pods get GPUs [an extended "
                  "resource, such as nvidia.com/gpu]")
@@ -56,10 +52,6 @@ void define_cluster_options(CLI::App& app, Options& options) {
 }
 
 }  // namespace
-
-cluster::Maker maker_of(const Options& options) {
-  return options.operator_mode == "wait" ? cluster::Maker::operator_within_seconds : cluster::Maker::deploy;
-}
 
 void define_options(CLI::App& app, Options& options) {
   app.add_option("reference", options.reference,
@@ -101,12 +93,10 @@ void define_options(CLI::App& app, Options& options) {
       ->check(step::whole_number(0, max_exact_integer));
   app.add_flag("--new-run", options.new_run,
                "Run again, with a new seed and the next ordinal, although a run is done (it is billed again)");
-  app.add_option(
-         "--timeout", options.timeout,
-         "Time limit of install.sh, of healthcheck.sh and of the run: each; on a cluster also of the wait for a pod")
-      ->capture_default_str()
-      ->type_name("DURATION")
-      ->check(step::duration());
+  step::add_duration(
+      app, "--timeout", options.timeout,
+      "Time limit of install.sh, of healthcheck.sh and of the run: each; on a cluster also of the wait for a pod")
+      ->capture_default_str();
   app.add_option("--watts", options.watts,
                  "Power of one busy core, W: for the energy estimate where the processor measures none")
       ->capture_default_str()
@@ -122,10 +112,8 @@ void define_options(CLI::App& app, Options& options) {
 
   auto* end = app.add_subcommand("delete", "End what a deployment keeps running: its warm pool. Runs stay on record");
   end->add_option("reference", options.reference, "The capsule, or its name alone")->required()->type_name("REFERENCE");
-  end->add_option("--timeout", options.timeout, "How long to wait for a deploy that is at work")
-      ->capture_default_str()
-      ->type_name("DURATION")
-      ->check(step::duration());
+  step::add_duration(*end, "--timeout", options.timeout, "How long to wait for a deploy that is at work")
+      ->capture_default_str();
   end->add_option("--target", options.target, "Where it was deployed to")
       ->capture_default_str()
       ->type_name("this-machine|kubernetes[:NAMESPACE]");

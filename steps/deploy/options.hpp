@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ struct Options {
   std::optional<std::uint64_t> seed;
   std::uint64_t budget = 0;
   bool new_run = false;
-  std::string timeout = "10m";
+  std::chrono::milliseconds timeout = std::chrono::minutes{10};
   double watts = 15;
   capsule::fs::Path host_identity;
   capsule::step::RegistryOptions registries;
@@ -34,15 +35,13 @@ struct Options {
   bool retry_failed = false;
   bool renew_proofs = false;
   bool force_conflicts = false;
-  std::string capsule_volume = "download";
-  std::string operator_mode = "none";
+  capsule::cluster::CapsuleVolume capsule_volume = capsule::cluster::CapsuleVolume::download;
+  capsule::cluster::OperatorMode operator_mode = capsule::cluster::OperatorMode::none;
   std::string gpu_claim;
   capsule::cluster::Images images{"capsule-loop.invalid/agent:" CAPSULE_VERSION,
                                   "capsule-loop.invalid/verify:" CAPSULE_VERSION,
                                   "capsule-loop.invalid/runtime-python:" CAPSULE_VERSION};
 };
-
-capsule::cluster::Maker maker_of(const Options& options);
 
 void define_options(CLI::App& app, Options& options);
 const capsule::step::Manual& manual();

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "cluster/target_name.hpp"
 #include "core/error.hpp"
 #include "core/semver.hpp"
 #include "crypto/pkcs11_uri.hpp"
@@ -30,7 +29,7 @@ json::Value parse_parameters(const std::string& text) {
 
 }  // namespace
 
-Order read_order(const Options& options, step::Context& step) {
+Order read_order(const Options& options, const std::optional<std::string>& ns, step::Context& step) {
   if (options.reference.empty())
     throw Error{ErrorKind::usage, "give the REFERENCE of a published capsule, or: delete REFERENCE (see --help)"};
   const auto access = options.registries.access();
@@ -52,8 +51,7 @@ Order read_order(const Options& options, step::Context& step) {
   std::shared_ptr<cluster::IndexMemory> index;
   if (is_uri) {
     const auto uri = index::CapsuleUri::parse(options.reference);
-    if (const auto ns = cluster::namespace_of_target(options.target))
-      index = std::make_shared<cluster::IndexMemory>(*ns, uri.name);
+    if (ns) index = std::make_shared<cluster::IndexMemory>(*ns, uri.name);
     reference =
         resolve::resolve({uri, options.registry, access, trust, state, step.progress(), index.get()}).reference();
   }

@@ -21,9 +21,10 @@ struct Order {
   std::shared_ptr<capsule::cluster::IndexMemory> index{};  ///< by which a capsule:// URI was looked up, for a cluster
 };
 
-/// A capsule:// URI is looked up in its index, and a tag by a plan, which says what it found. Error usage for what is neither that nor a reference with a digest, or
-/// for no parameters; those of attest::find_trust and resolve::resolve.
-Order read_order(const Options& options, capsule::step::Context& step);
+/// A capsule:// URI is looked up in its index, and a tag by a plan, which says what it found. `ns`: of Options::target,
+/// as cluster::namespace_of_target() has it. Error usage for what is neither that nor a reference with a digest, or for
+/// no parameters; those of attest::find_trust and resolve::resolve.
+Order read_order(const Options& options, const std::optional<std::string>& ns, capsule::step::Context& step);
 
 /// Holds the index by which the URI was looked up against what the object has seen of it; `object` null: there is none.
 /// Nothing where there was no URI. Error verification_failed: it is older, or does not go on from that.

@@ -18,8 +18,8 @@ namespace {
 
 /// What somebody added to the Deployment; empty: nothing.
 std::string added_to(const json::Value& deployment, kube::Client& client, const kube::Name& name,
-                     cluster::Maker maker) {
-  const auto other = maker == cluster::Maker::deploy ? std::string{} : cluster::other_maker(deployment);
+                     cluster::OperatorMode mode) {
+  const auto other = mode == cluster::OperatorMode::none ? std::string{} : cluster::other_maker(deployment);
   return cluster::text_of(cluster::effective(cluster::additions(deployment, other), client, name, deployment,
                                              cluster::own_spec(deployment, other)));
 }
@@ -41,21 +41,19 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   const auto deployment = client.find({kube::resources::deployments, where, name});
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
                             options.budget, options.seed};
-  const auto volume =
-      options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
   std::optional<json::Value> trust;
-  if (volume == cluster::CapsuleVolume::download)
+  if (options.capsule_volume == cluster::CapsuleVolume::download)
     trust = client.find({kube::resources::config_maps, where, cluster::trust_config_name(order.reference.name)});
   auto budget = client.find({kube::resources::disruption_budgets, where, name});
   if (budget && !cluster::is_ours(*budget)) budget.reset();
   const auto found = cluster::plan(
-      {run, options.images, volume, now(), options.retry_failed, order.trust.max_proof_age(order.reference.name),
-       options.renew_proofs,
+      {run, options.images, options.capsule_volume, now(), options.retry_failed,
+       order.trust.max_proof_age(order.reference.name), options.renew_proofs,
        asked_of_loop(order, published,
                      there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields))},
       there,
       {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
-       deployment ? added_to(*deployment, client, {kube::resources::deployments, where, name}, maker_of(options))
+       deployment ? added_to(*deployment, client, {kube::resources::deployments, where, name}, options.operator_mode)
                   : ""});
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);

@@ -61,7 +61,7 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     static_cast<void>(store.package(*order.wanted));  // refuses what names no package
   }
   const auto& source = options.source;
-  const bool into_registry = options.hand_over == "registry";
+  const bool into_registry = options.hand_over == HandOver::registry;
   const auto published = [&](const oci::Reference& reference) {
     if (!into_registry) return fetch_published(reference, order, surroundings);
     if (leaves_layout(reference, options)) return hand_over_published(reference, options, order, surroundings);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -17,19 +18,23 @@
 
 namespace download {
 
+/// How the next steps get the package.
+enum class HandOver {
+  store,    ///< in the working store
+  registry  ///< it stays in the one that it is in, or is put into Options::registry; its reference is handed over
+};
+
 struct Options {
   std::string source;
   std::string store;   ///< empty: STATE/store
   std::string digest;  ///< empty: any
   std::string registry;
-  /// How the next steps get it: `store`, or `registry`: it stays in the one that it is in, or is put into that of
-  /// `registry`, and its reference is handed over.
-  std::string hand_over = "store";
+  HandOver hand_over = HandOver::store;
   std::string trust;
   std::string key;
   std::string pkcs11_module;
   capsule::step::RegistryOptions registries;
-  std::string patience;  ///< longest silence of a server, a duration; empty: 30 s
+  std::chrono::milliseconds patience = std::chrono::seconds{30};  ///< longest silence of a server
   capsule::fs::Path state;
   std::uint64_t max_bytes = std::uint64_t{64} << 30U;
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/time.hpp"
 #include "http/curl_client.hpp"
 #include "index/uri.hpp"
 #include "step/passphrase.hpp"
@@ -15,10 +14,11 @@ using namespace capsule;
 
 namespace {
 
-http::CurlLimits limits_from(const std::string& patience) {
+constexpr step::Choices<HandOver, 2> hand_overs{{{"store", HandOver::store}, {"registry", HandOver::registry}}};
+
+http::CurlLimits limits_from(std::chrono::milliseconds patience) {
   http::CurlLimits limits;
-  if (patience.empty()) return limits;
-  const auto time = std::chrono::ceil<std::chrono::seconds>(parse_duration(patience));
+  const auto time = std::chrono::ceil<std::chrono::seconds>(patience);
   limits.stall_time = std::max(time, std::chrono::seconds{1});
   limits.connect = std::min<std::chrono::milliseconds>(limits.connect, limits.stall_time);
   return limits;
@@ -41,12 +41,10 @@ void define_options(CLI::App& app, Options& options) {
          "Registry whose index resolves a capsule:// URI that names none; with --hand-over=registry also where what "
          "is in none is put, without a tag")
       ->type_name("REGISTRY");
-  app.add_option(
-         "--hand-over", options.hand_over,
-         "How the next steps get it: in the store, or, where they run elsewhere, in the registry that it is in, "
-         "else in that of --registry")
-      ->type_name("store|registry")
-      ->check(CLI::IsMember({"store", "registry"}));
+  step::add_choice(
+      app, "--hand-over", options.hand_over, hand_overs,
+      "How the next steps get it: in the store, or, where they run elsewhere, in the registry that it is in, "
+      "else in that of --registry");
   app.add_option("--trust", options.trust,
                  "Trust policy: whose index of a capsule:// URI, and which further signers of a package")
       ->type_name("FILE");
@@ -58,9 +56,8 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("--max-bytes", options.max_bytes, "Largest package that is accepted, in bytes [64 GiB]")
       ->type_name("N")
       ->check(step::whole_number(1, std::numeric_limits<std::int64_t>::max()));
-  app.add_option("--timeout", options.patience, "Longest silence of a server before the transfer is tried again [30s]")
-      ->type_name("DURATION")
-      ->check(step::duration());
+  step::add_duration(app, "--timeout", options.patience,
+                     "Longest silence of a server before the transfer is tried again [30s]");
   step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
 }
@@ -79,7 +76,7 @@ const step::Manual& manual() {
 void run(const Options& given, step::Context& step) {
   auto options = given;
   const bool needs_state =
-      options.store.empty() || options.hand_over == "registry" || index::CapsuleUri::looks_like(options.source);
+      options.store.empty() || options.hand_over == HandOver::registry || index::CapsuleUri::looks_like(options.source);
   if (options.state.empty() && needs_state) options.state = step::default_state_folder();
   http::CurlClient client{limits_from(options.patience)};
   const auto result = fetch(options, {client, step.progress()});

@@ -7,7 +7,6 @@
 #include "attest/trust_policy.hpp"
 #include "cluster/target_name.hpp"
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "crypto/pkcs11_uri.hpp"
 #include "insecure_service.hpp"
 #include "process/process.hpp"
@@ -57,7 +56,6 @@ std::optional<ClusterChoice> cluster_of(const Options& options) {
   if (!ns) return std::nullopt;
   auto out = options.cluster;
   out.ns = *ns;
-  out.volume = options.capsule_volume == "image" ? cluster::CapsuleVolume::image : cluster::CapsuleVolume::download;
   out.insecure_registries = options.registries.insecure_registries;
   out.insecure_services = options.insecure_services;
   return out;
@@ -74,11 +72,9 @@ void define_cluster_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
   app.add_option("--context", options.cluster.context, "Context of the kubeconfig [its current one]")
       ->type_name("NAME");
-  app.add_option("--capsule-volume", options.capsule_volume,
-                 "On a cluster: how a pod gets the capsule; image needs nodes with image volumes")
-      ->capture_default_str()
-      ->type_name("download|image")
-      ->check(CLI::IsMember({"download", "image"}));
+  step::add_choice(app, "--capsule-volume", options.cluster.volume, cluster::capsule_volumes,
+                   "On a cluster: how a pod gets the capsule; image needs nodes with image volumes")
+      ->capture_default_str();
   app.add_option("--agent-image", options.cluster.images.agent, "On a cluster: the image with capsule-agent")
       ->capture_default_str()
       ->type_name("IMAGE");
@@ -109,8 +105,8 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
             .api_key = {},
             .utid = options.utid,
             .state = options.state,
-            .hook_time = parse_duration(options.hook_time),
-            .service_time = parse_duration(options.service_time),
+            .hook_time = options.hook_time,
+            .service_time = options.service_time,
             .cluster = cluster_of(options),
             .progress = progress};
   if (!options.proof_service.empty()) {
@@ -142,12 +138,8 @@ void define_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
   add_insecure_services_option(app, options.insecure_services);
   app.add_option("--utid", options.utid, "UTID under which to prove [a fresh one from the service]")->type_name("UTID");
-  app.add_option("--hook-time", options.hook_time, "Limit for the capsule's proof hook [30m]")
-      ->type_name("DURATION")
-      ->check(step::duration());
-  app.add_option("--service-time", options.service_time, "Limit for the service to reach a final state [60s]")
-      ->type_name("DURATION")
-      ->check(step::duration());
+  step::add_duration(app, "--hook-time", options.hook_time, "Limit for the capsule's proof hook [30m]");
+  step::add_duration(app, "--service-time", options.service_time, "Limit for the service to reach a final state [60s]");
   step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
   define_cluster_options(app, options);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <string>
 
 #include "fs/fd.hpp"
@@ -24,12 +25,11 @@ struct Options {
   std::string proof_service;
   std::vector<std::string> insecure_services;
   std::string api_key_file;
-  std::string hook_time = "30m";
-  std::string service_time = "60s";
+  std::chrono::milliseconds hook_time = std::chrono::minutes{30};
+  std::chrono::milliseconds service_time = std::chrono::seconds{60};
   capsule::step::RegistryOptions registries;
   capsule::fs::Path state;
   std::string target = "this-machine";
-  std::string capsule_volume = "download";
   ClusterChoice cluster;
   RelayOptions relay;  ///< of the subcommand `relay`
 };

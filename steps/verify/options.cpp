@@ -24,11 +24,9 @@ void add_proof_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
   app.add_flag("--replay", options.replay,
                "With a proof: run the capsule once more, confined, with the recorded parameters and seed, and compare");
-  app.add_option("--timeout", options.timeout,
-                 "With --replay: time limit of install.sh, of healthcheck.sh and of the run: each")
-      ->capture_default_str()
-      ->type_name("DURATION")
-      ->check(step::duration());
+  step::add_duration(app, "--timeout", options.timeout,
+                     "With --replay: time limit of install.sh, of healthcheck.sh and of the run: each")
+      ->capture_default_str();
 }
 
 }  // namespace

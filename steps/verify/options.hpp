@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct Options {
   capsule::step::RegistryOptions registries;
   capsule::fs::Path unpack;  ///< folder to unpack below; empty: nothing is written
   bool replay = false;
-  std::string timeout = "10m";
+  std::chrono::milliseconds timeout = std::chrono::minutes{10};
   capsule::fs::Path state;
 
   [[nodiscard]] capsule::fs::Path state_folder() const {

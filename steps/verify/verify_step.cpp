@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/time.hpp"
 #include "crypto/pkcs11_uri.hpp"
 #include "deploy/capability.hpp"
 #include "deploy/this_host.hpp"
@@ -38,7 +37,7 @@ std::string run_again(const Subject& subject, const proof::CheckedProof& proof, 
   step::on_termination([] { process::kill_all(); });
   const auto unpacked = replay::unpack(*subject.input, trust, options.state_folder() / "replays", progress);
   const auto record = proof::read_run_record(proof.run_record, unpacked.facts);
-  const auto output = replay::run_again({unpacked, record, parse_duration(options.timeout)});
+  const auto output = replay::run_again({unpacked, record, options.timeout});
   return fmt::format("checked again, a second run gave the same output {}{}", output.text(),
                      replay::needs_second_run(unpacked.facts) ? ", and one with another seed gave other samples" : "");
 }

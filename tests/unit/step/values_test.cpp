@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 using namespace capsule::step;
+using namespace std::chrono_literals;
 
 namespace {
 std::string refusal(const CLI::Validator& validator, std::string text) {
@@ -45,4 +46,28 @@ TEST_CASE("a duration is from 1ms to a year") {
     CAPTURE(bad);
     CHECK_FALSE(refusal(duration(), bad).empty());
   }
+}
+
+TEST_CASE("a duration is kept as what it is, and shown as it may be typed") {
+  std::chrono::milliseconds time = 90min + 5ms;
+  CLI::App app;
+  add_duration(app, "--time", time, "how long")->capture_default_str();
+  CHECK(app.get_option("--time")->get_default_str() == "1h30m5ms");
+  app.parse("--time 2m", false);
+  CHECK(time == 2min);
+  CHECK_THROWS_WITH(app.parse("--time soon", false), "--time: not a duration such as 90s, 5m or 1h30m: 'soon'");
+  CHECK(time == 2min);
+}
+
+TEST_CASE("a choice is kept as what its word means") {
+  enum class Way { there, back };
+  constexpr Choices<Way, 2> ways{{{"there", Way::there}, {"back", Way::back}}};
+  Way way = Way::back;
+  CLI::App app;
+  add_choice(app, "--way", way, ways, "which way")->capture_default_str();
+  CHECK(app.get_option("--way")->get_default_str() == "back");
+  app.parse("--way there", false);
+  CHECK(way == Way::there);
+  CHECK_THROWS_WITH(app.parse("--way back,there", false), "--way: back,there not in {there,back}");
+  CHECK(word_for(ways, Way::back) == "back");
 }
