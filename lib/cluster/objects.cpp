@@ -56,6 +56,18 @@ json::Object owner_reference(const Owner& owner) {
           {"uid", owner.uid}};
 }
 
+kube::Name deployment_of(const kube::Name& object) {
+  return {kube::resources::deployments, object.ns, deployment_name(object.name)};
+}
+
+kube::Name trust_config_of(const kube::Name& object) {
+  return {kube::resources::config_maps, object.ns, trust_config_name(object.name)};
+}
+
+kube::Name disruption_budget_of(const kube::Name& object) {
+  return {kube::resources::disruption_budgets, object.ns, deployment_name(object.name)};
+}
+
 std::string deployment_name(const std::string& capsule) {
   return capsule + "-deploy";
 }

@@ -11,6 +11,7 @@
 #include "core/digest.hpp"
 #include "crypto/key.hpp"
 #include "json/value.hpp"
+#include "kube/resource.hpp"
 
 namespace capsule::cluster {
 
@@ -25,6 +26,11 @@ json::Object owner_reference(const Owner& owner);
 
 /// `<name>-deploy`.
 std::string deployment_name(const std::string& capsule);
+
+// What a ProofedDeployment object of that name owns. Pure.
+kube::Name deployment_of(const kube::Name& object);         ///< `<name>-deploy`
+kube::Name trust_config_of(const kube::Name& object);       ///< the ConfigMap with the keys that the pods trust
+kube::Name disruption_budget_of(const kube::Name& object);  ///< `<name>-deploy`
 
 /// What we want of the ProofedDeployment object, for server-side apply: its spec, pending in all that a run and a proof
 /// will say. Pure.

@@ -73,10 +73,8 @@ void remove_lease(kube::Client& client, const kube::Name& name) {
 }
 
 /// What an object left that was deleted without what it owned (kubectl delete --cascade=orphan).
-void remove_orphans(kube::Client& client, const std::string& ns, const std::string& name) {
-  for (const auto& one : {kube::Name{kube::resources::deployments, ns, deployment_name(name)},
-                          kube::Name{kube::resources::config_maps, ns, trust_config_name(name)},
-                          kube::Name{kube::resources::disruption_budgets, ns, deployment_name(name)}}) {
+void remove_orphans(kube::Client& client, const kube::Name& object) {
+  for (const auto& one : {deployment_of(object), trust_config_of(object), disruption_budget_of(object)}) {
     const auto found = client.find(one);
     if (found && is_ours(*found) && is_orphan(*found)) client.remove(one, {.uid = text_at(*found, "/metadata/uid")});
   }
@@ -95,7 +93,7 @@ void remove_deployment(kube::Client& client, const std::string& ns, const std::s
     if (uid && client.remove(object, {.uid = *uid}))
       wait_until_gone(client, proofed_deployments, ns,
                       {.selection = {.fields = "metadata.name=" + name}, .time_limit = patience, .on_wait = on_wait});
-    remove_orphans(client, ns, name);
+    remove_orphans(client, object);
     const auto pods = fmt::format("app={},{}", name, label::pod_template);
     wait_until_gone(client, kube::resources::pods, ns,
                     {.selection = {.labels = pods}, .time_limit = patience, .on_wait = on_wait},

@@ -71,6 +71,10 @@ void require_index_goes_on(const Order& order, const json::Value* object, log::P
       });
 }
 
+void note_index(const Order& order, json::Object& object) {
+  if (order.index) order.index->note(object);
+}
+
 void require_name(const Manifest& manifest, const oci::Reference& reference) {
   if (manifest.name == reference.name) return;
   throw Error{ErrorKind::verification_failed,

@@ -30,6 +30,10 @@ Order read_order(const Options& options, const std::optional<std::string>& ns, c
 /// Nothing where there was no URI. Error verification_failed: it is older, or does not go on from that.
 void require_index_goes_on(const Order& order, const capsule::json::Value* object, capsule::log::Progress& progress);
 
+/// Says in the object by which index the URI was looked up, so that the next pod is not served an older one. Nothing
+/// where there was no URI.
+void note_index(const Order& order, capsule::json::Object& object);
+
 /// Error verification_failed where the capsule calls itself otherwise than its reference does.
 void require_name(const capsule::Manifest& manifest, const capsule::oci::Reference& reference);
 

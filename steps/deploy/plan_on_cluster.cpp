@@ -37,24 +37,23 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   cluster::DeployedObject object{client, where, order.reference.name};
   const auto* there = object.read();
   require_index_goes_on(order, there, step.progress());
-  const auto name = cluster::deployment_name(order.reference.name);
-  const auto deployment = client.find({kube::resources::deployments, where, name});
+  const auto name = cluster::deployment_of(object.name());
+  const auto deployment = client.find(name);
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
                             options.budget, options.seed};
   std::optional<json::Value> trust;
   if (options.capsule_volume == cluster::CapsuleVolume::download)
-    trust = client.find({kube::resources::config_maps, where, cluster::trust_config_name(order.reference.name)});
-  auto budget = client.find({kube::resources::disruption_budgets, where, name});
+    trust = client.find(cluster::trust_config_of(object.name()));
+  auto budget = client.find(cluster::disruption_budget_of(object.name()));
   if (budget && !cluster::is_ours(*budget)) budget.reset();
-  const auto found = cluster::plan(
-      {run, options.images, options.capsule_volume, now(), options.retry_failed,
-       order.trust.max_proof_age(order.reference.name), options.renew_proofs,
-       asked_of_loop(order, published,
-                     there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields))},
-      there,
-      {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
-       deployment ? added_to(*deployment, client, {kube::resources::deployments, where, name}, options.operator_mode)
-                  : ""});
+  const auto found =
+      cluster::plan({run, options.images, options.capsule_volume, now(), options.retry_failed,
+                     order.trust.max_proof_age(order.reference.name), options.renew_proofs,
+                     asked_of_loop(order, published,
+                                   there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields))},
+                    there,
+                    {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
+                     deployment ? added_to(*deployment, client, name, options.operator_mode) : ""});
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

@@ -7,6 +7,7 @@
 #include "json/write.hpp"
 #include "kube/status.hpp"
 #include "support/error_kind.hpp"
+#include "support/sample_package.hpp"
 #include "unit/kube/fake_cluster.hpp"
 
 using namespace capsule;
@@ -25,7 +26,10 @@ struct TakenOver {
   test::FakeCluster cluster{};
   kube::Client kube = cluster.client();
   DeployedObject there{kube, "team", "x"};
-  RollOut roll_out{kube, "team", there};
+  sample::Package package{};
+  VerifiedCapsule capsule = sample::verify(package.signed_package(), package.key());
+  ClusterCheck check{};
+  RollOut roll_out{kube, there, {}, {capsule, check, {}, {}, "oci://registry/x"}};
 
   TakenOver() {
     cluster.answer(200, object("2"));
