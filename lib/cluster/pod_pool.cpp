@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
+#include "cluster/agent_in_pod.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
-#include "json/parse.hpp"
-#include "json/write.hpp"
+#include "cluster/pod_look.hpp"
 #include "log/log.hpp"
 
 namespace capsule::cluster {
@@ -20,133 +17,87 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr int max_pods_tried = 4;
-/// How often the Deployment is looked at while it has no pod, and a pod while it is at work: one that is deleted says
-/// nothing itself.
+/// How often the Deployment is looked at while it has no pod.
 constexpr auto look_again = 2s;
-
-std::string first_line(std::string_view text) {
-  return printable(text.substr(0, text.find('\n')), 400);
-}
+/// How often the agents of pods that are not ready are asked why.
+constexpr auto ask_again = 5s;
 
 }  // namespace
 
-/// The pods as a watch shows them.
-class PodPool::Look {
+/// One wait for a pod that is ready.
+class PodPool::Wait {
  public:
-  Look(std::string run_id, PoolMembers& members) : m_run_id(std::move(run_id)), m_members(members) {}
+  Wait(PodPool& pool, const std::string& run_id) : m_pool(pool), m_look(run_id, pool.m_members) {}
 
-  void take(const kube::Event& event) {
-    if (event.kind == kube::EventKind::listed) {
-      m_pods.clear();
-      for (const auto& pod : event.list.items) put(pod);
-    } else if (event.kind == kube::EventKind::deleted) {
-      m_pods.erase(text_at(event.object, "/metadata/name"));
-    } else {
-      put(event.object);
-    }
+  kube::Flow take(const kube::Event& event) {
+    m_look.take(event);
+    m_pool.m_waiting = m_look.waiting();
+    m_found = m_look.usable();
+    if (m_found) return kube::Flow::stop;
+    for (const auto& pod : m_look.left_over()) m_pool.discard(pod);
+    judge();
+    return kube::Flow::go_on;
   }
-
-  /// The pod that has this run, else one that is ready for it.
-  [[nodiscard]] std::optional<PodState> usable() const {
-    std::optional<PodState> out;
-    for (const auto& [name, pod] : m_pods) {
-      if (pod.is_going) continue;
-      if (!m_run_id.empty() && pod.run == m_run_id) return pod;
-      if (pod.is_ready && pod.run.empty()) out = pod;
-    }
-    return out;
+  /// To be called about once a second.
+  void go_on() {
+    if (m_pool.m_wish.on_wait) m_pool.m_wish.on_wait();
+    judge();
+    if (Clock::now() < m_next_question) return;
+    for (const auto& pod : m_look.unclaimed()) m_pool.discard_used(pod);
+    m_next_question = Clock::now() + ask_again;
   }
-  [[nodiscard]] unsigned waiting() const {
-    unsigned out = 0;
-    for (const auto& [name, pod] : m_pods)
-      out += static_cast<unsigned>(pod.is_ready && pod.run.empty() && !pod.is_going);
-    return out;
-  }
-  /// Pods that another run has claimed. One deploy at a time: whoever claimed them is gone.
-  [[nodiscard]] std::vector<PodState> left_over() const {
-    std::vector<PodState> out;
-    for (const auto& [name, pod] : m_pods)
-      if (!pod.is_going && !pod.run.empty() && pod.run != m_run_id) out.push_back(pod);
-    return out;
-  }
-  /// Pods that nobody has claimed, and that are not ready all the same.
-  [[nodiscard]] std::vector<PodState> unclaimed() const {
-    std::vector<PodState> out;
-    for (const auto& [name, pod] : m_pods)
-      if (pod.is_running && !pod.is_going && !pod.is_ready && pod.run.empty()) out.push_back(pod);
-    return out;
-  }
-  /// No pod that will come up.
-  [[nodiscard]] bool is_empty() const {
-    return std::all_of(m_pods.begin(), m_pods.end(), [](const auto& entry) { return entry.second.is_going; });
-  }
+  [[nodiscard]] const std::optional<PodState>& found() const noexcept { return m_found; }
   /// One that is not ready; empty: there is none.
-  [[nodiscard]] std::string unready() const {
-    for (const auto& [name, pod] : m_pods)
-      if (!pod.is_going && !pod.is_ready) return name;
-    return {};
-  }
-  [[nodiscard]] std::optional<Trouble> trouble() const {
-    for (const auto& [name, pod] : m_pods)
-      if (!pod.is_going && pod.trouble) return pod.trouble;
-    return std::nullopt;
-  }
+  [[nodiscard]] std::string unready() const { return m_look.unready(); }
 
  private:
-  void put(const json::Value& pod) {
-    if (!m_members.has(pod)) return;
-    auto state = pod_state(pod);
-    m_pods.insert_or_assign(state.name, std::move(state));
+  /// Error: the trouble that keeps pods from coming up, once it has lasted too long to pass by itself.
+  void judge() {
+    auto& trouble = m_pool.m_trouble;
+    if (!m_look.is_empty()) {
+      trouble = m_look.trouble();
+    } else if (Clock::now() > m_next_look) {
+      // No pod is made at all: the reason stands at the Deployment, not at a pod.
+      m_next_look = Clock::now() + look_again;
+      trouble = m_pool.trouble_of_making();
+    }
+    if (!trouble) return m_in_trouble.reset();
+    if (!m_in_trouble) m_in_trouble = Clock::now();
+    if (Clock::now() >= *m_in_trouble + patience_with(*trouble)) throw trouble->error();
   }
-  std::string m_run_id;
-  PoolMembers& m_members;
-  std::map<std::string, PodState> m_pods;
+
+  [[nodiscard]] std::chrono::milliseconds patience_with(const Trouble& trouble) const {
+    if (trouble.may_pass) return m_pool.m_wish.patience;
+    // At the Deployment a refusal of its former pods stands until their ReplicaSet has been asked for none.
+    return m_look.is_empty() ? look_again : 0s;
+  }
+
+  PodPool& m_pool;
+  PodLook m_look;
+  std::optional<PodState> m_found;
+  std::optional<Clock::time_point> m_in_trouble;  ///< since when
+  Clock::time_point m_next_look = Clock::now() + look_again;
+  Clock::time_point m_next_question = Clock::now() + ask_again;
 };
+
+kube::Name PodPool::name_of(const std::string& pod) const {
+  return {kube::resources::pods, m_wish.ns, pod};
+}
 
 PodState PodPool::wait_until_ready(const std::string& run_id) {
   m_trouble.reset();
-  Look look{run_id, m_members};
-  std::optional<PodState> found;
-  std::optional<Clock::time_point> in_trouble;
-  auto next_look = Clock::now() + look_again;
-  auto next_question = Clock::now() + 5s;
-  const auto judge = [&] {
-    if (look.is_empty() && Clock::now() > next_look) {
-      // No pod is made at all: the reason stands at the Deployment, not at a pod.
-      next_look = Clock::now() + look_again;
-      m_trouble = trouble_of_making();
-    } else if (!look.is_empty()) {
-      m_trouble = look.trouble();
-    }
-    if (!m_trouble) return in_trouble.reset();
-    if (!in_trouble) in_trouble = Clock::now();
-    // At the Deployment a refusal of its former pods stands until their ReplicaSet has been asked for none.
-    const auto patience = m_trouble->may_pass ? m_wish.patience : look.is_empty() ? look_again : 0ms;
-    if (Clock::now() >= *in_trouble + patience) throw m_trouble->error();
-  };
+  Wait wait{*this, run_id};
   const kube::WatchOptions options{
       .selection = {.labels = fmt::format("app={},{}={}", m_wish.name, label::pod_template, m_wish.pod_template)},
       .time_limit = m_wish.time_limit,
-      .on_wait = [&] {
-        if (m_wish.on_wait) m_wish.on_wait();
-        judge();
-        if (Clock::now() < next_question) return;
-        for (const auto& pod : look.unclaimed()) discard_used(pod);
-        next_question = Clock::now() + 5s;
-      }};
-  const auto end = m_client.watch(kube::resources::pods, m_wish.ns, options, [&](const kube::Event& event) {
-    look.take(event);
-    m_waiting = look.waiting();
-    found = look.usable();
-    if (found) return kube::Flow::stop;
-    for (const auto& pod : look.left_over()) discard(pod);
-    judge();
-    return kube::Flow::go_on;
-  });
-  if (found) return *found;
+      .on_wait = [&] { wait.go_on(); }};
+  static_cast<void>(m_client.watch(kube::resources::pods, m_wish.ns, options,
+                                   [&](const kube::Event& event) { return wait.take(event); }));
+  if (wait.found()) return *wait.found();
   if (m_trouble) throw m_trouble->error();
-  static_cast<void>(end);
-  const auto words = words_of_agent(look.unready());
+  const auto pod = wait.unready();
+  const auto words =
+      pod.empty() ? std::string{} : why_not_ready(pod, pool_of_agent(m_client, name_of(pod), m_wish.on_wait));
   throw Error{
       ErrorKind::timed_out,
       fmt::format("no pod of {} in namespace {} was ready within {}: {}", deployment_name(m_wish.name), m_wish.ns,
@@ -164,37 +115,12 @@ std::optional<Trouble> PodPool::trouble_of_making() {
   return trouble_of_deployment(*deployment);
 }
 
-/// What the agent in a pod says of itself; null where it says nothing.
-json::Value PodPool::pool_in(const std::string& pod) {
-  try {
-    const kube::PodRequest get{.path = "/v1/pool", .limit = 5s, .on_wait = m_wish.on_wait};
-    const auto reply = m_client.proxy({kube::resources::pods, m_wish.ns, pod}, agent_port, get);
-    return json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::busy) throw;  // of who waits
-    log::debug(fmt::format("the agent in pod {} says nothing: {}", pod, error.message()));
-  }
-  return {};
-}
-
 /// One that has made a run of somebody who claimed no pod: whoever reaches its port can ask for that. It takes no
 /// other.
 void PodPool::discard_used(const PodState& pod) {
-  if (text_at(pool_in(pod.name), "/phase") != "used") return;
+  if (text_at(pool_of_agent(m_client, name_of(pod.name), m_wish.on_wait), "/phase") != "used") return;
   log::warning(fmt::format("pod {} has made a run that no deploy has claimed it for: it is replaced", pod.name));
   discard(pod);
-}
-
-/// What the agent in a pod says of why it takes no run; nothing where it says nothing.
-std::string PodPool::words_of_agent(const std::string& pod) {
-  if (pod.empty()) return {};
-  const auto value = pool_in(pod);
-  // Nobody has asked for its health before.
-  if (text_at(value, "/phase") == "installing") return fmt::format("pod {}: install.sh goes on", pod);
-  for (const auto* word : {"/illness", "/cold"}) {
-    if (auto text = text_at(value, word); !text.empty()) return fmt::format("pod {}: {}", pod, first_line(text));
-  }
-  return {};
 }
 
 bool PodPool::claim(PodState& pod, const std::string& run_id) {
@@ -205,7 +131,7 @@ bool PodPool::claim(PodState& pod, const std::string& run_id) {
   const json::Object patch{
       {"metadata", json::Object{{"resourceVersion", pod.version}, {"annotations", std::move(marks)}}}};
   try {
-    pod = pod_state(m_client.patch({kube::resources::pods, m_wish.ns, pod.name}, kube::PatchKind::merge, patch));
+    pod = pod_state(m_client.patch(name_of(pod.name), kube::PatchKind::merge, patch));
     return true;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::conflict && error.kind() != ErrorKind::not_found) throw;
@@ -213,109 +139,44 @@ bool PodPool::claim(PodState& pod, const std::string& run_id) {
   }
 }
 
-/// Whether a run may still go on in it, reached or not.
-bool PodPool::is_alive(const PodState& pod) {
-  const auto found = m_client.find({kube::resources::pods, m_wish.ns, pod.name});
-  if (!found) return false;
-  const auto now = pod_state(*found);
-  return now.uid == pod.uid && !now.is_going && !now.trouble;
-}
-
-/// To be called about once a second while something is asked of it: ends that once it is gone.
-std::function<void()> PodPool::while_alive(const PodState& pod) {
-  return [this, pod, next_look = Clock::now() + look_again]() mutable {
-    if (m_wish.on_wait) m_wish.on_wait();
-    if (Clock::now() < next_look) return;
-    next_look = Clock::now() + look_again;
-    if (!is_alive(pod)) throw Error{ErrorKind::unavailable, fmt::format("pod {} has ended or was deleted", pod.name)};
-  };
-}
-
-/// Where the run may go on, another pod would do all of it again: this one is found by its annotation the next time. A
-/// pod that ends may take its connections with it without a word.
-bool PodPool::is_of_no_use_after(const Error& error, const PodState& pod) {
-  const auto kind = error.kind();
-  if (kind == ErrorKind::unavailable || kind == ErrorKind::timed_out) return !is_alive(pod);
-  return kind != ErrorKind::denied && dynamic_cast<const kube::ApiError*>(&error) != nullptr;
-}
-
-/// The agent's answer to the claim. Where none comes it may have begun the run all the same: then its word on that run.
-http::Response PodPool::claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get) {
-  try {
-    return m_client.proxy(pod, agent_port, post);
-  } catch (const kube::ApiError& error) {
-    if (!retry_helps(error.kind())) throw;
-    log::warning(fmt::format("{}: asking whether the run is begun", error.message()));
-    return m_client.proxy(pod, agent_port, get);
-  }
-}
-
-/// Nothing where the pod is of no use: it is gone, or no process waits in it.
-std::optional<json::Value> PodPool::ask(const PodState& pod, const deploy::RunRequest& request) {
-  const kube::Name name{kube::resources::pods, m_wish.ns, pod.name};
-  const auto path = "/v1/runs/" + request.run_id();
-  auto input = request.input();
-  input.if_object()->set("time_limit_ms", std::int64_t{m_wish.time_limit.count()});
-  kube::PodRequest post{.method = http::Method::post,
-                        .path = path,
-                        .body = json::compact(input),
-                        .content_type = "application/json",
-                        .idempotent = true,
-                        .on_wait = while_alive(pod)};
-  const kube::PodRequest get{.path = path + "?wait_ms=20000", .limit = 40s, .on_wait = post.on_wait};
-  const auto deadline = Clock::now() + m_wish.time_limit + m_wish.grace;
-  try {
-    auto reply = claim_run(name, post, get);
-    while (true) {
-      if (reply.status == 503 || reply.status == 404) {
-        log::warning(fmt::format("pod {} takes no run: {}", pod.name, first_line(reply.body)));
-        return std::nullopt;
-      }
-      http::expect_success(reply, "the agent in pod " + pod.name);
-      const auto value = json::parse(reply.body, "the agent's answer", {max_reply_bytes, 40});
-      if (const auto* outcome = value.at_pointer("/outcome"); outcome != nullptr) return *outcome;
-      if (Clock::now() > deadline) break;
-      reply = m_client.proxy(name, agent_port, get);
-    }
-  } catch (const Error& error) {
-    if (!is_of_no_use_after(error, pod)) throw;
-    log::warning(fmt::format("pod {} cannot be reached: {}", pod.name, error.message()));
-    return std::nullopt;
-  }
-  give_up(pod);
-  throw Error{ErrorKind::timed_out, fmt::format("the agent in pod {} has not ended the run within {}", pod.name,
-                                                human_duration(m_wish.time_limit + m_wish.grace))};
-}
-
 PodRun PodPool::run(const deploy::RunRequest& request, const std::function<void(const PodState&)>& on_claim) {
+  using Kind = AgentInPod::Answer::Kind;
   for (int tried = 0; tried < max_pods_tried;) {
     auto pod = wait_until_ready(request.run_id());
     if (!claim(pod, request.run_id())) continue;
     on_claim(pod);
-    const auto outcome = ask(pod, request);
-    if (!outcome) {
-      ++tried;
-      discard(pod);
-      continue;
-    }
-    try {
-      return {deploy::outcome_from(json::Cursor{*outcome, "the agent's answer"}, m_wish.watts), pod};
-    } catch (const Error& error) {
-      const auto trouble = trouble_of(pod);
+    AgentInPod agent{m_client, m_wish.ns, pod, {m_wish.time_limit, m_wish.grace, m_wish.on_wait}};
+    const auto answer = agent.run(request);
+    if (answer.kind == Kind::outcome) return outcome_in(answer.outcome, pod);
+    if (answer.kind == Kind::not_in_time) {
       give_up(pod);
-      if (trouble.empty()) throw;
-      throw Error{error.kind(), fmt::format("{} ({})", error.message(), trouble)};
+      throw Error{ErrorKind::timed_out, fmt::format("the agent in pod {} has not ended the run within {}", pod.name,
+                                                    human_duration(m_wish.time_limit + m_wish.grace))};
     }
+    ++tried;
+    discard(pod);
   }
   throw Error{ErrorKind::unavailable,
               fmt::format("{} pods of {} took no run, one after the other: see kubectl logs of them", max_pods_tried,
                           deployment_name(m_wish.name))};
 }
 
+/// Error: the run has failed.
+PodRun PodPool::outcome_in(const json::Value& answer, const PodState& pod) {
+  try {
+    return {deploy::outcome_from(json::Cursor{answer, "the agent's answer"}, m_wish.watts), pod};
+  } catch (const Error& error) {
+    const auto trouble = trouble_of(pod);
+    give_up(pod);
+    if (trouble.empty()) throw;
+    throw Error{error.kind(), fmt::format("{} ({})", error.message(), trouble)};
+  }
+}
+
 /// What the pod's status says of it, as that its container ended for want of memory: all that is known of a run whose
 /// agent had to be started anew.
 std::string PodPool::trouble_of(const PodState& pod) {
-  const auto found = m_client.find({kube::resources::pods, m_wish.ns, pod.name});
+  const auto found = m_client.find(name_of(pod.name));
   const auto now = found ? pod_state(*found) : PodState{};
   return now.uid == pod.uid && now.trouble ? now.trouble->text : std::string{};
 }
@@ -328,7 +189,7 @@ void PodPool::give_up(const PodState& pod) {
 
 void PodPool::discard(const PodState& pod) {
   try {
-    m_client.remove({kube::resources::pods, m_wish.ns, pod.name}, {.uid = pod.uid});
+    m_client.remove(name_of(pod.name), {.uid = pod.uid});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::conflict && error.kind() != ErrorKind::not_found) throw;
   }

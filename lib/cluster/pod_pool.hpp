@@ -63,18 +63,13 @@ class PodPool {
   void discard(const PodState& pod);
 
  private:
-  class Look;
+  class Wait;
+  [[nodiscard]] kube::Name name_of(const std::string& pod) const;
   bool claim(PodState& pod, const std::string& run_id);
-  http::Response claim_run(const kube::Name& pod, const kube::PodRequest& post, const kube::PodRequest& get);
-  std::optional<json::Value> ask(const PodState& pod, const deploy::RunRequest& request);
-  bool is_alive(const PodState& pod);
-  bool is_of_no_use_after(const Error& error, const PodState& pod);
-  json::Value pool_in(const std::string& pod);
+  PodRun outcome_in(const json::Value& answer, const PodState& pod);
   void discard_used(const PodState& pod);
-  std::string words_of_agent(const std::string& pod);
   std::string trouble_of(const PodState& pod);
   std::optional<Trouble> trouble_of_making();
-  std::function<void()> while_alive(const PodState& pod);
   void give_up(const PodState& pod);
 
   kube::Client& m_client;
