@@ -84,7 +84,7 @@ std::string make_run_in_pod(const RunInPod& run, deploy::LedgerEntry& entry) {
   entry.record =
       deploy::attach_run_record(site.store, subject_of(site.store, *site.order.reference.digest), entry.text);
   const bool was_warm = start_of(run.capsule.manifest(), done).mode == deploy::RunStart::Mode::warm;
-  const std::string start = was_warm ? "warm" : "cold";
+  std::string start = was_warm ? "warm" : "cold";
   note_run(run, entry, start);
   cluster::tell(site.client, site.object.value(), cluster::EventType::normal, "Ran",
                 fmt::format("run {} is on record as {}", run_id, entry.record->text()));
