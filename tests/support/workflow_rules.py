@@ -10,6 +10,8 @@ RETRY_EXPRESSION = (
     'lastRetry.status == "Error" || (asInt(lastRetry.exitCode) >= 40 && asInt(lastRetry.exitCode) <= 49) || '
     "asInt(lastRetry.exitCode) in [-1, 137, 143]"
 )
+# Our images and pods are Linux; beside it a cluster may have Windows nodes.
+LINUX = {"kubernetes.io/os": "linux"}
 POD_SECURITY = {
     "runAsNonRoot": True,
     "runAsUser": 65532,
@@ -231,6 +233,8 @@ def workflow_faults(documents):
              {c["spec"]["workflowSpec"]["workflowTemplateRef"]["name"] for c in documents.values() if c.get("kind") == "CronWorkflow"}}
     for path, document in documents.items():
         spec = document.get("spec") or {}
+        if document.get("kind") == "WorkflowTemplate" and spec.get("nodeSelector") != LINUX:
+            yield f"{path}: spec.nodeSelector does not keep its pods to {LINUX}"
         if document.get("kind") != "WorkflowTemplate" or document["metadata"].get("name") not in submitted:
             continue
         for field in ("entrypoint", "activeDeadlineSeconds", "ttlStrategy", "parallelism"):

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import fused_rules  # noqa: E402
 import metric_rules  # noqa: E402
+import strict_yaml  # noqa: E402
 import workflow_files  # noqa: E402
 import workflow_rules  # noqa: E402
 
@@ -132,9 +133,16 @@ class Rules(unittest.TestCase):
                 change = lambda d, field=field: d["spec"].pop(field)  # noqa: E731
                 self.assert_refused(workflow_rules.workflow_faults, LOOP, change, f"spec.{field}")
 
+        for path in (LOOP, LEAF):
+            self.assert_refused(workflow_rules.workflow_faults, path, lambda d: d["spec"].pop("nodeSelector"), "kubernetes.io/os")
+
         added = {"name": "run-id", "valueFrom": {"parameter": "{{steps.deploy.outputs.parameters.run-record}}"}}
         change = lambda d: d["spec"]["templates"][0]["outputs"]["parameters"].append(added)  # noqa: E731
         self.assert_refused(workflow_rules.workflow_faults, LOOP, change, "hide that of capsule-run")
+
+    def test_the_proof_service_keeps_to_linux_nodes(self):
+        file = os.path.join(workflow_files.SOURCE, "workflows/services/proof-service/deployment.yaml")
+        self.assertEqual(workflow_rules.LINUX, strict_yaml.load_file(file)["spec"]["template"]["spec"]["nodeSelector"])
 
     def test_a_mutex_for_each_capsule(self):
         """The loops and the tick have the same one: that of the name which a source of any form ends with."""
