@@ -13,6 +13,10 @@ NO_IMAGE = "127.0.0.1:1/none:1"
 
 
 class RollOut(DeployCase):
+    def tearDown(self):
+        """The next ones need the room: all of them together would fill a small node, and others are tested on it meanwhile."""
+        self.kubectl("delete", "proofeddeployments,deployments", "--all", "--wait=false")
+
     def test_a_first_roll_out_that_fails_keeps_the_object_and_its_reason(self):
         reference = self.publish("first", scripts={"install.sh": "echo 'no such driver' >&2; exit 3"})
         self.refused(16, "no such driver", reference)
