@@ -33,7 +33,10 @@ class PodPool::Wait {
     m_look.take(event);
     m_pool.m_waiting = m_look.waiting();
     m_found = m_look.usable();
-    if (m_found) return kube::Flow::stop;
+    if (m_found) {
+      m_pool.m_trouble = m_look.trouble();
+      return kube::Flow::stop;
+    }
     for (const auto& pod : m_look.left_over()) m_pool.discard(pod);
     judge();
     return kube::Flow::go_on;

@@ -85,7 +85,8 @@ void PoolDeployment::apply(unsigned replicas, std::optional<json::Value> there) 
   // Before the apply, so that no pod comes up that has both, nor a volume that is of two kinds.
   if (m_settings.force && there && maker_of(*there).empty()) {
     auto ours = wanted();
-    there = mended(std::move(*there), deploy::member(ours, "spec"));
+    m_value = mended(std::move(*there), deploy::member(ours, "spec"));
+    there = m_value;
   }
   write(std::max(replicas, autoscaled_from(m_object.value()).value_or(0)), std::move(there));
   if (const auto maker = maker_of(m_value); m_settings.force && !maker.empty())

@@ -174,7 +174,8 @@ void RollOut::put_back_former() {
     m_trust = apply_in_turn(m_client, name,
                             made_again(*m_former.trust, {{"apiVersion", "v1"}, {"kind", "ConfigMap"}}, "data"),
                             m_object.fence(), m_client.find(name), true);
-  m_deployment.put_back(*m_former.deployment);
+  // One that refused the new spec as it was read still has the former one.
+  if (!deployment().is_null()) m_deployment.put_back(*m_former.deployment);
 }
 
 void RollOut::put_back(const Error& error, const std::string& reason) {

@@ -18,6 +18,7 @@
 #include "make_run.hpp"
 #include "on_cluster.hpp"
 #include "order.hpp"
+#include "plan_on_cluster.hpp"
 #include "warm_pool.hpp"
 
 namespace deploy_step {

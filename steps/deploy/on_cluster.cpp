@@ -22,6 +22,7 @@
 #include "kube/client.hpp"
 #include "log/log.hpp"
 #include "node_check.hpp"
+#include "plan_on_cluster.hpp"
 #include "run_in_pod.hpp"
 #include "termination.hpp"
 #include "waiting_pods.hpp"
@@ -66,9 +67,13 @@ class ClusterDeploy {
     take_turn(fetched.capsule.capsule_digest());
     require_index_goes_on(m_order, m_object.known(), m_step.progress());
     auto former = take_over();
-    const auto check = require_nodes(manifest);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
+    const auto check = check_nodes(m_site, manifest);
+    m_step.output("waived", joined(check.report.waived));
+    if (!check.report.unmet.empty() && stays_as_it_is(wish)) return say_done(m_ledger.begin(wish));
+    check.report.require_all_met();
+    if (!check.gpu_claim.empty()) log::info(check.said_of_claim);
     const auto replicas = m_ledger.is_done(wish) ? manifest.prewarm_replicas : std::max(1U, manifest.prewarm_replicas);
     cluster::RollOut roll_out{m_client, m_object, std::move(former), roll_out_wish(fetched, check)};
     roll_out.apply(replicas);
@@ -79,10 +84,7 @@ class ClusterDeploy {
     if (!done) m_step.result("start", make_run_in_pod(run, entry));
     if (replicas > manifest.prewarm_replicas) roll_out.end_pods();  // the pod was for this run alone
     finish(fetched.capsule, roll_out, done ? &entry : nullptr);
-    m_step.output("run-record", entry.record->text());
-    m_step.output("phase", done ? "AlreadyDone" : "Succeeded");
-    m_turn.reset();
-    m_step.result("api_calls", m_client.requests());
+    end(entry, done ? "AlreadyDone" : "Succeeded");
   }
 
   /// And reads the object in it. The lease of one that was deleted just now may go as we take it.
@@ -111,12 +113,25 @@ class ClusterDeploy {
     return former;
   }
 
-  cluster::ClusterCheck require_nodes(const Manifest& manifest) {
-    auto check = check_nodes(m_site, manifest);
-    m_step.output("waived", joined(check.report.waived));
-    check.report.require_all_met();
-    if (!check.gpu_claim.empty()) log::info(check.said_of_claim);
-    return check;
+  /// Whether there is nothing to do. What the nodes lack now (one that is cordoned, GPUs that others have) is then no
+  /// reason to fail.
+  bool stays_as_it_is(const deploy::RunWish& wish) {
+    if (!m_ledger.is_done(wish)) return false;
+    const auto found = plan_there(m_site, wish, asked(m_order.options, m_order.reference));
+    return found.action == cluster::Plan::Action::none || found.action == cluster::Plan::Action::prove;
+  }
+
+  void say_done(const deploy::LedgerEntry& entry) {
+    log::info("no node can take it now; what is deployed is as it should be, and stays");
+    m_step.output("run-id", entry.request.run_id());
+    end(entry, "AlreadyDone");
+  }
+
+  void end(const deploy::LedgerEntry& entry, std::string_view phase) {
+    m_step.output("run-record", entry.record->text());
+    m_step.output("phase", phase);
+    m_turn.reset();
+    m_step.result("api_calls", m_client.requests());
   }
 
   cluster::RollOutWish roll_out_wish(const FetchedForPods& fetched, const cluster::ClusterCheck& check) {
@@ -146,28 +161,35 @@ class ClusterDeploy {
   void finish(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::LedgerEntry* done) {
     roll_out.note_fields();
     if (done != nullptr) cluster::mark_pods(m_client, m_object.value());
-    std::optional<unsigned> waiting;
+    std::optional<FilledPool> pool;
     const auto replicas = capsule.manifest().prewarm_replicas;
     if (replicas == 0)
-      waiting = 0;
+      pool.emplace();
     else if (done == nullptr)
-      waiting = refill_pool(m_site, roll_out);
+      pool = refill_pool(m_site, roll_out);
     else if (!cluster::is_rolled_out(roll_out.deployment()))
-      waiting = fill_pool(m_site, roll_out);
+      pool = fill_pool(m_site, roll_out);
+    if (pool && !pool->shortage.empty()) log::warning(pool->shortage);
     m_object.change_status([&](json::Object& object) {
-      if (done != nullptr) cluster::clear_failed_try(object, capsule.capsule_digest());
-      if (done != nullptr && mend_status(object, *done) && !waiting && replicas > 0) waiting = replicas;
-      if (waiting) note_waiting(object, *waiting);
+      if (done != nullptr && (!pool || pool->shortage.empty()))
+        cluster::clear_failed_try(object, capsule.capsule_digest());
+      if (done != nullptr && mend_status(object, *done) && !pool && replicas > 0) pool = FilledPool{replicas};
+      if (pool) note_pool(object, capsule.capsule_digest(), *pool);
       note_index(m_order, object);
       cluster::set_seen(object, m_object.applied());
     });
     if (m_order.index) m_order.index->warn_unless_noted(m_object.value());
   }
 
-  static void note_waiting(json::Object& object, unsigned pods) {
-    if (pods == 0) return deploy::set_warm(object, 0, {});
-    deploy::member(object, "status").set("warmReplicas", pods);
-    deploy::set_condition(object, {"Warm", true, "ProcessesWait"});
+  static void note_pool(json::Object& object, const Digest& capsule, const FilledPool& pool) {
+    if (pool.waiting == 0) return deploy::set_warm(object, 0, {});
+    auto& status = deploy::member(object, "status");
+    status.set("warmReplicas", pool.waiting);
+    // Another deploy would find the same: it is left to those who make room.
+    if (!pool.shortage.empty())
+      status.set("rollout",
+                 cluster::next_failure(json::Value{object}, capsule.text(), ErrorKind::unavailable, {}, now()));
+    deploy::set_condition(object, {"Warm", true, "ProcessesWait", pool.shortage});
   }
 
   /// Makes a status that cannot be so again, of the record of the run. False: it can.

@@ -11,9 +11,6 @@ namespace deploy_step {
 /// waited, and attaches the run record to its version index.
 void deploy_on_cluster(const Order& order, const std::string& ns, capsule::step::Context& step);
 
-/// Says what of that is missing, and changes nothing.
-void plan_on_cluster(const Order& order, const std::string& ns, capsule::step::Context& step);
-
 /// Removes what a deployment has made in the namespace, and nothing else. Runs stay on record in the registry.
 void remove_from_cluster(const Options& options, const std::string& ns, capsule::step::Context& step);
 

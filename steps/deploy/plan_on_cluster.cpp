@@ -1,3 +1,5 @@
+#include "plan_on_cluster.hpp"
+
 #include "asked.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/drift.hpp"
@@ -8,7 +10,6 @@
 #include "cluster/target_name.hpp"
 #include "image/published_package.hpp"
 #include "kube/client.hpp"
-#include "on_cluster.hpp"
 
 namespace deploy_step {
 
@@ -24,7 +25,30 @@ std::string added_to(const json::Value& deployment, kube::Client& client, const 
                                              cluster::own_spec(deployment, other)));
 }
 
+cluster::Plan plan_of(const ClusterSite& site, const deploy::RunWish& run, const std::string& asked,
+                      bool retry_failed) {
+  const auto& options = site.order.options;
+  const auto& object = site.object;
+  auto& client = site.client;
+  const auto name = cluster::deployment_of(object.name());
+  const auto deployment = client.find(name);
+  std::optional<json::Value> trust;
+  if (options.capsule_volume == cluster::CapsuleVolume::download)
+    trust = client.find(cluster::trust_config_of(object.name()));
+  auto budget = client.find(cluster::disruption_budget_of(object.name()));
+  if (budget && !cluster::is_ours(*budget)) budget.reset();
+  return cluster::plan({run, options.images, options.capsule_volume, now(), retry_failed,
+                        site.order.trust.max_proof_age(site.order.reference.name), options.renew_proofs, asked},
+                       object.known(),
+                       {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
+                        deployment ? added_to(*deployment, client, name, options.operator_mode) : ""});
+}
+
 }  // namespace
+
+cluster::Plan plan_there(const ClusterSite& site, const deploy::RunWish& run, const std::string& asked) {
+  return plan_of(site, run, asked, true);
+}
 
 void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
   cluster::require_short_name(order.reference.name);
@@ -37,23 +61,11 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   cluster::DeployedObject object{client, where, order.reference.name};
   const auto* there = object.read();
   require_index_goes_on(order, there, step.progress());
-  const auto name = cluster::deployment_of(object.name());
-  const auto deployment = client.find(name);
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
                             options.budget, options.seed};
-  std::optional<json::Value> trust;
-  if (options.capsule_volume == cluster::CapsuleVolume::download)
-    trust = client.find(cluster::trust_config_of(object.name()));
-  auto budget = client.find(cluster::disruption_budget_of(object.name()));
-  if (budget && !cluster::is_ours(*budget)) budget.reset();
-  const auto found =
-      cluster::plan({run, options.images, options.capsule_volume, now(), options.retry_failed,
-                     order.trust.max_proof_age(order.reference.name), options.renew_proofs,
-                     asked_of_loop(order, published,
-                                   there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields))},
-                    there,
-                    {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
-                     deployment ? added_to(*deployment, client, name, options.operator_mode) : ""});
+  const auto receipt = there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields);
+  const auto found = plan_of({order, client, where, *store, object, {}}, run, asked_of_loop(order, published, receipt),
+                             options.retry_failed);
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

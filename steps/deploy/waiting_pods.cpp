@@ -1,6 +1,7 @@
 #include "waiting_pods.hpp"
 
 #include "core/error.hpp"
+#include "core/time.hpp"
 #include "failure.hpp"
 #include "json/lookup.hpp"
 #include "log/log.hpp"
@@ -44,15 +45,18 @@ void bring_up(const ClusterSite& site, cluster::PodPool& pods, cluster::RollOut&
   }
 }
 
-unsigned fill_pool(const ClusterSite& site, cluster::RollOut& roll_out) {
+FilledPool fill_pool(const ClusterSite& site, cluster::RollOut& roll_out) {
   const bool may_be_former = cluster::may_have_former_pods(roll_out.deployment());
   auto pods = pods_of(site, roll_out, site.order.options.timeout,
                       may_be_former ? Membership::by_controller : Membership::by_name);
   bring_up(site, pods, roll_out, {});
-  return pods.waiting();
+  // The plan takes the same for a reason to deploy: what deploy cannot mend either has to be said, and left alone.
+  auto shortage = cluster::why_not_rolled_out(roll_out.deployment(), now());
+  if (!shortage.empty() && pods.trouble()) shortage = pods.trouble()->text;
+  return {pods.waiting(), std::move(shortage)};
 }
 
-unsigned refill_pool(const ClusterSite& site, const cluster::RollOut& roll_out) {
+FilledPool refill_pool(const ClusterSite& site, const cluster::RollOut& roll_out) {
   auto pods = pods_of(site, roll_out, refill_patience, Membership::by_name);
   try {
     pods.wait_until_ready({});
@@ -60,7 +64,7 @@ unsigned refill_pool(const ClusterSite& site, const cluster::RollOut& roll_out) 
     if (error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::busy) throw;
     log::warning("the run is done, its warm pool is not filled again yet: " + error.message());
   }
-  return pods.waiting();
+  return {pods.waiting()};
 }
 
 }  // namespace deploy_step

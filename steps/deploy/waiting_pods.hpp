@@ -24,11 +24,17 @@ capsule::cluster::PodPool pods_of(const ClusterSite& site, const capsule::cluste
 void bring_up(const ClusterSite& site, capsule::cluster::PodPool& pods, capsule::cluster::RollOut& roll_out,
               const std::string& run_id);
 
-/// Waits until a pod of the warm pool is up, where no run is to be made; how many wait then. Errors as bring_up().
-unsigned fill_pool(const ClusterSite& site, capsule::cluster::RollOut& roll_out);
+/// How many pods wait for a run, and why there are no more of them; empty: nothing keeps them from coming up.
+struct FilledPool {
+  unsigned waiting = 0;
+  std::string shortage{};
+};
 
-/// Waits a while until another pod has come in the place of the one that had the run; how many wait then. That none
-/// does is warned of. Errors not_found, busy.
-unsigned refill_pool(const ClusterSite& site, const capsule::cluster::RollOut& roll_out);
+/// Waits until a pod of the warm pool is up, where no run is to be made. Errors as bring_up().
+FilledPool fill_pool(const ClusterSite& site, capsule::cluster::RollOut& roll_out);
+
+/// Waits a while until another pod has come in the place of the one that had the run. That none does is warned of.
+/// Errors not_found, busy.
+FilledPool refill_pool(const ClusterSite& site, const capsule::cluster::RollOut& roll_out);
 
 }  // namespace deploy_step

@@ -63,6 +63,31 @@ class RollOut(DeployCase):
         self.must("delete", "pod", pod["metadata"]["name"])
         self.must("wait", "--for=condition=Available", "--timeout=40s", "deploy/signed-deploy")
 
+    def test_a_conflict_at_the_deployment_puts_back_the_object_too(self):
+        reference = self.publish("contested")
+        self.deployed(reference)
+        self.must("scale", "deploy", "contested-deploy", "--replicas=2")
+        before, deployment = self.object("contested"), self.get("deploy", "contested-deploy")
+        self.refused(14, ".spec.replicas", self.publish("contested", "2.0.0"))
+        after = self.object("contested")
+        self.assertEqual(before["spec"], after["spec"])
+        self.assertEqual("True: Conflict", self.condition("contested", "RolloutFailed"))
+        self.assertEqual(after["metadata"]["generation"], after["status"]["observedGeneration"])
+        self.assertEqual(deployment["spec"], self.get("deploy", "contested-deploy")["spec"])
+        self.assertIn("RolloutFailed", self.must("get", "events", "--field-selector=involvedObject.name=contested"))
+
+    def test_pods_that_find_no_room_beside_those_that_wait_are_named_and_left_alone(self):
+        sizes = [int(one["status"]["allocatable"]["memory"].removesuffix("Ki")) >> 10 for one in self.get("nodes")["items"]]
+        reference = self.publish("crowd", prewarm={"replicas": 1 + len(sizes)}, resources={"memory": f"{max(sizes) * 5 // 9}Mi"})
+        self.assertEqual("Succeeded", self.deployed(reference)["phase"])
+        self.wait_for("a plan that finds too few", lambda: self.plan(reference)[0] == "deploy")
+        self.assertEqual("AlreadyDone", self.deployed(reference)["phase"])
+        [warm] = [one for one in self.object("crowd")["status"]["conditions"] if one["type"] == "Warm"]
+        self.assertIn("Insufficient memory", warm["message"])
+        action, reason = self.plan(reference)
+        self.assertEqual("none", action)
+        self.assertIn("is left alone until", reason)
+
     def test_what_keeps_a_pod_from_coming_up_is_named(self):
         """At once, each in a namespace of its own: what may pass is given 20 s."""
         sizes = [int(one["status"]["allocatable"]["memory"].removesuffix("Ki")) >> 10 for one in self.get("nodes")["items"]]

@@ -1,4 +1,5 @@
-"""A node with GPUs and a certificate, which no other test may meet: a capsule that goes without a GPU elsewhere would take one here.
+"""A node with GPUs and a certificate, or one that takes no pods, which no other test may meet: a capsule that goes without a GPU
+elsewhere would take one here.
 
 The scheduler treats an extended resource as it would a real GPU."""
 import json
@@ -52,6 +53,17 @@ class Deployed(Node, DeployCase):
         self.refused(15, "1 wanted, 0 of 1 nvidia.com/gpu free", self.publish("second", requirements=["gpu:1"]))
         newer = self.publish("metal", "1.1.0", requirements=["gpu:1"])
         self.assertEqual("Succeeded", self.deployed(newer)["phase"])
+
+
+    @ours_alone
+    def test_a_node_that_takes_no_pods_is_no_reason_to_fail_where_there_is_nothing_to_do(self):
+        reference = self.publish("rests")
+        done = self.deployed(reference)
+        self.addCleanup(self.must, "uncordon", "capsule-node")
+        self.must("cordon", "capsule-node")
+        again = self.deployed(reference)
+        self.assertEqual(("AlreadyDone", done["run_record"]), (again["phase"], again["run_record"]))
+        self.refused(15, "it is cordoned", reference, "--new-run")
 
 
 class Proved(Node, ProofPodsCase):
