@@ -4,6 +4,7 @@
 
 #include "capsule/manifest.hpp"
 #include "cluster/objects.hpp"
+#include "cluster/receipt.hpp"
 
 namespace capsule::cluster {
 
@@ -38,8 +39,9 @@ std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_l
   return std::max(at_least, there);
 }
 
-bool is_handed_over(const json::Value& deployment) {
-  return has_replicas(deployment, manager);
+bool is_handed_over(const json::Value& deployment, std::string_view receipt) {
+  return has_replicas(deployment, manager) ||
+         (!has_replicas(deployment, field_manager) && has_same_deployment(receipt, deployment));
 }
 
 json::Value set_handed_over(kube::Client& client, const kube::Name& deployment, std::optional<unsigned> replicas) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "json/value.hpp"
 #include "kube/client.hpp"
@@ -17,8 +18,9 @@ std::optional<unsigned> autoscaled_from(const json::Value& object);
 /// The number that is to be set: where it is ours, and is handed over now, no fewer than there are; where there is no
 /// pod, and one is wanted, as many as are wanted, whoever took them. Nothing: it stays. Pure.
 std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_least);
-/// Whether it was handed over, and no autoscaler has taken it since. Pure.
-bool is_handed_over(const json::Value& deployment);
+/// Whether it was handed over when the deploy with that receipt left it, whoever has taken it since; one that somebody
+/// took from us is none. Pure.
+bool is_handed_over(const json::Value& deployment, std::string_view receipt);
 /// Sets the number for an autoscaler to take; nothing: gives it back, once it is ours again.
 json::Value set_handed_over(kube::Client& client, const kube::Name& deployment, std::optional<unsigned> replicas);
 

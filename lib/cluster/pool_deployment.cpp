@@ -103,10 +103,11 @@ void PoolDeployment::scale(unsigned replicas) {
 void PoolDeployment::write(unsigned replicas, std::optional<json::Value> there) {
   const auto object = m_object.name();
   const auto from = autoscaled_from(m_object.value());
+  const auto receipt = m_object.annotation(annotation::fields);
   const bool is_new = !there;
   if (there && from) {
     if (const auto number = handed_over(*there, replicas)) there = set_handed_over(m_client, name(), number);
-  } else if (there && is_handed_over(*there)) {
+  } else if (there && is_handed_over(*there, receipt)) {
     there = set_handed_over(m_client, name(), replicas);
   }
   auto ours = deployment(m_object.owner(), object.ns, {m_settings.pod_template, replicas, !from, m_settings.has_gpu});
@@ -123,7 +124,7 @@ void PoolDeployment::write(unsigned replicas, std::optional<json::Value> there) 
     throw error.within(fmt::format("of spec.template of the {}", kube::text_of(object)));
   }
   if (is_new && from && replicas != 1) m_value = set_handed_over(m_client, name(), replicas);
-  if (!from && is_handed_over(m_value)) m_value = set_handed_over(m_client, name(), {});
+  if (!from && is_handed_over(m_value, {})) m_value = set_handed_over(m_client, name(), {});
 }
 
 void PoolDeployment::put_back(json::Value former) {

@@ -102,6 +102,10 @@ bool has_other_spec(std::string_view receipt, const json::Value& object) {
   return !noted.empty() && noted != word_of_spec(object);
 }
 
+bool has_same_deployment(std::string_view receipt, const json::Value& deployment) {
+  return parse(receipt)[of_deployment] == own_fields(deployment);
+}
+
 bool may_name_budget(std::string_view receipt) {
   return !receipt.ends_with(fmt::format(",{}", absent));
 }

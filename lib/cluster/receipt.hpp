@@ -30,6 +30,8 @@ std::string changed_since(std::string_view receipt, const std::string& asked, co
 /// Whether the object's spec is another one than in that receipt; no where there is none, or one of former versions.
 /// Pure.
 bool has_other_spec(std::string_view receipt, const json::Value& object);
+/// Whether the same fields of the Deployment are ours as when that receipt was written. Pure.
+bool has_same_deployment(std::string_view receipt, const json::Value& deployment);
 /// Whether it says that there was a PodDisruptionBudget; yes where there is no receipt. Pure.
 bool may_name_budget(std::string_view receipt);
 

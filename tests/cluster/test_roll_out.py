@@ -140,6 +140,9 @@ class RollOut(DeployCase):
         self.assertEqual(3, self.get("deploy", "scaled-deploy")["spec"]["replicas"])
         self.deployed(self.publish("scaled", "1.1.0"))
         self.assertNotEqual(0, self.kubectl("get", "pdb", "scaled-deploy").code)  # one pod is kept by none
+        self.must("patch", "pd", "scaled", "--type=merge", "--field-manager=me", "-p", json.dumps({"spec": {"autoscale": None}}))
+        self.deployed(self.publish("scaled", "1.2.0", prewarm={"replicas": 2}))
+        self.assertEqual(2, self.get("deploy", "scaled-deploy")["spec"]["replicas"])  # ours again, though somebody has set it last
 
     def test_what_a_later_deploy_wrote_is_not_written_over(self):
         """The API server's part: an apply for a version, or for what is not there, is a conflict where that is not so any more."""

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "cluster/receipt.hpp"
 #include "json/parse.hpp"
 #include "unit/kube/fake_cluster.hpp"
 
@@ -22,9 +23,15 @@ TEST_CASE("the number of pods is handed over to an autoscaler once, and does not
   CHECK(handed_over(deployment("capsule-loop"), 1) == 2U);
   CHECK(handed_over(deployment("capsule-loop"), 3) == 3U);
   CHECK_FALSE(handed_over(deployment("capsule-loop-autoscale"), 3));
-  CHECK(is_handed_over(deployment("capsule-loop-autoscale")));
+  CHECK(is_handed_over(deployment("capsule-loop-autoscale"), {}));
   CHECK_FALSE(handed_over(deployment("horizontal-pod-autoscaler"), 3));
-  CHECK_FALSE(is_handed_over(deployment("horizontal-pod-autoscaler")));
+  CHECK_FALSE(is_handed_over(deployment("horizontal-pod-autoscaler"), {}));
+  // As the deploy left it which had handed it over, an autoscaler having taken it since.
+  const auto taken = deployment("horizontal-pod-autoscaler");
+  CHECK(is_handed_over(taken, receipt("asked", json::Object{}, {.deployment = &taken})));
+  const auto ours = deployment("capsule-loop");
+  CHECK_FALSE(is_handed_over(ours, receipt("asked", json::Object{}, {.deployment = &ours})));
+  CHECK_FALSE(is_handed_over(taken, receipt("asked", json::Object{}, {.deployment = &ours})));
 }
 
 TEST_CASE("where there is no pod and a run wants one, the number is set whoever set it before") {
