@@ -8,7 +8,8 @@ std::string refusal_behind(const Error& error) {
   const auto* answer = dynamic_cast<const kube::ApiError*>(&error);
   if (error.kind() == ErrorKind::unavailable && answer != nullptr && answer->status().code == 403) return "Quota";
   if (error.kind() == ErrorKind::unmet_requirement) return "NoImageVolumes";
-  if (error.kind() == ErrorKind::conflict) return "Conflict";
+  // That of a field is one that apply() has worded; the API server's own says that somebody was faster.
+  if (error.kind() == ErrorKind::conflict && answer == nullptr) return "Conflict";
   return error.kind() == ErrorKind::denied || error.kind() == ErrorKind::invalid_input ? "Refused" : "";
 }
 

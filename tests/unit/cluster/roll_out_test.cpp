@@ -81,5 +81,6 @@ TEST_CASE("a refusal is what would be refused again: a right, a quota, a field; 
   CHECK(refusal_behind(answer(403, "is forbidden")) == "Refused");
   CHECK(refusal_behind(answer(422, "is invalid")) == "Refused");
   CHECK(refusal_behind(Error{ErrorKind::unmet_requirement, "no image volumes"}) == "NoImageVolumes");
+  CHECK(refusal_behind(Error{ErrorKind::conflict, "a field of somebody"}) == "Conflict");
   for (const int code : {404, 409, 429, 500, 503}) CHECK(refusal_behind(answer(code, "no")).empty());
 }
