@@ -63,10 +63,10 @@ bool PodLook::is_empty() const {
   return std::all_of(m_pods.begin(), m_pods.end(), [](const auto& entry) { return entry.second.is_going; });
 }
 
-std::string PodLook::unready() const {
+std::optional<PodState> PodLook::unready() const {
   for (const auto& [name, pod] : m_pods)
-    if (!pod.is_going && !pod.is_ready) return name;
-  return {};
+    if (!pod.is_going && !pod.is_ready) return pod;
+  return std::nullopt;
 }
 
 std::optional<Trouble> PodLook::trouble() const {

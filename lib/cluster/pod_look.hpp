@@ -29,8 +29,8 @@ class PodLook {
   [[nodiscard]] std::vector<PodState> unclaimed() const;
   /// No pod that will come up.
   [[nodiscard]] bool is_empty() const;
-  /// One that is not ready; empty: there is none.
-  [[nodiscard]] std::string unready() const;
+  /// One that is not ready.
+  [[nodiscard]] std::optional<PodState> unready() const;
   /// Why one does not come up.
   [[nodiscard]] std::optional<Trouble> trouble() const;
 

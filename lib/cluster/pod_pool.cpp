@@ -50,8 +50,7 @@ class PodPool::Wait {
     m_next_question = Clock::now() + ask_again;
   }
   [[nodiscard]] const std::optional<PodState>& found() const noexcept { return m_found; }
-  /// One that is not ready; empty: there is none.
-  [[nodiscard]] std::string unready() const { return m_look.unready(); }
+  [[nodiscard]] std::optional<PodState> unready() const { return m_look.unready(); }
 
  private:
   /// Error: the trouble that keeps pods from coming up, once it has lasted too long to pass by itself.
@@ -99,12 +98,19 @@ PodState PodPool::wait_until_ready(const std::string& run_id) {
   if (wait.found()) return *wait.found();
   if (m_trouble) throw m_trouble->error();
   const auto pod = wait.unready();
-  const auto words =
-      pod.empty() ? std::string{} : why_not_ready(pod, pool_of_agent(m_client, name_of(pod), m_wish.on_wait));
   throw Error{
       ErrorKind::timed_out,
       fmt::format("no pod of {} in namespace {} was ready within {}: {}", deployment_name(m_wish.name), m_wish.ns,
-                  human_duration(m_wish.time_limit), words.empty() ? "see kubectl describe" : words)};
+                  human_duration(m_wish.time_limit), pod ? words_of(*pod) : "there is none, see kubectl describe")};
+}
+
+/// Why a pod is not ready that shows no trouble: as its agent says or, where none answers, where it was sent.
+std::string PodPool::words_of(const PodState& pod) {
+  auto words = why_not_ready(pod.name, pool_of_agent(m_client, name_of(pod.name), m_wish.on_wait));
+  if (!words.empty()) return words;
+  if (pod.node.empty()) return fmt::format("pod {} has no node yet, see kubectl describe", printable(pod.name));
+  return fmt::format("pod {} has not come up on node {}, see kubectl describe of both", printable(pod.name),
+                     printable(pod.node));
 }
 
 /// What the Deployment says of why it makes no pod.

@@ -70,6 +70,7 @@ class PodPool {
   PodRun outcome_in(const json::Value& answer, const PodState& pod);
   void discard_used(const PodState& pod);
   std::string trouble_of(const PodState& pod);
+  std::string words_of(const PodState& pod);
   std::optional<Trouble> trouble_of_making();
   void give_up(const PodState& pod);
 

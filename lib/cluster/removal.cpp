@@ -37,8 +37,11 @@ void wait_until_gone(
     return left.empty() ? kube::Flow::stop : kube::Flow::go_on;
   });
   if (end == kube::WatchEnd::stopped) return;
-  throw Error{ErrorKind::timed_out, fmt::format("{} {} in namespace {} are not gone yet: see their finalizers",
-                                                kube::text_of(resource), fmt::join(left, ", "), ns)};
+  throw Error{
+      ErrorKind::timed_out,
+      fmt::format(
+          "{} {} in namespace {} are not gone yet: see their finalizers, and of pods whether their nodes are Ready",
+          kube::text_of(resource), fmt::join(left, ", "), ns)};
 }
 
 bool is_deployed(const json::Value& object) {
