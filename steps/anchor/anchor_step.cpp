@@ -123,7 +123,8 @@ void run(const Options& options, step::Context& step) {
   if (!options.log.empty()) {
     const auto key =
         crypto::with_module(attest::own_key(options.log_key, state, attest::Role::log), options.pkcs11_module);
-    log_signer = crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file));
+    log_signer =
+        crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file, step::MissingFile::is_none));
   }
   const auto anchors = choose_anchors(options, state, opened.policy.anchors, log_signer.get());
   const auto subject = image::find_index(*store, reference);

@@ -174,7 +174,8 @@ void run(const Options& given, step::Context& step) {
   const auto trust = attest::find_trust(options.trust, "", options.state.string());
   const auto key =
       crypto::with_module(attest::own_key(options.key, options.state, attest::Role::proof), options.pkcs11_module);
-  const auto signer = crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file));
+  const auto signer =
+      crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file, step::MissingFile::is_none));
   const auto done = prove(task_of(options, trust, *signer, step.progress()));
   if (done)
     report(*done, step);

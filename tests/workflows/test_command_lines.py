@@ -17,8 +17,7 @@ import workflow_files  # noqa: E402
 # Options that whoever submits a loop cannot give: of every step, and of some. A new option is given by the template, or it is put here.
 LEFT_OUT = {"--help", "--version", "--output", "--registry-timeout",
             "--context", "--kubeconfig",  # a step in a pod acts on the cluster that it is in
-            "--key", "--pkcs11-module",   # where no template has them: whom to trust is said by the policy alone
-            "--passphrase-file"}          # of a key that would lie beside its passphrase
+            "--key", "--pkcs11-module"}   # where no template has them: whom to trust is said by the policy alone
 LEFT_OUT_OF = {
     "deploy": {"--plan", "--registry", "--host-identity", "--watts",  # of this machine, or of the template plan
                "--new-run", "--retry-failed"},                        # each time another bill; of plan alone
@@ -30,6 +29,7 @@ LEFT_OUT_OF = {
     "run": {"--config", "--parameter-file", "--resume", "--templates",
             "--pass-env"},                                            # in a pod there is a service account instead
 }
+ROLES = ("capsule", "proof", "index", "log")
 NOT_FOUND = 12
 INVALID_INPUT = 10
 
@@ -92,12 +92,27 @@ class CommandLines(unittest.TestCase):
                 self.assertNotEqual(0, done.returncode, done.stdout)
                 self.assertEqual("", done.stdout)
 
-    def run_with(self, template, values):
+    def test_an_encrypted_key_s_passphrase_is_in_the_same_secret(self):
+        for path, template in self.leaves.items():
+            for role in ROLES:
+                if {"name": "key", "mountPath": f"/keys/{role}", "readOnly": True} not in template["container"]["volumeMounts"]:
+                    continue
+                with self.subTest(path):
+                    self.assertIn(f"--passphrase-file=/keys/{role}/passphrase", template["container"]["args"])
+                    if template["name"] in ("generate-proof", "register"):  # the others look for their input first
+                        done = self.run_with(template, {}, encrypted=role)
+                        self.assertEqual(NOT_FOUND, done.returncode, done.stderr)
+                        self.assertIn("nothing has been published there", done.stderr)
+                        done = self.run_with(template, {}, encrypted=role, passphrase="")
+                        self.assertEqual(2, done.returncode, done.stderr)
+                        self.assertIn("the key is encrypted and no passphrase is given", done.stderr)
+
+    def run_with(self, template, values, **keys):
         """TEMPLATE's command in folders of its own, as capsule-run starts it. What has no value is not there."""
         with tempfile.TemporaryDirectory() as folder:
             for name in ("work", "trust", "keys", "registry"):
                 os.mkdir(os.path.join(folder, name))
-            self.make_keys(folder)
+            self.make_keys(folder, **keys)
             missing = {"registry": f"oci-layout:{folder}/registry"}
             for name in ("run-record", "proof-bundle", "capsule"):
                 missing[name] = "sha256:" + "0" * 64
@@ -120,15 +135,24 @@ class CommandLines(unittest.TestCase):
                 [binary_of(template), *args], env=environment, capture_output=True, text=True, timeout=120, check=False
             )
 
-    def make_keys(self, folder):
-        """The keys and the trust policy that `keygen --state` makes, where the templates mount them."""
+    def make_keys(self, folder, encrypted=None, passphrase="open sesame"):
+        """The keys and the trust policy that `keygen --state` makes, where the templates mount them; that of the role `encrypted` is another one, encrypted."""
         state = os.path.join(folder, "state")
         keygen = [os.path.join(workflow_files.BIN, "capsule-sign"), "keygen", "--state", state]
         subprocess.run(keygen, capture_output=True, timeout=120, check=True)
         os.rmdir(os.path.join(folder, "trust"))
         os.symlink(os.path.join(state, "configmaps", "capsule-trust"), os.path.join(folder, "trust"))
-        for role in ("capsule", "proof", "index", "log"):
+        for role in ROLES:
             secret = os.path.join(state, "secrets", f"capsule-key-{role}")
+            if role == encrypted:
+                words = os.path.join(folder, "words")
+                with open(words, "w", encoding="utf-8") as file:
+                    file.write("open sesame")
+                key = os.path.join(folder, "encrypted")
+                subprocess.run([keygen[0], "keygen", "--out", key, "--passphrase-file", words], capture_output=True, timeout=120, check=True)
+                os.replace(f"{key}.pem", os.path.join(secret, "key.pem"))
+                if passphrase:
+                    os.replace(words, os.path.join(secret, "passphrase"))
             os.symlink(secret, os.path.join(folder, "keys", role))
 
 
