@@ -61,6 +61,14 @@ class FurtherSigners(unittest.TestCase):
         self.assertEqual(capsule, self.download("--trust", policy, "--digest", capsule))
         self.verify(capsule, policy)
 
+    def test_one_signature_is_enough_and_it_is_not_the_first(self):
+        """Whose key is trusted has signed what a stranger has signed before."""
+        self.signers.sign(self.package, "stranger", "b")
+        self.serve()
+        policy = self.policy("ab", 1)
+        done = self.verify(self.download("--trust", policy), policy)
+        self.assertEqual([self.signers.id("b")], done.result["key_ids"])
+
     def test_a_policy_that_wants_one_signature_or_is_not_there_asks_for_nothing_more(self):
         self.signers.sign(self.package, "a", "b")
         self.serve()
