@@ -15,59 +15,41 @@ namespace capsule::cluster {
 
 namespace {
 
-std::string image_of(const json::Value& deployment, std::string_view list, std::string_view container) {
-  const auto* all = deployment.at_pointer(fmt::format("/spec/template/spec/{}", list));
-  if (all == nullptr || all->if_array() == nullptr) return {};
-  for (const auto& one : *all->if_array())
-    if (text_at(one, "/name") == container) return text_at(one, "/image");
-  return {};
-}
-
-/// Which image is another one than wanted; empty: none.
-std::string replaced_image(const Wanted& wanted, const json::Value& deployment) {
-  if (image_of(deployment, "initContainers", "agent") != wanted.images.agent) return wanted.images.agent;
-  if (image_of(deployment, "containers", "runner") != wanted.images.runtime) return wanted.images.runtime;
-  const auto download = image_of(deployment, "initContainers", "capsule");
-  if (download != (wanted.volume == CapsuleVolume::download ? wanted.images.verify : std::string{}))
-    return wanted.images.verify;
-  return {};
-}
-
 /// The wanted run, where it was begun.
-std::string begun_run(const Wanted& wanted, const json::Value& object) {
-  const auto run = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs)).find(wanted.run);
+std::string begun_run(const PlanWish& wish, const json::Value& object) {
+  const auto run = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs)).find(wish.run);
   return run ? run->request.run_id() : std::string{};
 }
 
 /// What has failed is left alone, but not after a change of the spec, which may be what it lacked.
-std::optional<Plan> plan_after_failure(const Wanted& wanted, const json::Value& object) {
-  if (!has_failed(object, wanted.run.capsule_digest, begun_run(wanted, object))) return std::nullopt;
+std::optional<Plan> plan_after_failure(const PlanWish& wish, const json::Value& object) {
+  if (!has_failed(object, wish.run.capsule_digest, begun_run(wish, object))) return std::nullopt;
   const auto what =
       fmt::format("the {} of {} has failed", text_at(object, "/status/rollout/run").empty() ? "roll-out" : "run",
-                  wanted.run.capsule_digest.text());
+                  wish.run.capsule_digest.text());
   const bool is_changed = has_other_spec(text_at(object, "/metadata/annotations", annotation::fields), object);
-  if (const auto until = left_alone_until(object, wanted.now); until && !is_changed && !wanted.retry_failed)
+  if (const auto until = left_alone_until(object, wish.now); until && !is_changed && !wish.retry_failed)
     return Plan{Plan::Action::none, fmt::format("{}, and is left alone until {}", what, *until)};
   return Plan{Plan::Action::deploy, what + ", and may be tried again"};
 }
 
 /// What is to be done about the run and what the status says of it.
-Plan plan_run(const Wanted& wanted, const json::Value& object) {
+Plan plan_run(const PlanWish& wish, const json::Value& object) {
   using Action = Plan::Action;
   const auto runs = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs));
-  const auto run = runs.find(wanted.run);
+  const auto run = runs.find(wish.run);
   if (!run || !run->record) return {Action::deploy, "its run is not done"};
   if (auto fault = fault_of_status(object, runs); !fault.empty()) return {Action::deploy, std::move(fault)};
   if (is_unobserved(object)) return {Action::deploy, "its status is of an earlier generation of its spec"};
   const bool is_last = text_at(object, "/status/lastRun/record") == run->record->text();
   if (is_last && deploy::requires_proof(*object.if_object()) && !is_proved(object))
     return {Action::prove, "its run is not proved"};
-  if (!is_proof_expired(object, *run->record, wanted.max_proof_age, wanted.now))
+  if (!is_proof_expired(object, *run->record, wish.max_proof_age, wish.now))
     return {Action::none, "it is as it should be"};
   const auto reason =
       fmt::format("its proof has expired: its run ended at {}, and the trust policy's max_age is {}",
-                  printable(text_at(object, "/status/lastRun/time")), human_duration(*wanted.max_proof_age));
-  return wanted.renew_proofs ? Plan{Action::renew, reason} : Plan{Action::none, reason + "; renew-proofs is not set"};
+                  printable(text_at(object, "/status/lastRun/time")), human_duration(*wish.max_proof_age));
+  return wish.renew_proofs ? Plan{Action::renew, reason} : Plan{Action::none, reason + "; renew-proofs is not set"};
 }
 
 }  // namespace
@@ -96,26 +78,24 @@ bool is_proof_expired(const json::Value& object, const Digest& record,
   }
 }
 
-Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts) {
+Plan plan(const PlanWish& wish, const json::Value* object, const Parts& parts) {
   using Action = Plan::Action;
-  const auto& digest = wanted.run.capsule_digest.text();
+  const auto& digest = wish.run.capsule_digest.text();
   if (object == nullptr) return {Action::deploy, "it is not deployed"};
-  if (auto after = plan_after_failure(wanted, *object)) return *std::move(after);
+  if (auto after = plan_after_failure(wish, *object)) return *std::move(after);
   const auto there = text_at(*object, "/spec/capsule/digest");
   if (there != digest)
     return {Action::deploy,
             there.empty() ? "another capsule is deployed" : fmt::format("{} is deployed", printable(there))};
   if (parts.deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
-  if (const auto image = replaced_image(wanted, *parts.deployment); !image.empty())
-    return {Action::deploy, fmt::format("its pods have another image than {}", image)};
-  if (auto change =
-          changed_since(text_at(*object, "/metadata/annotations", annotation::fields), wanted.asked, *object, parts);
+  if (auto change = changed_since(text_at(*object, "/metadata/annotations", annotation::fields), wish.options_digest,
+                                  *object, parts);
       !change.empty())
     return {Action::deploy, std::move(change)};
   if (!parts.added.empty()) return {Action::deploy, fmt::format("somebody added to its Deployment: {}", parts.added)};
-  if (const auto why = why_not_rolled_out(*parts.deployment, wanted.now); !why.empty())
+  if (const auto why = why_not_rolled_out(*parts.deployment, wish.now); !why.empty())
     return {Action::deploy, "its pods do not come up: " + why};
-  return plan_run(wanted, *object);
+  return plan_run(wish, *object);
 }
 
 }  // namespace capsule::cluster

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "cluster/pod_template.hpp"
 #include "cluster/receipt.hpp"
 #include "core/time.hpp"
 #include "deploy/run_ledger.hpp"
@@ -12,15 +11,13 @@
 namespace capsule::cluster {
 
 /// What a deployment should be.
-struct Wanted {
+struct PlanWish {
   deploy::RunWish run;  ///< of which capsule, with which parameters
-  Images images;
-  CapsuleVolume volume = CapsuleVolume::download;
   Time now;
   bool retry_failed = false;                               ///< also what failed to roll out a while ago
   std::optional<std::chrono::milliseconds> max_proof_age;  ///< of the trust policy
   bool renew_proofs = false;                               ///< whether an expired proof is worth another run
-  std::string asked{};                                     ///< as RollOutWish has it
+  std::string options_digest{};                            ///< as RollOutWish has it
 };
 
 /// What is to be done so that it is.
@@ -41,7 +38,7 @@ std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", 
 /// says is held against the runs that were begun (status_check.hpp). What we never set is others' to change, as the
 /// number of pods is where an autoscaler sets it; what is in the Deployment beside that is Parts::added. Which nodes
 /// are there now is not looked at. Pure.
-Plan plan(const Wanted& wanted, const json::Value* object, const Parts& parts);
+Plan plan(const PlanWish& wish, const json::Value* object, const Parts& parts);
 
 /// Whether the object's last run is the one on record as `record`, is proved, and ended longer ago than `max_age`.
 /// Pure.

@@ -17,10 +17,10 @@ namespace {
 constexpr std::string_view absent = "-";
 constexpr std::array<std::string_view, 4> of_a_proof{"utid", "proofHash", "proofScore", "anchors"};
 
-enum Item : std::size_t { of_asked, of_spec, of_object, of_deployment, of_trust, of_budget, items };
-using Words = std::array<std::string, items>;
+enum Item : std::size_t { of_options, of_spec, of_object, of_deployment, of_trust, of_budget, items };
+using Entries = std::array<std::string, items>;
 
-std::string word_of(const json::Value& value) {
+std::string digest_of(const json::Value& value) {
   return std::string{crypto::sha256(json::canonical(value)).hex().substr(0, 16)};
 }
 
@@ -30,57 +30,57 @@ json::Object* child(json::Object* object, std::string_view name) {
 }
 
 /// Less what register and the platform's operator say of a proof, which is no wish.
-std::string word_of_spec(const json::Value& object) {
+std::string digest_of_spec(const json::Value& object) {
   const auto* found = object.at_pointer("/spec");
   auto copy = found == nullptr ? json::Value{} : *found;
   if (auto* policy = child(copy.if_object(), "proofPolicy"))
     for (const auto name : of_a_proof) policy->erase(name);
-  return word_of(copy);
+  return digest_of(copy);
 }
 
-std::string word_of_object(const json::Value& object) {
+std::string digest_of_object(const json::Value& object) {
   const auto* found = applied_fields(object);
   auto copy = found == nullptr ? json::Value{json::Object{}} : *found;
   if (auto* policy = child(child(copy.if_object(), "f:spec"), "f:proofPolicy"))
     for (const auto name : of_a_proof) policy->erase(fmt::format("f:{}", name));
-  return word_of(copy);
+  return digest_of(copy);
 }
 
 std::string fields_or_absent(const json::Value* object) {
   return object == nullptr ? std::string{absent} : own_fields(*object);
 }
 
-Words words_of(const std::string& asked, const json::Value& object, const Parts& parts) {
-  return {asked,
-          word_of_spec(object),
-          word_of_object(object),
+Entries entries_of(const std::string& options_digest, const json::Value& object, const Parts& parts) {
+  return {options_digest,
+          digest_of_spec(object),
+          digest_of_object(object),
           fields_or_absent(parts.deployment),
           fields_or_absent(parts.trust),
           fields_or_absent(parts.budget)};
 }
 
-/// Empty words where it is none of ours.
-Words parse(std::string_view receipt) {
-  Words out;
+/// Empty entries where it is none of ours.
+Entries parse(std::string_view receipt) {
+  Entries out;
   if (std::count(receipt.begin(), receipt.end(), ',') != static_cast<std::ptrdiff_t>(out.size()) - 1) return out;
-  for (auto& word : out) {
-    word = receipt.substr(0, receipt.find(','));
-    receipt.remove_prefix(std::min(receipt.size(), word.size() + 1));
+  for (auto& entry : out) {
+    entry = receipt.substr(0, receipt.find(','));
+    receipt.remove_prefix(std::min(receipt.size(), entry.size() + 1));
   }
   return out;
 }
 
 }  // namespace
 
-std::string receipt(const std::string& asked, const json::Value& object, const Parts& parts) {
-  return fmt::format("{}", fmt::join(words_of(asked, object, parts), ","));
+std::string receipt(const std::string& options_digest, const json::Value& object, const Parts& parts) {
+  return fmt::format("{}", fmt::join(entries_of(options_digest, object, parts), ","));
 }
 
-std::string asked_in(std::string_view receipt) {
-  return parse(receipt)[of_asked];
+std::string options_digest_in(std::string_view receipt) {
+  return parse(receipt)[of_options];
 }
 
-std::string changed_since(std::string_view receipt, const std::string& asked, const json::Value& object,
+std::string changed_since(std::string_view receipt, const std::string& options_digest, const json::Value& object,
                           const Parts& parts) {
   constexpr std::array<std::pair<Item, std::string_view>, items> reasons{
       {{of_object, "its ProofedDeployment was changed by somebody"},
@@ -88,10 +88,10 @@ std::string changed_since(std::string_view receipt, const std::string& asked, co
        {of_trust, "its ConfigMap was changed by somebody"},
        {of_budget, "its PodDisruptionBudget was changed by somebody"},
        {of_spec, "the spec of its ProofedDeployment is another one than when it was deployed"},
-       {of_asked, "it was deployed with other options or images"}}};
+       {of_options, "it was deployed with other options or images"}}};
   const auto noted = parse(receipt);
   if (noted[of_spec].empty()) return "it bears no receipt of this version's deploy";
-  const auto now = words_of(asked, object, parts);
+  const auto now = entries_of(options_digest, object, parts);
   const auto* found = std::find_if(reasons.begin(), reasons.end(),
                                    [&](const auto& reason) { return noted[reason.first] != now[reason.first]; });
   return found == reasons.end() ? std::string{} : std::string{found->second};
@@ -99,7 +99,7 @@ std::string changed_since(std::string_view receipt, const std::string& asked, co
 
 bool has_other_spec(std::string_view receipt, const json::Value& object) {
   const auto noted = parse(receipt)[of_spec];
-  return !noted.empty() && noted != word_of_spec(object);
+  return !noted.empty() && noted != digest_of_spec(object);
 }
 
 bool has_same_deployment(std::string_view receipt, const json::Value& deployment) {

@@ -16,16 +16,16 @@ struct Parts {
 };
 
 /// What a deploy leaves, as annotation::fields has it. What it applies is made of the capsule, of what it was asked for
-/// (`asked`: one word, RollOutWish::asked) and of the object's spec; whoever changes a field that it has applied takes
-/// that over (own_fields()). So a deploy has something to apply where one of these is another than in its receipt, and
-/// the plan compares nothing else. Pure.
-std::string receipt(const std::string& asked, const json::Value& object, const Parts& parts);
+/// (`options_digest`, as RollOutWish has it) and of the object's spec; whoever changes a field that it has applied
+/// takes that over (own_fields()). So a deploy has something to apply where one of these is another than in its
+/// receipt, and the plan compares nothing else. Pure.
+std::string receipt(const std::string& options_digest, const json::Value& object, const Parts& parts);
 
-/// What the deploy that left it was asked for; empty where there is none, or one of former versions. Pure.
-std::string asked_in(std::string_view receipt);
+/// That of the deploy that left it; empty where there is none, or one of former versions. Pure.
+std::string options_digest_in(std::string_view receipt);
 
 /// What differs from the receipt that the object bears, one line; empty: nothing. Pure.
-std::string changed_since(std::string_view receipt, const std::string& asked, const json::Value& object,
+std::string changed_since(std::string_view receipt, const std::string& options_digest, const json::Value& object,
                           const Parts& parts);
 /// Whether the object's spec is another one than in that receipt; no where there is none, or one of former versions.
 /// Pure.

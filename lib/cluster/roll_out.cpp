@@ -151,7 +151,7 @@ void RollOut::try_to_end_pods() {
 
 void RollOut::note_fields() {
   m_object.change_annotation(annotation::fields, [&](const std::string&) {
-    return receipt(m_wish.asked, m_object.applied(),
+    return receipt(m_wish.options_digest, m_object.applied(),
                    {&deployment(), m_trust ? &*m_trust : nullptr, m_budget ? &*m_budget : nullptr});
   });
 }

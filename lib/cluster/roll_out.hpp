@@ -22,9 +22,9 @@ struct RollOutWish {
   const ClusterCheck& check;
   CapsuleSource source;
   Images images;
-  std::string published;  ///< the reference as the ProofedDeployment object shows it
-  bool force = false;     ///< takes over fields of other managers
-  std::string asked{};    ///< one word for all that was asked for beside the capsule, as the receipt has it
+  std::string published;         ///< the reference as the ProofedDeployment object shows it
+  bool force = false;            ///< takes over fields of other managers
+  std::string options_digest{};  ///< of all that was asked for beside the capsule, as the receipt has it
   OperatorMode operator_mode = OperatorMode::none;
   std::function<void()> on_wait{};    ///< called about once a second meanwhile; what it throws ends the wait
   std::function<void()> on_object{};  ///< called once the ProofedDeployment object is there, before what it owns is

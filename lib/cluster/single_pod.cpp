@@ -123,7 +123,7 @@ void SinglePod::wait_until_ready() {
   }
 }
 
-std::optional<http::Response> SinglePod::asked(const kube::PodRequest& request) {
+std::optional<http::Response> SinglePod::answer_to(const kube::PodRequest& request) {
   try {
     return m_client.proxy(m_name, agent_port, request);
   } catch (const Error& error) {
@@ -141,7 +141,7 @@ json::Value SinglePod::outcome_of(const kube::PodRequest& post, std::chrono::mil
   const auto until = Clock::now() + limit;
   const auto* request = &post;
   while (true) {
-    if (const auto reply = asked(*request)) {
+    if (const auto reply = answer_to(*request)) {
       http::expect_success(*reply, "the agent in pod " + m_name.name);
       const auto value = json::parse(reply->body, "the agent's answer", {max_reply_bytes, 40});
       if (const auto* outcome = value.at_pointer("/outcome"); outcome != nullptr) return *outcome;

@@ -57,7 +57,7 @@ class SinglePod {
   /// Error unavailable where nothing goes on in it any more.
   PodState look();
   /// Nothing where the pod is well, but cannot be reached now.
-  std::optional<http::Response> asked(const kube::PodRequest& request);
+  std::optional<http::Response> answer_to(const kube::PodRequest& request);
 
   kube::Client& m_client;
   Wish m_wish;

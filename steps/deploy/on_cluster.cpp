@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "asked.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/failed_try.hpp"
 #include "cluster/former_state.hpp"
@@ -22,6 +21,7 @@
 #include "kube/client.hpp"
 #include "log/log.hpp"
 #include "node_check.hpp"
+#include "options_digest.hpp"
 #include "plan_on_cluster.hpp"
 #include "run_in_pod.hpp"
 #include "termination.hpp"
@@ -117,7 +117,7 @@ class ClusterDeploy {
   /// reason to fail.
   bool stays_as_it_is(const deploy::RunWish& wish) {
     if (!m_ledger.is_done(wish)) return false;
-    const auto found = plan_there(m_site, wish, asked(m_order.options, m_order.reference));
+    const auto found = plan_there(m_site, wish, options_digest(m_order.options, m_order.reference));
     return found.action == cluster::Plan::Action::none || found.action == cluster::Plan::Action::prove;
   }
 
@@ -142,7 +142,7 @@ class ClusterDeploy {
             .images = options.images,
             .published = m_order.reference.text(),
             .force = options.force_conflicts,
-            .asked = asked(options, m_order.reference),
+            .options_digest = options_digest(options, m_order.reference),
             .operator_mode = options.operator_mode,
             .on_wait = m_site.keep_turn,
             .on_object = [this] { give_turn_to_object(); }};

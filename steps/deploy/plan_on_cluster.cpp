@@ -1,6 +1,5 @@
 #include "plan_on_cluster.hpp"
 
-#include "asked.hpp"
 #include "cluster/deployed_object.hpp"
 #include "cluster/drift.hpp"
 #include "cluster/objects.hpp"
@@ -10,6 +9,7 @@
 #include "cluster/target_name.hpp"
 #include "image/published_package.hpp"
 #include "kube/client.hpp"
+#include "options_digest.hpp"
 
 namespace deploy_step {
 
@@ -25,7 +25,7 @@ std::string added_to(const json::Value& deployment, kube::Client& client, const 
                                              cluster::own_spec(deployment, other)));
 }
 
-cluster::Plan plan_of(const ClusterSite& site, const deploy::RunWish& run, const std::string& asked,
+cluster::Plan plan_of(const ClusterSite& site, const deploy::RunWish& run, const std::string& options_digest,
                       bool retry_failed) {
   const auto& options = site.order.options;
   const auto& object = site.object;
@@ -37,8 +37,8 @@ cluster::Plan plan_of(const ClusterSite& site, const deploy::RunWish& run, const
     trust = client.find(cluster::trust_config_of(object.name()));
   auto budget = client.find(cluster::disruption_budget_of(object.name()));
   if (budget && !cluster::is_ours(*budget)) budget.reset();
-  return cluster::plan({run, options.images, options.capsule_volume, now(), retry_failed,
-                        site.order.trust.max_proof_age(site.order.reference.name), options.renew_proofs, asked},
+  return cluster::plan({run, now(), retry_failed, site.order.trust.max_proof_age(site.order.reference.name),
+                        options.renew_proofs, options_digest},
                        object.known(),
                        {deployment ? &*deployment : nullptr, trust ? &*trust : nullptr, budget ? &*budget : nullptr,
                         deployment ? added_to(*deployment, client, name, options.operator_mode) : ""});
@@ -46,8 +46,8 @@ cluster::Plan plan_of(const ClusterSite& site, const deploy::RunWish& run, const
 
 }  // namespace
 
-cluster::Plan plan_there(const ClusterSite& site, const deploy::RunWish& run, const std::string& asked) {
-  return plan_of(site, run, asked, true);
+cluster::Plan plan_there(const ClusterSite& site, const deploy::RunWish& run, const std::string& options_digest) {
+  return plan_of(site, run, options_digest, true);
 }
 
 void plan_on_cluster(const Order& order, const std::string& ns, step::Context& step) {
@@ -64,8 +64,8 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
                             options.budget, options.seed};
   const auto receipt = there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields);
-  const auto found = plan_of({order, client, where, *store, object, {}}, run, asked_of_loop(order, published, receipt),
-                             options.retry_failed);
+  const auto found = plan_of({order, client, where, *store, object, {}}, run,
+                             options_digest_of_loop(order, published, receipt), options.retry_failed);
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

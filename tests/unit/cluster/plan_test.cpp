@@ -20,9 +20,7 @@ const Digest capsule_digest = crypto::sha256("capsule");
 
 /// A deployment that is as it should be, to be spoilt.
 struct There {
-  Wanted wanted{{capsule_digest, "kubernetes:u", json::Object{}, 0, {}},
-                {"agent:1", "verify:1", "runtime:1"},
-                CapsuleVolume::download,
+  PlanWish wish{{capsule_digest, "kubernetes:u", json::Object{}, 0, {}},
                 parse_time("2026-11-29T12:00:00Z"),
                 false,
                 {},
@@ -46,9 +44,9 @@ struct There {
   There() {
     const auto record = crypto::sha256("record");
     RunBook book;
-    auto entry = book.begin(wanted.run);
+    auto entry = book.begin(wish.run);
     entry.record = record;
-    book.finish(wanted.run, entry);
+    book.finish(wish.run, entry);
     annotate(annotation::runs, book.text());
     deploy::set_pending(object, entry.request.run_id());
     deploy::set_ran(object, record, "warm");
@@ -57,7 +55,7 @@ struct There {
   }
   /// As a deploy leaves it.
   void leave() {
-    annotate(annotation::fields, receipt(wanted.asked, json::Value{object}, {&deployment, &trust, nullptr}));
+    annotate(annotation::fields, receipt(wish.options_digest, json::Value{object}, {&deployment, &trust, nullptr}));
   }
   json::Object& spec() { return deploy::member(object, "spec"); }
   void annotate(std::string_view name, const std::string& text) {
@@ -69,7 +67,7 @@ struct There {
   json::Object& status() { return deploy::member(object, "status"); }
   [[nodiscard]] Plan plan() const {
     const json::Value value{object};
-    return cluster::plan(wanted, &value, {&deployment, &trust, nullptr});
+    return cluster::plan(wish, &value, {&deployment, &trust, nullptr});
   }
 };
 
@@ -82,11 +80,11 @@ TEST_CASE("what is as it should be needs nothing") {
 
 TEST_CASE("what is not there, is of another capsule, or was changed, is deployed") {
   const There there;
-  CHECK(plan(there.wanted, nullptr, {}).action == Action::deploy);
+  CHECK(plan(there.wish, nullptr, {}).action == Action::deploy);
   const json::Value object{there.object};
-  CHECK(plan(there.wanted, &object, {}).reason == "its Deployment is not there");
+  CHECK(plan(there.wish, &object, {}).reason == "its Deployment is not there");
   auto other = there;
-  other.wanted.run.capsule_digest = crypto::sha256("other");
+  other.wish.run.capsule_digest = crypto::sha256("other");
   CHECK(other.plan().reason == capsule_digest.text() + " is deployed");
   auto changed = there;
   auto& managers = *deploy::member(*changed.deployment.if_object(), "metadata").find("managedFields")->if_array();
@@ -94,25 +92,19 @@ TEST_CASE("what is not there, is of another capsule, or was changed, is deployed
   CHECK(changed.plan().action == Action::none);  // nothing of ours
   *managers[1].if_object()->find("fieldsV1") = json::Object{{"f:spec", json::Object{}}};
   CHECK(changed.plan().reason == "its Deployment was changed by somebody");
-  auto image = there;
-  image.wanted.images.runtime = "runtime:2";
-  CHECK(image.plan().action == Action::deploy);
-  image = there;
-  image.wanted.volume = CapsuleVolume::image;
-  CHECK(image.plan().action == Action::deploy);
 }
 
 TEST_CASE("what somebody changed beside the Deployment, or added to it, is deployed") {
   const There there;
   const json::Value object{there.object};
-  CHECK(plan(there.wanted, &object, {&there.deployment, nullptr, nullptr}).reason ==
+  CHECK(plan(there.wish, &object, {&there.deployment, nullptr, nullptr}).reason ==
         "its ConfigMap was changed by somebody");
-  CHECK(plan(there.wanted, &object, {&there.deployment, &there.trust, &there.trust}).reason ==
+  CHECK(plan(there.wish, &object, {&there.deployment, &there.trust, &there.trust}).reason ==
         "its PodDisruptionBudget was changed by somebody");
   auto taken = there;
   *taken.trust.if_object()->find("metadata") = json::Object{};
   CHECK(taken.plan().reason == "its ConfigMap was changed by somebody");
-  CHECK(plan(there.wanted, &object, {&there.deployment, &there.trust, nullptr, "spec.paused (by me)"}).reason ==
+  CHECK(plan(there.wish, &object, {&there.deployment, &there.trust, nullptr, "spec.paused (by me)"}).reason ==
         "somebody added to its Deployment: spec.paused (by me)");
   auto stuck = there;
   stuck.deployment.if_object()->set(
@@ -124,9 +116,9 @@ TEST_CASE("what somebody changed beside the Deployment, or added to it, is deplo
 TEST_CASE("a run that is not done is deployed, one that is not proved is proved") {
   const There there;
   auto parameters = there;
-  parameters.wanted.run.parameters = json::Object{{"n", 2}};
+  parameters.wish.run.parameters = json::Object{{"n", 2}};
   CHECK(parameters.plan().reason == "its run is not done");
-  const auto run = *RunBook::parse(there.runs()).find(there.wanted.run);
+  const auto run = *RunBook::parse(there.runs()).find(there.wish.run);
   auto unproved = there;
   deploy::set_pending(unproved.object, run.request.run_id());
   deploy::set_ran(unproved.object, *run.record, "warm");
@@ -142,14 +134,14 @@ TEST_CASE("an expired proof is renewed where that is wanted, and is named where 
   There there;
   deploy::member(there.status(), "lastRun").set("time", "2026-11-01T12:00:00Z");
   CHECK(there.plan().reason == "it is as it should be");  // no proof expires by itself
-  there.wanted.max_proof_age = std::chrono::hours{24 * 29};
+  there.wish.max_proof_age = std::chrono::hours{24 * 29};
   CHECK(there.plan().reason == "it is as it should be");
-  there.wanted.max_proof_age = std::chrono::hours{24 * 27};
+  there.wish.max_proof_age = std::chrono::hours{24 * 27};
   CHECK(there.plan().action == Action::none);
   CHECK(there.plan().reason ==
         "its proof has expired: its run ended at 2026-11-01T12:00:00Z, and the trust policy's max_age is 648 h 0 min; "
         "renew-proofs is not set");
-  there.wanted.renew_proofs = true;
+  there.wish.renew_proofs = true;
   CHECK(there.plan().action == Action::renew);
   CHECK(name_of(Action::renew) == "renew");
   auto other = there;  // another run is under way, or its time is not to be read
@@ -171,7 +163,7 @@ TEST_CASE("a spec that was changed since, and a status that was lost or is of an
   lost.object.erase("status");
   CHECK(lost.plan().reason == "its status is lost");
   auto asked = there;
-  asked.wanted.asked = "otherwise";
+  asked.wish.options_digest = "otherwise";
   CHECK(asked.plan().reason == "it was deployed with other options or images");
   auto earlier = there;
   auto& metadata = deploy::member(earlier.object, "metadata");
@@ -186,7 +178,7 @@ TEST_CASE("a roll-out that failed is tried again after its pause, or after a cha
       "rollout", json::Object{{"digest", capsule_digest.text()}, {"count", 1}, {"retryAfter", "2026-11-29T12:30:00Z"}});
   CHECK(there.plan().action == Action::none);
   auto later = there;
-  later.wanted.now = parse_time("2026-11-29T12:31:00Z");
+  later.wish.now = parse_time("2026-11-29T12:31:00Z");
   CHECK(later.plan().reason == "the roll-out of " + capsule_digest.text() + " has failed, and may be tried again");
   there.spec().set("template", json::Object{});
   CHECK(there.plan().action == Action::deploy);
@@ -201,10 +193,10 @@ TEST_CASE("what failed to roll out is left alone for a while, unless it is wante
       "rollout", json::Object{{"digest", capsule_digest.text()}, {"count", 1}, {"retryAfter", "2026-11-29T12:30:00Z"}});
   CHECK(there.plan().action == Action::none);
   CHECK(there.plan().reason.find("2026-11-29T12:30:00Z") != std::string::npos);
-  there.wanted.retry_failed = true;
+  there.wish.retry_failed = true;
   CHECK(there.plan().action == Action::deploy);
-  there.wanted.retry_failed = false;
-  there.wanted.now = parse_time("2026-11-29T12:31:00Z");
+  there.wish.retry_failed = false;
+  there.wish.now = parse_time("2026-11-29T12:31:00Z");
   CHECK(there.plan().action == Action::deploy);
   // Which we never wrote.
   for (const auto* time : {"soon", "2031-11-29T12:31:00Z"}) {

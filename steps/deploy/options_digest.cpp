@@ -1,4 +1,4 @@
-#include "asked.hpp"
+#include "options_digest.hpp"
 
 #include <algorithm>
 
@@ -37,7 +37,7 @@ std::optional<oci::Reference> copy_of(const image::PublishedPackage& published, 
 
 }  // namespace
 
-std::string asked(const Options& options, const oci::Reference& reference) {
+std::string options_digest(const Options& options, const oci::Reference& reference) {
   auto unmet = options.allow_unmet;
   std::sort(unmet.begin(), unmet.end());
   const json::Object all{{"reference", reference.text()},
@@ -52,12 +52,13 @@ std::string asked(const Options& options, const oci::Reference& reference) {
   return std::string{crypto::sha256(json::canonical(all)).hex().substr(0, 16)};
 }
 
-std::string asked_of_loop(const Order& order, const image::PublishedPackage& published, std::string_view receipt) {
-  const auto then = cluster::asked_in(receipt);
-  auto now = asked(order.options, order.reference);
+std::string options_digest_of_loop(const Order& order, const image::PublishedPackage& published,
+                                   std::string_view receipt) {
+  const auto then = cluster::options_digest_in(receipt);
+  auto now = options_digest(order.options, order.reference);
   if (now == then) return now;
   const auto copy = copy_of(published, order);
-  return copy && asked(order.options, *copy) == then ? then : now;
+  return copy && options_digest(order.options, *copy) == then ? then : now;
 }
 
 }  // namespace deploy_step
