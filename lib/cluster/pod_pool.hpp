@@ -49,8 +49,8 @@ class PodPool {
   PodState wait_until_ready(const std::string& run_id);
   /// How many pods wait for a run, when they were last looked at.
   [[nodiscard]] unsigned waiting() const noexcept { return m_waiting; }
-  /// Why a pod does not come up, when they were last looked at: where wait_until_ready failed for that reason, or beside
-  /// one that is ready.
+  /// Why a pod does not come up, when they were last looked at: where wait_until_ready failed for that reason, or
+  /// beside one that is ready.
   [[nodiscard]] const std::optional<Trouble>& trouble() const noexcept { return m_trouble; }
 
   /// The run, in a pod that is claimed for it: the one that has it already goes on. Pods that turn out to be of no use
