@@ -47,7 +47,7 @@ bool fits_a_recorded_run(const json::Value& object) {
   const bool proved = is_proved(object) && !text_at(object, "/status/proofDigest").empty();
   const bool ready = proved || !deploy::requires_proof(*object.if_object());
   return holds(object, "Ran") && is_proved(object) == proved && holds(object, "Ready") == ready &&
-         text_at(object, "/status/phase") == (proved ? "Proved" : "Running");
+         text_at(object, "/status/phase") == (proved ? "Proved" : "Ran");
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ void set_ran(json::Object& object, const Digest& record, const std::string& star
   last.set("time", format_time(now()));
   last.set("record", record.text());
   last.set("start", start);
-  set_phase(object, "Running");
+  set_phase(object, "Ran");
   set_condition(object, {"Ran", true, "Succeeded"});
   const bool ready = !requires_proof(object);
   set_condition(object, {"Ready", ready, ready ? "Ran" : "ProofPending"});

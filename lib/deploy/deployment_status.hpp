@@ -47,7 +47,7 @@ json::Object& member(json::Object& object, std::string_view name);
 json::Object proofed_spec(const Manifest& manifest, const Digest& capsule, const std::string& image);
 
 /// The status of a ProofedDeployment object, wherever that object is kept: these change `status` alone, and read
-/// `metadata.generation` and `spec`. The phase goes Pending → Warm → Running → Proved, or Failed; the conditions are
+/// `metadata.generation` and `spec`. The phase goes Pending → Warm → Running → Ran → Proved, or Failed; conditions are
 /// Warm, Ran, Proved, Ready, Stalled and, on a cluster, RolloutFailed, in kstatus form.
 ///
 /// Sets or replaces a condition; its time is that of the last change of its status.

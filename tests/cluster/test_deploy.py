@@ -23,6 +23,7 @@ class Deploy(DeployCase):
         status = self.object("probe")["status"]
         self.assertEqual((found["run_id"], found["run_record"], 1), (status["lastRun"]["runId"], status["lastRun"]["record"], status["warmReplicas"]))
         self.assertEqual(["True: Succeeded", "True: Ran", "True: ProcessesWait"], [self.condition("probe", kind) for kind in ("Ran", "Ready", "Warm")])
+        self.assertEqual("Ran", status["phase"])  # for good: it needs no proof
         # One run per pod, ever: the one that had it is gone, another waits.
         [pod] = self.pods("probe")
         self.assertNotEqual(status["lastRun"]["pod"], pod["metadata"]["name"])

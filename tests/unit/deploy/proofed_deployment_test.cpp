@@ -62,7 +62,7 @@ struct Deployed {
 
 }  // namespace
 
-TEST_CASE("the object goes from Pending through Warm and Running to Proved") {
+TEST_CASE("the object goes from Pending through Warm, Running and Ran to Proved") {
   Deployed deployed;
   deployed.begin(manifest(true));
   CHECK(deployed.phase() == "Pending");
@@ -77,7 +77,7 @@ TEST_CASE("the object goes from Pending through Warm and Running to Proved") {
   CHECK(deployed.phase() == "Running");
   deployed.object.refilled(0);
   deployed.object.ran(record_digest, "warm");
-  CHECK(deployed.phase() == "Running");
+  CHECK(deployed.phase() == "Ran");
   CHECK(deployed.condition("Ran") == "True: Succeeded");
   CHECK(deployed.condition("Ready") == "False: ProofPending");
   CHECK(deployed.text("/status/lastRun/start") == "warm");
@@ -112,7 +112,7 @@ TEST_CASE("the proof of another run or capsule, or of nothing, is not this deplo
   other = proof();
   other.capsule = crypto::sha256("another");
   CHECK_FALSE(deployed.object.proved(other));
-  CHECK(deployed.phase() == "Running");
+  CHECK(deployed.phase() == "Ran");
 }
 
 TEST_CASE("a new run waits for a proof of its own; another spec is another generation") {
@@ -145,6 +145,7 @@ TEST_CASE("a failure is a phase, stalled where a retry does not help; without a 
   CHECK(deployed.condition("Warm") == "False: NoneWaits");
   deployed.object.running();
   deployed.object.ran(record_digest, "cold");
+  CHECK(deployed.phase() == "Ran");
   CHECK(deployed.condition("Ready") == "True: Ran");
   CHECK(deployed.condition("Proved") == "False: NotRequired");
 }
@@ -179,7 +180,7 @@ TEST_CASE("a damaged report is begun anew and blocks nothing") {
     CHECK_FALSE(object.proved(proof()));
     object.begin(manifest(false), capsule_digest, "oci-layout:/r/x@sha256:0", "0123456789abcdef");
     object.ran(record_digest, "cold");
-    CHECK(deployed.phase() == "Running");
+    CHECK(deployed.phase() == "Ran");
     CHECK(deployed.text("/metadata/generation") == "1");
   }
 }
