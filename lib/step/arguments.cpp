@@ -107,6 +107,12 @@ void add_environment_names(CLI::App& app) {
   }
 }
 
+void take_one_value_each_time(CLI::App& app) {
+  for (auto* option : app.get_options())
+    if (!option->get_positional()) option->allow_extra_args(false);
+  for (auto* subcommand : app.get_subcommands([](CLI::App*) { return true; })) take_one_value_each_time(*subcommand);
+}
+
 std::vector<std::string> expand_arguments(const CLI::App& program, int argc, char** argv) {
   std::vector<std::string> out;
   const auto* app = &program;      // or the subcommand that is used

@@ -15,6 +15,10 @@ bool is_common(const CLI::Option& option);
 /// the program's own options only --output, --outputs and --state still do.
 void add_environment_names(CLI::App& app);
 
+/// A list takes one value (or several with commas between them, where its definition has a delimiter) each time that it
+/// is named: what follows is a positional argument. CLI11 alone would take all that follows. Subcommands too.
+void take_one_value_each_time(CLI::App& app);
+
 /// The arguments as CLI11's parse(vector) wants them (reversed, without the program's name), with empty arguments and
 /// `--option=` dropped (expression tags of a workflow can yield them). Where an option takes a document (type name
 /// JSON), a value `@FILE` is replaced by the file's content less one newline at its end; at most 4 MiB. Error usage,

@@ -171,6 +171,7 @@ int run(CLI::App& app, const Manual& manual, int argc, char** argv, const std::f
   add_common_options(app, common);
   add_descriptions(app, manual);
   add_environment_names(app);
+  take_one_value_each_time(app);
   app.footer([&manual] { return footer_of(manual); });
   for (const auto& [name, example] : manual.subcommands)
     app.get_subcommand(name)->footer(footer_of({{}, example, manual.exit_codes}));

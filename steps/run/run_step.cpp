@@ -136,8 +136,7 @@ void define_options(CLI::App& app, Options& options) {
   app.add_option("file", options.file, "Workflow or WorkflowTemplate to run (YAML)")->type_name("FILE");
   app.add_option("-p,--parameter", options.parameters,
                  "One argument of the workflow; repeatable; name=@FILE reads the value from a file")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
+      ->type_name("NAME=VALUE");
   app.add_option("--parameter-file", options.parameter_file, "YAML file of arguments, name: value; -p wins")
       ->type_name("FILE");
   app.add_option("--config", options.config,
@@ -151,8 +150,7 @@ void define_options(CLI::App& app, Options& options) {
                  "Further variables of your environment that steps see, such as those of a kubeconfig's credential "
                  "plug-in; a comma between them")
       ->type_name("NAME,…")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+      ->delimiter(',');
   auto* resume = app.add_flag(
       "--resume", options.resume,
       "Go on after a failure that passes or a kill: steps that succeeded with the same inputs are not run again");

@@ -1,12 +1,13 @@
 """What is typed and cannot be used is refused with 2, in one line, before anything is done; nothing is swallowed."""
 import json
 import os
+import re
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-from steps import environment, run
+from steps import SOURCE, environment, run
 
 
 class Case(unittest.TestCase):
@@ -70,6 +71,39 @@ class Strangers(Case):
 
     def test_a_mistyped_flag_is_named_rather_than_what_it_was_meant_to_be(self):
         self.assertIn("not expected: --regsitry", self.refused("publish", "package", "--regsitry", "oci-layout:r"))
+
+
+class Lists(Case):
+    """An option that may be named several times takes one value each time: what follows is a positional argument."""
+
+    def commands(self):
+        """(step, [] or [subcommand], the program's page of the manual where it is about that)."""
+        for main in sorted((SOURCE / "steps").glob("*/main.cpp")):
+            step = main.parent.name
+            page = self.run_step(step, "--man-page").stdout.replace("\\-", "-").replace("\\fR", "").replace("\\fB", "")
+            help_text = self.run_step(step, "--help").stdout
+            block = re.search(r"^Subcommands:\n((?:  .*\n)+)", help_text, re.M)
+            yield step, [], page
+            for word in re.findall(r"^  (\w\S*)", block[1], re.M) if block else []:
+                yield step, [word], page
+
+    def test_every_list_of_every_program(self):
+        found = set()
+        for step, words, page in self.commands():
+            for option in re.findall(r"^(?:-\w, )?(--[a-z-]+) .*\n.* Repeatable\.$", page, re.M):
+                if f" {option} " not in self.run_step(step, *words, "--help").stdout.replace(",--", " --"):
+                    continue
+                found.add((step, option))
+                with self.subTest(step=step, words=words, option=option):
+                    said = self.refused(step, *words, option, "a=b", *(f"word-{i}" for i in range(9)))
+                    self.assertRegex(said, "not expected: .*word-8")
+        self.assertLessEqual({("deploy", "--allow-unmet"), ("download", "--auth-host"), ("register", "--receipts"),
+                              ("run", "--parameter"), ("run", "--pass-env"), ("publish", "--insecure-registry"),
+                              ("verify", "--allow-unmet"), ("generate-proof", "--insecure-proof-service")}, found)
+
+    def test_several_values_stand_in_one_with_commas_or_in_several(self):
+        for words in (["--insecure-registry", "a,https://b", "x"], ["--insecure-registry", "a", "--insecure-registry", "https://b", "x"]):
+            self.assertIn("https://b", self.refused("publish", "--registry", "oci://localhost/x", *words))
 
 
 class Outputs(Case):
