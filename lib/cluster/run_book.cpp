@@ -106,13 +106,20 @@ deploy::LedgerEntry RunBook::begin(const deploy::RunWish& wish, std::uint64_t us
   while (record_of(entry.request.run_id())) ++entry.request.ordinal;
   const auto key = key_of(wish);
   m_runs.erase(key);
-  while (m_runs.size() >= max_runs) m_runs.erase(std::string{m_runs.begin()->first});
-  m_runs.set(key, to_json(entry));
+  keep(key, entry);
   return entry;
 }
 
 void RunBook::finish(const deploy::RunWish& wish, const deploy::LedgerEntry& entry) {
-  m_runs.set(key_of(wish), to_json(entry));
+  keep(key_of(wish), entry);
+}
+
+void RunBook::keep(const std::string& key, const deploy::LedgerEntry& entry) {
+  while (m_runs.find(key) == nullptr && m_runs.size() >= max_runs) {
+    m_runs.erase(std::string{m_runs.begin()->first});
+    m_is_incomplete = true;
+  }
+  m_runs.set(key, to_json(entry));
 }
 
 }  // namespace capsule::cluster

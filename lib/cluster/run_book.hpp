@@ -11,8 +11,8 @@ namespace capsule::cluster {
 /// Which runs of a deployment were begun, and the records of those that are done: the text of annotation::runs of its
 /// ProofedDeployment object. Written under a precondition of the object's resourceVersion, before the run: the first
 /// writer wins, later ones find the run here, so that a retry is the same run and is billed once. The last 64 wishes
-/// stay. Of a damaged text nothing is kept, and the book is incomplete from then on: which runs there were is on record
-/// in the registry alone. Pure but for the seeds that are drawn.
+/// stay. Where one had to go, or of a damaged text nothing is kept, the book is incomplete from then on: which runs
+/// there were is on record in the registry alone. Pure but for the seeds that are drawn.
 class RunBook {
  public:
   RunBook() = default;
@@ -31,11 +31,14 @@ class RunBook {
   /// Whether any run is done.
   [[nodiscard]] bool has_record() const;
   [[nodiscard]] bool is_empty() const noexcept { return m_runs.empty(); }
-  /// Whether there may have been runs that it does not know: its text was lost or damaged once. The text says so, too.
+  /// Whether there may have been runs that it does not know: its text was lost or damaged once, or there was no
+  /// room for all. The text says so, too.
   [[nodiscard]] bool is_incomplete() const noexcept { return m_is_incomplete; }
   void set_incomplete() noexcept { m_is_incomplete = true; }
 
  private:
+  void keep(const std::string& key, const deploy::LedgerEntry& entry);
+
   json::Object m_runs;
   bool m_is_incomplete = false;
 };

@@ -213,6 +213,22 @@ TEST_CASE("a book of runs that was damaged stays incomplete, and takes no ordina
 
 TEST_CASE("what is applied again has nothing of the API server, and not what others set") {
   const auto there =
+TEST_CASE("a book of runs that has no room for one more is incomplete: those that went are on record alone") {
+  deploy::RunWish asked{capsule_digest, "kubernetes:u", json::Object{}, 0, {}};
+  RunBook book;
+  const auto first = book.begin(asked);
+  for (asked.seed = 1; *asked.seed < 64; ++*asked.seed) static_cast<void>(book.begin(asked));
+  CHECK_FALSE(book.is_incomplete());
+  static_cast<void>(book.begin(asked));
+  CHECK_FALSE(book.record_of(first.request.run_id()));
+  CHECK(book.is_incomplete());
+  CHECK(RunBook::parse(book.text()).is_incomplete());
+  // What is found on record takes the place of another.
+  const auto size = book.text().size();
+  for (asked.seed = 100; *asked.seed < 200; ++*asked.seed) book.finish(asked, first);
+  CHECK(book.text().size() < 2 * size);
+}
+
       json::parse(R"({"metadata":{"name":"x","namespace":"team","uid":"u","resourceVersion":"7","labels":{"app":"x"},)"
                   R"("annotations":{"a":"b"},"ownerReferences":[{"uid":"o"}],"managedFields":[]},)"
                   R"("spec":{"template":{},"autoscale":{},"capsule":{}},"status":{}})",
