@@ -28,6 +28,17 @@ Request to_request(http::request<http::string_body> message, Target target, std:
   return request;
 }
 
+/// What the head leaves open: where the body ends (RFC 9112 section 6.3), or for whom the request is (section 3.2). A
+/// proxy before us might read it otherwise, and what follows would be another request to it than to us.
+std::optional<Response> refusal_of_head(const http::request<http::string_body>& head) {
+  const auto codings = head.count(http::field::transfer_encoding);
+  if (codings > 1 || (codings == 1 && !beast::iequals(head[http::field::transfer_encoding], "chunked")))
+    return refusal(400, "Transfer-Encoding other than chunked");
+  const auto hosts = head.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && head.version() >= 11)) return refusal(400, "One Host header is wanted");
+  return std::nullopt;
+}
+
 std::optional<Response> refusal_of(const error_code& error) {
   if (error == http::error::header_limit) return refusal(431, "Request header fields too large");
   if (error == http::error::body_limit) return refusal(413, "Request body too large");
@@ -80,6 +91,7 @@ void Session::read_head() {
 void Session::on_head(error_code error) {
   if (error) return on_read_error(error);
   m_stream.expires_after(m_shared.limits.body_time);
+  if (auto refused = refusal_of_head(m_parser->get())) return send(std::move(*refused), After::close);
   if (auto refused = refuse_body()) return send(std::move(*refused), After::close);
   if (beast::iequals(m_parser->get()[http::field::expect], "100-continue")) return invite_body();
   read_body();

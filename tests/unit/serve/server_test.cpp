@@ -122,17 +122,40 @@ TEST_CASE("what is malformed or too large is refused with its status") {
   Running running{limits, echo};
   const auto port = running.server.port();
   CHECK(once(port, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
-  CHECK(once(port, "GET /%zz HTTP/1.1\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 400"));
-  CHECK(once(port, "GET / HTTP/1.1\r\nX: " + std::string(4000, 'x') + "\r\n\r\n").starts_with("HTTP/1.1 431"));
-  CHECK(once(port, "POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n").starts_with("HTTP/1.1 413"));
-  CHECK(once(port,
-             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'x') + "\r\n0\r\n\r\n")
-            .starts_with("HTTP/1.1 413"));
+  CHECK(once(port, "GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 400"));
   CHECK(
-      once(port, "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd").starts_with("HTTP/1.1 400"));
-  CHECK(once(port, "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+      once(port, "GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(4000, 'x') + "\r\n\r\n").starts_with("HTTP/1.1 431"));
+  CHECK(once(port, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n").starts_with("HTTP/1.1 413"));
+  CHECK(once(port, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(1001, 'x') +
+                       "\r\n0\r\n\r\n")
+            .starts_with("HTTP/1.1 413"));
+  CHECK(once(port, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")
+            .starts_with("HTTP/1.1 400"));
+  CHECK(once(port, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
             .starts_with("HTTP/1.1 400"));
   CHECK(once(port, "GET / HTTP/1.1\r\n").empty());  // never finished: closed after its time
+}
+
+TEST_CASE("a head that leaves open where the body ends, or for whom it is, is refused and the connection closed") {
+  const Running running{{}, echo};
+  const auto port = running.server.port();
+  const std::string next = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const auto refused = [&](const std::string& head) {
+    const auto said = once(port, "POST /first " + head + "\r\n\r\n" + next);
+    CHECK(said.starts_with("HTTP/1.1 400"));
+    CHECK(said.find("Connection: close") != std::string::npos);
+    CHECK(said.find("/next") == std::string::npos);
+  };
+  for (const std::string coding : {"gzip", "identity", "xchunked", "chunked, gzip", "gzip, chunked", "chunked, chunked",
+                                   "chunked\r\nTransfer-Encoding: gzip", "gzip\r\nTransfer-Encoding: chunked"})
+    refused("HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding);
+  refused("HTTP/1.1\r\nAccept: */*");
+  refused("HTTP/1.1\r\nHost: x\r\nHost: x");
+  refused("HTTP/1.0\r\nHost: x\r\nHost: y");
+  CHECK(once(port, "GET /old HTTP/1.0\r\n\r\n").ends_with("GET /old "));
+  CHECK(once(port,
+             "POST /c HTTP/1.1\r\nHost:\r\nConnection: close\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
+            .ends_with("POST /c a"));
 }
 
 TEST_CASE("who is refused a large body sees the answer, not a reset, while he still sends") {
@@ -142,7 +165,7 @@ TEST_CASE("who is refused a large body sees the answer, not a reset, while he st
   const std::size_t size = std::size_t{12} << 20U;
   for (int i = 0; i < 5; ++i) {
     const RawClient client{running.server.port()};
-    client.send("POST / HTTP/1.1\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+    client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
     std::this_thread::sleep_for(20ms);  // the answer is there before the body
     CHECK(client.send(std::string(size, 'x')));
     CHECK(client.rest().starts_with("HTTP/1.1 413"));
@@ -156,11 +179,13 @@ TEST_CASE("large bodies are for some paths, and few at once") {
   limits.takes_large = [](const std::string& path) { return path == "/large"; };
   const Running running{limits, echo};
   const auto port = running.server.port();
-  const auto head = [](const std::string& path) { return "POST " + path + " HTTP/1.1\r\nContent-Length: 11\r\n\r\n"; };
-  const std::string chunked = " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto head = [](const std::string& path) {
+    return "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n";
+  };
+  const std::string chunked = " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
   CHECK(once(port, head("/small")).starts_with("HTTP/1.1 413"));
   CHECK(once(port, "POST /small" + chunked + "b\r\n01234567890\r\n0\r\n\r\n").starts_with("HTTP/1.1 413"));
-  CHECK(once(port, "POST /small HTTP/1.1\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789")
+  CHECK(once(port, "POST /small HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789")
             .starts_with("HTTP/1.1 200"));
   RawClient first{port};
   first.send(head("/large") + "0123");
@@ -173,7 +198,7 @@ TEST_CASE("large bodies are for some paths, and few at once") {
   CHECK(second.find("Retry-After: 1") != std::string::npos);
   first.send("4567890");
   CHECK(first.until("01234567890").starts_with("HTTP/1.1 200"));
-  CHECK(once(port, "POST /large HTTP/1.1\r\nConnection: close\r\nContent-Length: 11\r\n\r\n01234567890")
+  CHECK(once(port, "POST /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 11\r\n\r\n01234567890")
             .starts_with("HTTP/1.1 200"));
 }
 
@@ -187,10 +212,10 @@ TEST_CASE("a flood gets 429, too many connections get 503, both with Retry-After
   const auto port = running.server.port();
   RawClient client{port};
   for (int i = 0; i < 2; ++i) {
-    client.send("GET / HTTP/1.1\r\n\r\n");
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(client.until("GET / ").starts_with("HTTP/1.1 200"));
   }
-  client.send("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab");
+  client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab");
   const auto refused = client.until("Too many requests");
   CHECK(refused.starts_with("HTTP/1.1 429"));
   CHECK(refused.find("Retry-After: 1\r\n") != std::string::npos);
@@ -209,16 +234,16 @@ TEST_CASE("who is silent keeps nobody out") {
   RawClient asking{port};
   const RawClient silent{port};
   RawClient slow{port};
-  slow.send("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n");
-  asking.send("GET / HTTP/1.1\r\n\r\n");
+  slow.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+  asking.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   CHECK(asking.until("GET / ").starts_with("HTTP/1.1 200"));
   for (int i = 0; i < 5; ++i)
-    CHECK(once(port, "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200"));
+    CHECK(once(port, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200"));
 }
 
 TEST_CASE("a handler that throws is a 500, and the server lives on") {
   Running running{{}, [](const serve::Request&) -> serve::Response { throw std::runtime_error{"secret detail"}; }};
-  const auto answer = once(running.server.port(), "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const auto answer = once(running.server.port(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 500"));
   CHECK(answer.find("secret") == std::string::npos);
 }
@@ -234,7 +259,7 @@ TEST_CASE("what is being answered when the server stops is still answered") {
                       return echo(request);
                     }};
     const auto port = running.server.port();
-    asking = std::thread{[&, port] { answer = once(port, "GET /slow HTTP/1.1\r\n\r\n"); }};
+    asking = std::thread{[&, port] { answer = once(port, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"); }};
     while (!began) std::this_thread::sleep_for(1ms);
   }
   asking.join();
@@ -262,7 +287,7 @@ TEST_CASE("a server listens on a UNIX socket, in place of what a dead one left t
     CHECK(running.server.url() == "unix:" + path.string());
     CHECK(running.server.port() == 0);
     const RawClient client{path.string()};
-    client.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     const auto answer = client.rest();
     CHECK(answer.starts_with("HTTP/1.1 200"));
     CHECK(answer.ends_with("unix"));
