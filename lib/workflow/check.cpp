@@ -74,8 +74,11 @@ class Checker {
       auto key = output.name;
       std::replace(key.begin(), key.end(), '-', '_');
       if (!taken.insert(key).second)
-        fail(fmt::format("{}: the result has a member '{}' already: the output '{}' needs another name",
-                         entrypoint.place, key, output.name));
+        fail(fmt::format("{}: the result has a member '{}' already: the output '{}' needs another name{}",
+                         entrypoint.place, key, output.name,
+                         entrypoint.container
+                             ? "; a loop in one pod is for a cluster alone, here run the one of several steps"
+                             : ""));
     }
   }
 

@@ -68,6 +68,12 @@ class Shipped(WorkflowBench):
         self.succeeds("--config", config)
         self.refused_for("source")
 
+    def test_the_loop_in_one_pod_is_for_a_cluster_alone(self):
+        self.file = self.root / "workflows/loops/capsule-deploy-loop-fused.yaml"
+        done = self.run_it("-p", "source=x.tar.gz", "-p", "registry=oci-layout:/r")
+        self.assertEqual(2, done.code, done)
+        self.assertIn("a loop in one pod is for a cluster alone", done.stderr)
+
     def test_the_exit_hook_says_why(self):
         self.file = self.root / "workflows/loops/capsule-deploy-loop.yaml"
         self.add_program("capsule-verify", """#!/bin/sh\necho '{"level": "error", "message": "nobody has signed it"}' >&2\nexit 11\n""")
