@@ -27,6 +27,8 @@ json::Object owned_by(const Owner& owner, const std::string& ns, const std::stri
           {"ownerReferences", json::Array{std::move(reference)}}};
 }
 
+/// Of a Deployment: it cannot be changed, so it stays what it was. The Deployment's own pods bear a label of its
+/// ReplicaSet's beside it.
 json::Object selector(const std::string& app) {
   return {{"matchLabels", json::Object{{"app", app}}}};
 }
@@ -157,7 +159,9 @@ json::Object disruption_budget(const Owner& owner, const std::string& ns) {
   return {{"apiVersion", "policy/v1"},
           {"kind", "PodDisruptionBudget"},
           {"metadata", owned_by(owner, ns, deployment_name(owner.name))},
-          {"spec", json::Object{{"minAvailable", 1}, {"selector", selector(owner.name)}}}};
+          {"spec", json::Object{{"minAvailable", 1},
+                                // Somebody's pods may have the same name as their `app`.
+                                {"selector", json::Object{{"matchLabels", labels(owner.name)}}}}}};
 }
 
 }  // namespace capsule::cluster

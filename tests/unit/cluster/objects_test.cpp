@@ -211,8 +211,6 @@ TEST_CASE("a book of runs that was damaged stays incomplete, and takes no ordina
   CHECK(again.find(asked)->request.ordinal == 4);
 }
 
-TEST_CASE("what is applied again has nothing of the API server, and not what others set") {
-  const auto there =
 TEST_CASE("a book of runs that has no room for one more is incomplete: those that went are on record alone") {
   deploy::RunWish asked{capsule_digest, "kubernetes:u", json::Object{}, 0, {}};
   RunBook book;
@@ -229,6 +227,8 @@ TEST_CASE("a book of runs that has no room for one more is incomplete: those tha
   CHECK(book.text().size() < 2 * size);
 }
 
+TEST_CASE("what is applied again has nothing of the API server, and not what others set") {
+  const auto there =
       json::parse(R"({"metadata":{"name":"x","namespace":"team","uid":"u","resourceVersion":"7","labels":{"app":"x"},)"
                   R"("annotations":{"a":"b"},"ownerReferences":[{"uid":"o"}],"managedFields":[]},)"
                   R"("spec":{"template":{},"autoscale":{},"capsule":{}},"status":{}})",
@@ -261,6 +261,15 @@ TEST_CASE("quantities are written as the API server writes them") {
   CHECK(cpu_quantity(2000) == "2");
   const auto wanted = manifest(R"(,"resources":{"cpu":"0.5"})");
   CHECK(text(json::Value{pod_template(wish(wanted))}, "/spec/containers/0/resources/requests/cpu") == "500m");
+}
+
+TEST_CASE("a PodDisruptionBudget covers our pods alone, not those of somebody's Deployment of that name") {
+  const json::Value budget{disruption_budget({"x", "u"}, "team")};
+  const json::Object ours{{"app", "x"}, {"app.kubernetes.io/part-of", "capsule-loop"}};
+  CHECK(*budget.at_pointer("/spec/selector/matchLabels") == json::Value{ours});
+  const auto wanted = manifest();
+  const json::Value pod{pod_template(wish(wanted))};
+  CHECK(text(pod, "/metadata/labels/app.kubernetes.io~1part-of") == "capsule-loop");
 }
 
 TEST_CASE("what is waived, because no node has it, is not asked for") {
