@@ -200,8 +200,9 @@ class Judge {
     if (m_node.unschedulable) return "it is cordoned";
     for (const auto& taint : m_node.taints) {
       if (taint.effect == "PreferNoSchedule" || is_tolerated(taint)) continue;
-      return fmt::format("its taint {}{}{}:{} is not tolerated", printable(taint.key), taint.value.empty() ? "" : "=",
-                         printable(taint.value), taint.effect);
+      return fmt::format(
+          "its taint {}{}{}:{} is not tolerated (spec.template.spec.tolerations of the ProofedDeployment)",
+          printable(taint.key), taint.value.empty() ? "" : "=", printable(taint.value), taint.effect);
     }
     return lack_of_what_any_pod_needs();
   }

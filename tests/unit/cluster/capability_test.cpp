@@ -90,7 +90,9 @@ TEST_CASE("requirements that no node meets together are unmet") {
   REQUIRE(found.report.unmet.size() == 2);
   CHECK(found.report.unmet[0].reason == "node plain: it offers no GPU");
   CHECK(found.report.unmet[1].requirement == "schedulable");
-  CHECK(found.report.unmet[1].reason == "node gpu: its taint k=v:NoSchedule is not tolerated");
+  CHECK(found.report.unmet[1].reason ==
+        "node gpu: its taint k=v:NoSchedule is not tolerated "
+        "(spec.template.spec.tolerations of the ProofedDeployment)");
 }
 
 TEST_CASE("taints, cordons and nodes that are not ready; tolerations of the pod template") {
