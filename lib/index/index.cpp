@@ -68,20 +68,25 @@ Head Index::open_head(std::string_view bundle) const {
 
 std::optional<Index::Loaded> Index::load_head() {
   auto loaded = read_head();
-  if (loaded && m_seen != nullptr) check_and_remember(*loaded);
+  if (loaded && m_seen != nullptr) check_and_remember(loaded->head, loaded->digest);
   return loaded;
 }
 
-void Index::check_and_remember(const Loaded& loaded) {
-  m_seen->check_and_remember(m_registry, m_name, {loaded.head.sequence, loaded.digest},
-                             [&](const HeadId& seen) { require_descent(loaded.head, seen); });
+void Index::check_and_remember(const Head& head, const Digest& digest) {
+  m_seen->check_and_remember(m_registry, m_name, {head.sequence, digest},
+                             [&](const HeadId& seen) { require_descent(head, seen); });
+}
+
+void Index::hold(const Digest& digest) {
+  const auto head = open_head(oci::read_text(m_store, digest, max_document_bytes));
+  if (m_seen != nullptr) check_and_remember(head, digest);
 }
 
 std::optional<Index::Loaded> Index::load_head_to_write() {
   const auto seen = m_seen == nullptr ? std::nullopt : m_seen->of(m_registry, m_name);
   auto loaded = read_head();
   if (!loaded || !seen || seen->sequence != loaded->head.sequence || seen->digest == loaded->digest) {
-    if (loaded && seen) check_and_remember(*loaded);
+    if (loaded && seen) check_and_remember(loaded->head, loaded->digest);
     return loaded;
   }
   log::warning("two writers wrote the index at once: their heads are merged",

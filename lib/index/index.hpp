@@ -39,6 +39,11 @@ class Index {
   /// once. Errors as those of find().
   std::vector<Record> records();
 
+  /// Holds a head that another process has found, by the digest of the signed document, against what was seen, as if it
+  /// had been read here: one that was served to that process alone cannot be seen otherwise. That it had not expired,
+  /// that process has seen to. Errors: not_found; verification_failed for a signature, a rollback, another branch.
+  void hold(const Digest& head);
+
   struct Written {
     Digest record_digest;
     std::uint64_t sequence = 0;
@@ -62,7 +67,7 @@ class Index {
   [[nodiscard]] Head open_head(std::string_view bundle) const;
   [[nodiscard]] std::optional<Loaded> load_head();
   [[nodiscard]] bool overtook(const HeadId& own) const;
-  void check_and_remember(const Loaded& loaded);
+  void check_and_remember(const Head& head, const Digest& digest);
   /// The same, but where another head of the same sequence was seen, both were written at once, and the two are merged.
   [[nodiscard]] std::optional<Loaded> load_head_to_write();
   void merge(Head& head, const Head& other);

@@ -62,6 +62,10 @@ void define_options(CLI::App& app, Options& options) {
                  "Registry whose index resolves a capsule:// URI that names none; with --plan, that to which the "
                  "loop publishes")
       ->type_name("REGISTRY");
+  app.add_option("--index-head", options.index_head,
+                 "On a cluster: the head of the index by which download has found the capsule. An older one than was "
+                 "seen before is refused (role index of the trust policy)")
+      ->type_name("REFERENCE");
   app.add_option("--trust", options.trust, "Trust policy with the role capsule")->type_name("FILE");
   app.add_option(
          "--key", options.key,

@@ -30,7 +30,8 @@ struct Options {
   capsule::fs::Path state;
   std::string kubeconfig;
   std::string context;
-  std::string registry;  ///< that looks up a capsule:// URI
+  std::string registry;    ///< that looks up a capsule:// URI
+  std::string index_head;  ///< of the index by which somebody else has found the reference
   bool plan = false;
   bool retry_failed = false;
   bool renew_proofs = false;

@@ -27,6 +27,15 @@ json::Value parse_parameters(const std::string& text) {
   return value;
 }
 
+/// The head that download hands on: one that was served to download alone is seen by nobody else.
+oci::Reference head_of(const Options& options, const std::string& name) {
+  auto head = oci::Reference::parse(options.index_head, options.registries.access());
+  if (head.digest && head.name == name) return head;
+  throw Error{
+      ErrorKind::usage,
+      fmt::format("--index-head wants the head of the index of '{}' by its digest, as download names it", name)};
+}
+
 }  // namespace
 
 Order read_order(const Options& options, const std::optional<std::string>& ns, step::Context& step) {
@@ -49,6 +58,10 @@ Order read_order(const Options& options, const std::optional<std::string>& ns, s
   auto trust =
       attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
   std::shared_ptr<cluster::IndexMemory> index;
+  if (!is_uri && !options.index_head.empty()) {
+    head_of(options, reference->name);
+    if (ns) index = std::make_shared<cluster::IndexMemory>(*ns, reference->name);
+  }
   if (is_uri) {
     const auto uri = index::CapsuleUri::parse(options.reference);
     if (ns) index = std::make_shared<cluster::IndexMemory>(*ns, uri.name);
@@ -59,9 +72,18 @@ Order read_order(const Options& options, const std::optional<std::string>& ns, s
 }
 
 void require_index_goes_on(const Order& order, const json::Value* object, log::Progress& progress) {
-  if (!order.index || !order.index->last()) return;
-  const auto last = *order.index->last();
+  if (!order.index) return;
   const auto& name = order.reference.name;
+  if (!index::CapsuleUri::looks_like(order.options.reference)) {
+    order.index->know(object);
+    const auto head = head_of(order.options, name);
+    const auto store = oci::open_store(head.registry, name);
+    index::SeenHeads seen{order.state, order.index.get()};
+    index::Index{*store, head.registry.text(), name, order.trust, &seen}.hold(*head.digest);
+    return;
+  }
+  if (!order.index->last()) return;
+  const auto last = *order.index->last();
   order.index->know(object);
   index::SeenHeads{order.state, order.index.get()}.check_and_remember(
       last.registry, name, last.head, [&](const index::HeadId&) {

@@ -26,8 +26,9 @@ struct Order {
 /// no parameters; those of attest::find_trust and resolve::resolve.
 Order read_order(const Options& options, const std::optional<std::string>& ns, capsule::step::Context& step);
 
-/// Holds the index by which the URI was looked up against what the object has seen of it; `object` null: there is none.
-/// Nothing where there was no URI. Error verification_failed: it is older, or does not go on from that.
+/// Holds the index by which the URI was looked up, here or by download, against what the object has seen of it;
+/// `object` null: there is none. Nothing where there was no URI. Error verification_failed: it is older, or does not go
+/// on from that.
 void require_index_goes_on(const Order& order, const capsule::json::Value* object, capsule::log::Progress& progress);
 
 /// Says in the object by which index the URI was looked up, so that the next pod is not served an older one. Nothing

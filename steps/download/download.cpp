@@ -71,7 +71,9 @@ Result fetch(const Options& options, const Surroundings& surroundings) {
     const auto resolved = resolve_uri(index::CapsuleUri::parse(source), options, surroundings.progress);
     check_digest(order, resolved.package_digest, source);
     order.wanted = resolved.package_digest;
-    return published(resolved.reference);
+    auto result = published(resolved.reference);
+    result.index_head = resolved.head;
+    return result;
   }
   if (oci::Reference::looks_like(source)) return published(oci::Reference::parse(source, options.registries.access()));
   const auto scheme = scheme_of(source);

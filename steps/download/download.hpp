@@ -51,8 +51,9 @@ struct Result {
   capsule::Digest digest;  ///< of the package
   capsule::fs::Path path;  ///< in the store; empty for what stays in its registry
   bool already_there = false;
-  std::optional<capsule::oci::Reference> reference = {};  ///< in its registry, by the digest of its version index
-  std::uint64_t bytes_written = 0;                        ///< to that registry
+  std::optional<capsule::oci::Reference> reference = {};   ///< in its registry, by the digest of its version index
+  std::uint64_t bytes_written = 0;                         ///< to that registry
+  std::optional<capsule::oci::Reference> index_head = {};  ///< of the index that a capsule:// URI was looked up in
 };
 
 /// Where a package comes from and what it must be: what each kind of source is given.

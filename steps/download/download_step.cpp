@@ -67,7 +67,10 @@ const step::Manual& manual() {
       {{"capsule",
         "how the next steps name it: sha256:<hex> of the package, or with --hand-over=registry its reference"},
        {"package-digest", "the same digest"},
-       {"path", "where the package is in the store; empty with --hand-over=registry"}},
+       {"path", "where the package is in the store; empty with --hand-over=registry"},
+       {"index-head",
+        "of a capsule:// URI, the signed head of the index that it was looked up in: for deploy, whose --index-head "
+        "holds it against what the cluster has seen; else empty"}},
       "capsule-download https://capsules.example/capsule_m2n2-metal-0.1.0.tar.gz --digest sha256:9f86…",
       {10, 11, 12, 13, 40, 41, 42}};
   return text;
@@ -83,6 +86,7 @@ void run(const Options& given, step::Context& step) {
   step.output("capsule", result.reference ? result.reference->text() : result.digest.text());
   step.output("package-digest", result.digest.text());
   step.output("path", result.path.string());
+  step.output("index-head", result.index_head ? result.index_head->text() : "");
   step.result("already_there", result.already_there);
   step.result("bytes_written", result.bytes_written);
 }

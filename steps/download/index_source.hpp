@@ -11,6 +11,7 @@ namespace download {
 struct Resolved {
   capsule::oci::Reference reference;  ///< by the digest of the version index
   capsule::Digest package_digest;     ///< what the index promises
+  capsule::oci::Reference head;       ///< of that index, by the digest of the signed document
 };
 Resolved resolve_uri(const capsule::index::CapsuleUri& uri, const Options& options, capsule::log::Progress& progress);
 

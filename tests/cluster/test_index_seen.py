@@ -3,6 +3,7 @@ import json
 import unittest
 
 from deploy_case import HOST, REACHED, REGISTRY, DeployCase
+from loop import LOOPS
 from oci_layout import MANIFEST
 
 
@@ -42,6 +43,58 @@ class IndexSeen(DeployCase):
         done = self._run(("curl", "-sSL", "--fail-with-body", "-m", "20", *words, f"http://{HOST}/v2/{REGISTRY.partition('/')[2]}{self.namespace}/seen/manifests/index"), None, None, 60)
         self.assertEqual(0, done.code, done)
         return done.stdout
+
+    def put_index(self, head):
+        self.ask("-X", "PUT", "-H", f"Content-Type: {MANIFEST}", "-d", head)
+
+    def download(self, name):
+        """As the loop's first pod, which has no token."""
+        return self.inside("download", "--trust", self.trust, *REACHED, "--registry", self.registry, "--hand-over", "registry",
+                           "--state", self.folder / f"state-of-{name}", "--", "capsule://seen:latest")
+
+    def loop(self, name):
+        """On what a fresh pod knows; only as far as to the proof, whose key it lacks."""
+        state = self.folder / f"state-of-loop-{name}"
+        (state / "configmaps/capsule-trust").mkdir(parents=True)
+        (state / "configmaps/capsule-trust/trust.yaml").write_text(self.trust.read_text())
+        return self.inside("run", LOOPS / "capsule-deploy-loop.yaml", "--state", state, "-p", "source=capsule://seen:latest", "-p", f"registry={self.registry}",
+                           "-p", f"insecure-registry={HOST}", "-p", "hand-over=registry", "-p", f"target={self.target}")
+
+    def test_what_was_served_to_download_alone_is_refused_by_deploy(self):
+        if self.is_theirs:
+            self.skipTest("the registry's own interface is asked here without a login")
+        self.addCleanup(self.delete, "seen")
+        heads = []
+        for version in ("1.0.0", "1.1.0"):
+            reference = self.publish("seen", version)
+            self.did("register", "--key", self.index_key, "--", reference)
+            self.did("deploy", "--registry", self.registry, "--", f"capsule://seen:{version}")
+            heads.append(self.ask("-H", f"Accept: {MANIFEST}"))
+        older, newer = heads
+        sequence = self.seen()[self.registry]
+        self.put_index(older)
+        served = self.download("older")
+        self.assertEqual(0, served.code, "its state folder knows of no other")
+        by_hand = self.loop("older")
+        self.put_index(newer)
+        rollback = f"rollback: the index of 'seen' is at sequence {sequence - 1}, but {sequence} was seen before (remembered in status.indexSeen"
+        for done in (self.step("deploy", "--index-head", served.result["index_head"], *words, "--", served.result["capsule"]) for words in ((), ("--plan",))):
+            self.assertEqual(11, done.code, done)
+            self.assertIn(rollback, done.stderr)
+        self.assertEqual(11, by_hand.code, by_hand)
+        self.assertIn("deploy failed", by_hand.stderr.splitlines()[-1])
+        self.assertIn(rollback, by_hand.stderr)
+        self.assertEqual("1.1.0", self.object("seen")["spec"]["capsule"]["version"])
+
+        # What is newer is remembered, what says nothing of it is refused, and a reference alone needs none.
+        self.remember(None)
+        found = self.download("newer").result
+        self.did("deploy", "--index-head", found["index_head"], "--", found["capsule"])
+        self.assertEqual({self.registry: sequence}, self.seen())
+        for head in (found["capsule"], found["index_head"].replace("/seen@", "/other@"), f"{self.registry}/seen:index"):
+            done = self.step("deploy", "--index-head", head, "--plan", "--", found["capsule"])
+            self.assertIn(done.code, (2, 10, 12), done)
+        self.did("deploy", "--plan", "--", served.result["capsule"])
 
     def test_an_older_index_is_refused_by_the_next_pod(self):
         if self.is_theirs:

@@ -21,7 +21,7 @@ LEFT_OUT = {"--help", "--version", "--output", "--registry-timeout",
 LEFT_OUT_OF = {
     "deploy": {"--plan", "--registry", "--host-identity", "--watts",  # of this machine, or of the template plan
                "--new-run", "--retry-failed"},                        # each time another bill; of plan alone
-    "plan": {"--host-identity", "--watts", "--new-run", "--retry-failed", "--timeout", "--force-conflicts"},
+    "plan": {"--index-head", "--host-identity", "--watts", "--new-run", "--retry-failed", "--timeout", "--force-conflicts"},
     "download": {"--max-bytes", "--timeout"},
     "generate-proof": {"--utid", "--service-time"},
     "sign": {"--replace"},

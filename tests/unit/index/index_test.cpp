@@ -181,6 +181,30 @@ TEST_CASE("a head is refused when it is old, expired, from the future, or signed
   }
 }
 
+TEST_CASE("a head that another process has found is held against what was seen, and remembered") {
+  Fixture f;
+  const auto seen_of = [&](const char* reader) {
+    return SeenHeads{f.folder.path() / reader}.of(f.registry.text(), "metal");
+  };
+  const auto put = [&](const char* version, const char* reader) {
+    SeenHeads own{f.folder.path() / reader};
+    f.index(nullptr).put(record(version, version), *f.signer);
+    (void)f.index(&own).find(version);
+    return *seen_of(reader);
+  };
+  const auto older = put("1.0.0", "a");
+  const auto newer = put("1.1.0", "b");
+  SeenHeads memory{f.folder.path() / "c"};
+  f.index(&memory).hold(older.digest);
+  CHECK(seen_of("c")->sequence == 1);
+  f.index(&memory).hold(newer.digest);
+  CHECK(seen_of("c")->digest == newer.digest);
+  CHECK_THROWS_WITH(f.index(&memory).hold(older.digest), Catch::Contains("rollback"));
+  CHECK(kind_of([&] { f.index(&memory).hold(crypto::sha256("nothing")); }) == ErrorKind::not_found);
+  f.trust = attest::TrustPolicy::from_key(f.make_signer()->public_key());
+  CHECK(kind_of([&] { f.index(&memory).hold(newer.digest); }) == ErrorKind::verification_failed);
+}
+
 TEST_CASE("a head that does not go on from the one that was seen is refused, whatever its number") {
   Fixture f;
   SeenHeads reader{f.folder.path() / "reader"};
