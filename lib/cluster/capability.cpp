@@ -190,6 +190,8 @@ class Judge {
   }
 
   [[nodiscard]] std::string why_not_schedulable() const {
+    if (!m_node.system.empty() && m_node.system != "linux")
+      return fmt::format("its system is {}", printable(m_node.system));
     if (!m_node.ready) return "it is not Ready";
     for (const auto& [key, value] : m_demand.node_selector) {
       const auto found = m_node.labels.find(key);

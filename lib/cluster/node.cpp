@@ -73,6 +73,7 @@ Node node_from(const json::Cursor& object) {
   node.utid = text_of(annotations, annotation::node_utid);
   node.certificate = text_of(annotations, annotation::node_certificate);
   node.arch = text_at(object.value(), "/status/nodeInfo/architecture");
+  node.system = text_at(object.value(), "/status/nodeInfo/operatingSystem");
   node.ready = is_ready(status);
   if (const auto spec = object.optional("spec")) {
     const auto unschedulable = spec->optional("unschedulable");

@@ -22,6 +22,7 @@ struct Node {
   std::string name;
   std::string uid;
   std::string arch;
+  std::string system{};  ///< linux or windows; empty: it does not say
   bool ready = false;
   bool unschedulable = false;
   std::vector<Taint> taints;

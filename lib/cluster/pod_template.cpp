@@ -182,6 +182,7 @@ json::Object pod_spec(const PodWish& wish) {
     spec.set("resourceClaims",
              json::Array{json::Object{{"name", gpu_claim_name}, {"resourceClaimTemplateName", wish.gpu_claim}}});
   if (wish.passed_on) pass_on(*wish.passed_on, spec);
+  child(spec, "nodeSelector").set("kubernetes.io/os", "linux");
   for (const auto& requirement : wish.manifest.requirements) {
     if (requirement.kind == Requirement::Kind::arch && !is_waived(wish, requirement.text))
       child(spec, "nodeSelector").set("kubernetes.io/arch", requirement.word);

@@ -48,6 +48,16 @@ const std::string gpu = R"("cpu":"8","memory":"64Gi","nvidia.com/gpu":"2")";
 
 }  // namespace
 
+TEST_CASE("a node of another system than Linux is none that a capsule's pod can go to, and the table says so") {
+  auto windows = node("win-1");
+  json::Object info{{"architecture", "amd64"}, {"operatingSystem", "windows"}};
+  windows.if_object()->find("status")->if_object()->set("nodeInfo", std::move(info));
+  const auto found = check(manifest("[]"), {node("plain"), windows});
+  CHECK(found.accepted == std::vector<std::string>{"plain"});
+  CHECK(reason(found, "win-1", "schedulable") == "its system is windows");
+  CHECK(check(manifest("[]"), {windows}).report.unmet.front().requirement == "schedulable");
+}
+
 TEST_CASE("only the nodes that have what the capsule needs are accepted, the table says why the others are not") {
   const auto found = check(manifest(R"(["gpu:true"])"), {node("plain"), node("gpu", gpu)});
   CHECK(found.accepted == std::vector<std::string>{"gpu"});
