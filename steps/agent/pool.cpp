@@ -102,8 +102,12 @@ PoolState Pool::state() {
   const std::lock_guard lock{m_mutex};
   const auto ready = std::count_if(m_waiting.begin(), m_waiting.end(), [](const auto& one) { return one->is_ready(); });
   const bool has_run = runs_left() != 0U;
-  return {static_cast<unsigned>(ready), m_size.replicas, m_cold, runs_left(),
-          has_run && (ready > 0 || reason_for_cold()), m_running > 0};
+  return {static_cast<unsigned>(ready),
+          m_size.replicas,
+          m_cold,
+          runs_left(),
+          has_run && (ready > 0 || reason_for_cold()),
+          m_running > 0};
 }
 
 std::optional<unsigned> Pool::runs_left() const {
