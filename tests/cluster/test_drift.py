@@ -15,7 +15,6 @@ ADDED = {
     "spec.template.spec.hostAliases": {"hostAliases": [{"ip": "1.2.3.4", "hostnames": ["x"]}]},
     "spec.template.spec.dnsConfig": {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.2.3.4"]}},
     "spec.template.spec.schedulerName": {"schedulerName": "nobody"},
-    "spec.template.spec.nodeSelector": {"nodeSelector": {"nix": "da"}},
     "spec.template.spec.securityContext.supplementalGroups": {"securityContext": {"supplementalGroups": [0]}},
     f"securityContext.capabilities.add {RUNNER}": {"containers": [{"name": "runner", "securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}}}]},
     f"env LD_PRELOAD {RUNNER}": {"containers": [{"name": "runner", "env": [{"name": "LD_PRELOAD", "value": "/x.so"}]}]},
@@ -60,12 +59,25 @@ class Drift(DeployCase):
         self.assertEqual(("none", "it is as it should be"), self.plan(reference))
         self.assert_few_calls(name, lambda: self.deployed(reference))
 
+    def test_a_node_selector_of_somebody_is_in_place_of_ours(self):
+        """It is one field as a whole."""
+        reference = self.publish("picky")
+        self.deployed(reference)
+        before = self.spec("picky")
+        self.assertEqual({"kubernetes.io/os": "linux"}, before["template"]["spec"]["nodeSelector"])
+        change = {"spec": {"template": {"spec": {"nodeSelector": {"nix": "da"}}}}}
+        self.must("patch", "deploy", "picky-deploy", "--type=strategic", "--field-manager=stranger", "-p", json.dumps(change))
+        self.assertEqual("deploy", self.plan(reference)[0])
+        self.assertIn("stranger", self.refused(14, "spec.template.spec.nodeSelector", reference).stderr)
+        self.assertEqual("AlreadyDone", self.deployed(reference, "--force-conflicts")["phase"])
+        self.assertEqual(before, self.spec("picky"))
+
     def test_what_an_apply_of_somebody_added_goes_too(self):
         """Of that what the API server fills in is nobody's: the host's port of the agent, where the pods have the host's network."""
         reference = self.publish("applied")
         self.deployed(reference)
         before = self.spec("applied")
-        pods = {"hostNetwork": True, "volumes": [SECRET], "nodeSelector": {"nix": "da"},
+        pods = {"hostNetwork": True, "volumes": [SECRET],
                 "containers": [{"name": "runner", "volumeMounts": [{"name": "s", "mountPath": "/s"}]}]}
         self.apply("applied", {"template": {"spec": pods}}, "gitops")
         self.assert_mended("applied", reference, "spec.template.spec.hostNetwork", "gitops", before)
