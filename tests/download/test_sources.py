@@ -39,7 +39,7 @@ class Sources(unittest.TestCase):
         self.assertEqual(done.code, 0, done)
         target = self.store / "sha256" / self.hex / "package.tar.gz"
         self.assertEqual(done.result, {"capsule": "sha256:" + self.hex, "package_digest": "sha256:" + self.hex,
-                                       "path": str(target), "already_there": False, "bytes_written": 0})
+                                       "path": str(target), "index_head": "", "already_there": False, "bytes_written": 0})
         self.assertEqual(target.read_bytes(), self.data)
         self.assertEqual((outputs / "capsule").read_text(), "sha256:" + self.hex)
         self.assertEqual((outputs / "path").read_text(), str(target))
