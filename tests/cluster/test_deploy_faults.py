@@ -67,7 +67,8 @@ class Faults(DeployCase):
     def test_who_may_not_and_whom_not_to_trust(self):
         reference = self.publish("denied")
         self.must("create", "serviceaccount", "deployer")
-        self.must("create", "rolebinding", "deployer", "--clusterrole=admin", f"--serviceaccount={self.namespace}:deployer")
+        self.must("create", "role", "deployer", "--verb=get,create,update,delete", "--resource=leases.coordination.k8s.io,namespaces")
+        self.must("create", "rolebinding", "deployer", "--role=deployer", f"--serviceaccount={self.namespace}:deployer")
         token = self.must("create", "token", "deployer").strip()
         config = self.kubeconfig(lambda document: document["users"][0].update(user={"token": token}))
         done = self.refused(DENIED, "cannot get proofeddeployments.infra.industriverse.ai 'denied'", reference, "--kubeconfig", config)
