@@ -7,17 +7,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import small_workflow
 from steps import BIN, SOURCE, environment, is_sanitized
 
 STEPS = sorted(path.parent.name for path in (SOURCE / "steps").glob("*/main.cpp"))
 TABLE = {0, 2, 10, 11, 12, 13, 14, 15, 16, 40, 41, 42}
-WORKFLOW = """apiVersion: argoproj.io/v1alpha1
-kind: Workflow
-metadata: {generateName: w-}
-spec:
-  entrypoint: main
-  templates:
-    - name: main
+WORKFLOW = small_workflow.HEAD + """    - name: main
       steps: [[{name: a, template: version}, {name: b, template: version}]]
     - name: version
       container: {command: [/bin/capsule-run], args: [--version]}

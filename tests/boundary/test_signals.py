@@ -9,15 +9,10 @@ import time
 import unittest
 from pathlib import Path
 
+import small_workflow
 from steps import BIN, environment, start
 
-WORKFLOW = """apiVersion: argoproj.io/v1alpha1
-kind: Workflow
-metadata: {generateName: w-}
-spec:
-  entrypoint: main
-  templates:
-    - name: main
+WORKFLOW = small_workflow.HEAD + """    - name: main
       steps: [[{name: a, template: hangs}]]
     - name: hangs
       container: {command: [/bin/capsule-download], args: ["URL", --store, "STORE", --insecure-registry, "HOST", --trust, "TRUST"]}
