@@ -10,7 +10,6 @@ namespace capsule::cluster {
 
 namespace {
 
-constexpr std::string_view manager = "capsule-loop-autoscale";
 constexpr double most_pods = 100'000;  ///< of a Deployment, whoever has scaled it
 
 unsigned number_at(const json::Value& object, std::string_view pointer) {
@@ -40,7 +39,7 @@ std::optional<unsigned> handed_over(const json::Value& deployment, unsigned at_l
 }
 
 bool is_handed_over(const json::Value& deployment, std::string_view receipt) {
-  return has_replicas(deployment, manager) ||
+  return has_replicas(deployment, autoscale_manager) ||
          (!has_replicas(deployment, field_manager) && has_same_deployment(receipt, deployment));
 }
 
@@ -49,7 +48,8 @@ json::Value set_handed_over(kube::Client& client, const kube::Name& deployment, 
                       {"kind", "Deployment"},
                       {"metadata", json::Object{{"name", deployment.name}, {"namespace", deployment.ns}}}};
   if (replicas) wanted.set("spec", json::Object{{"replicas", *replicas}});
-  return client.apply(deployment, json::Value{wanted}, {.force = true, .field_manager = std::string{manager}});
+  return client.apply(deployment, json::Value{wanted},
+                      {.force = true, .field_manager = std::string{autoscale_manager}});
 }
 
 }  // namespace capsule::cluster

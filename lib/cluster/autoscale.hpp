@@ -12,6 +12,9 @@ namespace capsule::cluster {
 // that was ours removes it, and with it all pods but one: so the number goes to a manager of its own first, from which
 // an autoscaler takes it with its first write.
 
+/// Under which name the number of pods is ours.
+inline constexpr std::string_view autoscale_manager = "capsule-loop-autoscale";
+
 /// How many pods the object's spec.autoscale wants at least, 0 where it does not say; nothing where it is not set.
 /// Pure.
 std::optional<unsigned> autoscaled_from(const json::Value& object);

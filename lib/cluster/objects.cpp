@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cluster/autoscale.hpp"
 #include "cluster/node.hpp"
 #include "crypto/hash.hpp"
 #include "deploy/deployment_status.hpp"
@@ -135,7 +136,8 @@ const json::Value* applied_fields(const json::Value& object, std::string_view ma
 }
 
 bool is_our_manager(const json::Value& entry) {
-  return text_at(entry, "/manager").starts_with(field_manager);
+  const auto manager = text_at(entry, "/manager");
+  return manager == field_manager || manager == autoscale_manager;
 }
 
 bool is_set_by_others(const json::Value& object, std::initializer_list<std::string_view> path) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cluster/names.hpp"
+#include "cluster/objects.hpp"
 #include "deploy/deployment_status.hpp"
 #include "json/lookup.hpp"
 
@@ -33,7 +34,7 @@ bool has_others_proof(const json::Value& object) {
   const auto& managers = array_at(object, "/metadata/managedFields");
   const auto is_set = [&](const std::string& member, bool by_us) {
     return std::any_of(managers.begin(), managers.end(), [&](const json::Value& one) {
-      return is_of_status(one) && text_at(one, "/manager").starts_with(field_manager) == by_us &&
+      return is_of_status(one) && is_our_manager(one) == by_us &&
              one.at_pointer("/fieldsV1/f:status/f:" + member) != nullptr;
     });
   };

@@ -71,6 +71,13 @@ TEST_CASE("what another manager has set beside our fields is named; what is nobo
   CHECK(names(R"({"f:spec":{"f:minReadySeconds":{}}})") == Names{"spec.minReadySeconds"});
 }
 
+TEST_CASE("ours are two managers by their whole names, and nobody whose name begins like that") {
+  constexpr const char* fields = R"({"f:spec":{"f:minReadySeconds":{}}})";
+  for (const auto* stranger : {"capsule-loop-evil", "capsule-loop2", "capsule-loop-autoscale-2", "capsule", ""})
+    CHECK(names(fields, stranger) == Names{"spec.minReadySeconds"});
+  for (const auto* own : {"capsule-loop", "capsule-loop-autoscale"}) CHECK(names(fields, own).empty());
+}
+
 TEST_CASE("the number of pods, a restart that was asked for, what is beside the spec, and our own are no additions") {
   CHECK(names(R"({"f:spec":{"f:replicas":{}}})").empty());
   CHECK(names(R"({"f:metadata":{"f:labels":{"f:x":{}}},"f:status":{"f:replicas":{}}})").empty());
