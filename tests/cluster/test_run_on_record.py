@@ -32,6 +32,24 @@ class RunOnRecord(DeployCase):
         ordinals = [self.record(reference, run["run_record"])["ordinal"] for run in (first, second, third)]
         self.assertEqual([1, 2, 3], ordinals)
 
+    def test_one_that_is_not_the_last_is_done_all_the_same(self):
+        """The plan and the deploy say so of it with one voice, and leave what there is of the last one."""
+        reference = self.publish("two")
+        first, last = (self.deployed(reference, "--seed", seed) for seed in ("7", "8"))
+        self.must("rollout", "status", "deployment/two-deploy", "--timeout=60s")
+        before = self.left("two")
+        self.assertEqual(last["run_record"], self.object("two")["status"]["lastRun"]["record"])
+        self.assertEqual("none", self.plan(reference, "--seed", "7")[0])
+        again = self.deployed(reference, "--seed", "7")
+        self.assertEqual(("AlreadyDone", first["run_record"]), (again["phase"], again["run_record"]))
+        self.assertEqual(before, self.left("two"))
+
+    def left(self, name):
+        """What a deploy that has nothing to do leaves as it is; each one has a number of its own in the annotation fence."""
+        found = self.object(name)
+        found["metadata"]["annotations"].pop("capsule.industriverse.ai/fence")
+        return found["metadata"]["annotations"], found["spec"], found["status"], self.get("deploy", f"{name}-deploy")["spec"]
+
     def test_a_new_run_after_a_removal_is_none_that_is_on_record(self):
         reference = self.publish("again")
         first = self.deployed(reference, "--seed", "7")

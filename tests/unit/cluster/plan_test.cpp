@@ -130,6 +130,21 @@ TEST_CASE("a run that is not done is deployed, one that is not proved is proved"
   CHECK(unproved.plan().action == Action::none);
 }
 
+TEST_CASE("a run that is on record is done, whichever was the last one") {
+  There there;
+  deploy::RunWish other{capsule_digest, "kubernetes:u", json::Object{}, 0, 8};
+  auto book = RunBook::parse(there.runs());
+  auto entry = book.begin(other);
+  entry.record = crypto::sha256("of the other");
+  book.finish(other, entry);
+  there.annotate(annotation::runs, book.text());
+  deploy::set_pending(there.object, entry.request.run_id());
+  deploy::set_ran(there.object, *entry.record, "warm");
+  CHECK(there.plan().action == Action::none);  // that one is not proved: its own wish's plan says so
+  there.wish.run = other;
+  CHECK(there.plan().reason == "its run is not proved");
+}
+
 TEST_CASE("an expired proof is renewed where that is wanted, and is named where it is not") {
   There there;
   deploy::member(there.status(), "lastRun").set("time", "2026-11-01T12:00:00Z");
