@@ -124,7 +124,13 @@ class ClusterDeploy {
   void say_done(const deploy::LedgerEntry& entry) {
     log::info("no node can take it now; what is deployed is as it should be, and stays");
     m_step.output("run-id", entry.request.run_id());
+    m_object.change_status([&](json::Object& object) { note_index(m_order, object); });
+    warn_unless_index_noted();
     end(entry, "AlreadyDone");
+  }
+
+  void warn_unless_index_noted() {
+    if (m_order.index) m_order.index->warn_unless_noted(m_object.value());
   }
 
   void end(const deploy::LedgerEntry& entry, std::string_view phase) {
@@ -178,7 +184,7 @@ class ClusterDeploy {
       note_index(m_order, object);
       cluster::set_seen(object, m_object.applied());
     });
-    if (m_order.index) m_order.index->warn_unless_noted(m_object.value());
+    warn_unless_index_noted();
   }
 
   static void note_pool(json::Object& object, const Digest& capsule, const FilledPool& pool) {

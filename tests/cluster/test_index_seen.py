@@ -2,6 +2,7 @@
 import json
 import unittest
 
+from apiserver_proxy import ApiserverProxy
 from deploy_case import HOST, REACHED, REGISTRY, DeployCase
 from loop import LOOPS
 from oci_layout import MANIFEST
@@ -33,11 +34,11 @@ class IndexSeen(DeployCase):
     def by_uri(self, *words):
         return self.step("deploy", "--registry", self.registry, "--timeout", "60s", *words, "--", "capsule://seen:1.0.0")
 
-    def seen(self):
-        return {entry["registry"]: entry["sequence"] for entry in self.object("seen").get("status", {}).get("indexSeen", [])}
+    def seen(self, name="seen"):
+        return {entry["registry"]: entry["sequence"] for entry in self.object(name).get("status", {}).get("indexSeen", [])}
 
-    def remember(self, heads):
-        self.must("patch", "pd", "seen", "--subresource=status", "--type=merge", "-p", json.dumps({"status": {"indexSeen": heads}}))
+    def remember(self, heads, name="seen"):
+        self.must("patch", "pd", name, "--subresource=status", "--type=merge", "-p", json.dumps({"status": {"indexSeen": heads}}))
 
     def ask(self, *words):
         done = self._run(("curl", "-sSL", "--fail-with-body", "-m", "20", *words, f"http://{HOST}/v2/{REGISTRY.partition('/')[2]}{self.namespace}/seen/manifests/index"), None, None, 60)
@@ -130,6 +131,31 @@ class IndexSeen(DeployCase):
         self.remember(None)
         self.assertEqual(0, self.by_uri("--plan").code)
         self.assertEqual({}, self.seen(), "plan writes nothing")
+
+    def test_a_newer_one_is_noted_where_there_is_nothing_to_do_and_no_node_takes_a_pod(self):
+        if self.is_theirs:
+            self.skipTest("a proxy stands before our own API server alone")
+        by_uri = ("deploy", "--registry", self.registry, "--timeout", "60s")
+        self.did("register", "--key", self.index_key, "--", self.publish("quiet"))
+        run = self.did(*by_uri, "--", "capsule://quiet:1.0.0")["run_record"]
+        older = self.object("quiet")["status"]["indexSeen"]
+        self.did("register", "--key", self.index_key, "--", self.publish("quiet", "1.1.0"))
+        self.remember(older, "quiet")
+        self.must("rollout", "status", "deployment/quiet-deploy", "--timeout=60s")
+
+        nodes = json.loads(self.must("get", "--raw", "/api/v1/nodes"))
+        for node in nodes["items"]:
+            node["spec"]["unschedulable"] = True
+        cordoned = {"method": "GET", "part": "/api/v1/nodes", "times": 9, "answer": nodes}
+        said = []
+        for _ in range(2):
+            with ApiserverProxy(self, [cordoned]) as proxy:
+                said.append(self.did(*by_uri, "--kubeconfig", proxy.kubeconfig, "--", "capsule://quiet:1.0.0"))
+            self.assertEqual(("AlreadyDone", run), (said[-1]["phase"], said[-1]["run_record"]))
+            self.assertEqual({self.registry: 2}, self.seen("quiet"))
+        noted, known = (one["api_calls"] for one in said)
+        self.assertEqual(noted - 1, known, "a head that is known is not written again")
+        self.assertLessEqual(noted, 12)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 It speaks for whom the kubeconfig (JSON, client certificate in files) speaks for. A fault is for the first so many requests
 with a method and a part of their path and query; it is one of
     {"status": 429, "headers": {…}, "reason": "…"}   the answer, and the apiserver hears nothing of it
+    {"answer": {…}}                                  as that, of what goes well: that document
     {"lost": true}                                   the apiserver is asked, its answer never comes
     {"cut": 0.5}                                     its answer ends in the middle after so many seconds
 Its first line says its URL; one line more for each request that the apiserver has answered, and for each fault that was put in.
@@ -43,6 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.fault()
         if "status" in fault:
             return self.refuse(fault)
+        if "answer" in fault:
+            return self.send(200, fault["answer"], {})
         kept = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection", "content-length")}
         reply = self.server.upstream.ask(self.command, self.path, body, kept)
         self.say(method=self.command, path=self.path, status=reply.status)
@@ -77,9 +80,12 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, fault):
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault["status"], "reason": fault.get("reason", ""),
                   "message": "a fault that was put in", "details": {"name": "x"}}
-        text = json.dumps(status).encode()
-        self.send_response(fault["status"])
-        for key, value in {"Content-Type": "application/json", "Content-Length": str(len(text)), **fault.get("headers", {})}.items():
+        return self.send(fault["status"], status, fault.get("headers", {}))
+
+    def send(self, code, document, headers):
+        text = json.dumps(document).encode()
+        self.send_response(code)
+        for key, value in {"Content-Type": "application/json", "Content-Length": str(len(text)), **headers}.items():
             self.send_header(key, value)
         self.end_headers()
         self.wfile.write(text)
