@@ -1,10 +1,13 @@
 #include "cluster/failed_try.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
+#include "cluster/status_check.hpp"
 #include "deploy/deployment_status.hpp"
 #include "json/lookup.hpp"
 
@@ -15,25 +18,49 @@ namespace {
 constexpr std::chrono::minutes first_pause{60};
 constexpr std::chrono::minutes first_pause_of_what_passes{5};
 
-/// How often this capsule has failed before.
-std::int64_t failures_of(const json::Value& object, const std::string& capsule) {
-  const auto* count = object.at_pointer("/status/rollout/count");
-  if (text_at(object, "/status/rollout/digest") != capsule || count == nullptr || count->if_number() == nullptr)
-    return 0;
+constexpr std::string_view roll_out = "rollout";
+constexpr std::string_view proof = "failedProof";
+
+std::string text_of_status(const json::Value& object, std::string_view member, std::string_view name) {
+  return text_at(object, fmt::format("/status/{}/{}", member, name));
+}
+
+/// How often that has failed before.
+std::int64_t failures_in(const json::Value& object, std::string_view member) {
+  const auto* count = object.at_pointer(fmt::format("/status/{}/count", member));
+  if (count == nullptr || count->if_number() == nullptr) return 0;
   return static_cast<std::int64_t>(std::clamp(json::to_double(*count->if_number()), 0.0, 1e6));
+}
+
+/// Until when what that member of the status has is left alone.
+std::optional<std::string> pause_in(const json::Value& object, std::string_view member, Time now) {
+  auto until = text_of_status(object, member, "retryAfter");
+  try {
+    const auto time = parse_time(until);
+    if (time > now && time <= now + longest_pause) return until;  // later than that: none that we wrote
+  } catch (const Error&) {
+    return std::nullopt;  // whoever wrote that
+  }
+  return std::nullopt;
+}
+
+/// The next value of that member: of what its member `key` is `of`.
+json::Object next_in(const json::Value& object, std::string_view member, std::string_view key, const std::string& of,
+                     ErrorKind kind, Time now) {
+  const auto before = text_of_status(object, member, key) == of ? failures_in(object, member) : 0;
+  const auto count = before > 0 && pause_in(object, member, now) ? before : before + 1;
+  auto pause = retry_helps(kind) ? first_pause_of_what_passes : first_pause;
+  for (std::int64_t i = 1; i < count && pause < longest_pause; ++i) pause *= 2;
+  return {{std::string{key}, of},
+          {"count", count},
+          {"retryAfter", format_time(now + std::min<std::chrono::minutes>(pause, longest_pause))}};
 }
 
 }  // namespace
 
 json::Object next_failure(const json::Value& object, const std::string& capsule, ErrorKind kind,
                           std::string_view run_id, Time now) {
-  const auto before = failures_of(object, capsule);
-  const auto count = before > 0 && left_alone_until(object, now) ? before : before + 1;
-  auto pause = retry_helps(kind) ? first_pause_of_what_passes : first_pause;
-  for (std::int64_t i = 1; i < count && pause < longest_pause; ++i) pause *= 2;
-  json::Object out{{"digest", capsule},
-                   {"count", count},
-                   {"retryAfter", format_time(now + std::min<std::chrono::minutes>(pause, longest_pause))}};
+  auto out = next_in(object, roll_out, "digest", capsule, kind, now);
   if (!run_id.empty()) out.set("run", std::string{run_id});
   return out;
 }
@@ -45,14 +72,7 @@ bool has_failed(const json::Value& object, const Digest& capsule, std::string_vi
 }
 
 std::optional<std::string> left_alone_until(const json::Value& object, Time now) {
-  auto until = text_at(object, "/status/rollout/retryAfter");
-  try {
-    const auto time = parse_time(until);
-    if (time > now && time <= now + longest_pause) return until;  // later than that: none that we wrote
-  } catch (const Error&) {
-    return std::nullopt;  // whoever wrote that
-  }
-  return std::nullopt;
+  return pause_in(object, roll_out, now);
 }
 
 void clear_failed_try(json::Object& object, const std::optional<Digest>& of) {
@@ -61,6 +81,28 @@ void clear_failed_try(json::Object& object, const std::optional<Digest>& of) {
   if (of && text_at(*status.find("rollout"), "/digest") != of->text()) return;
   status.erase("rollout");
   deploy::set_condition(object, {"RolloutFailed", false, "RolledOut"});
+}
+
+void set_failed_proof(json::Object& object, const Digest& run_record, const Error& error, Time now) {
+  const json::Value before{object};
+  if (text_at(before, "/status/lastRun/record") != run_record.text() || is_proved(before)) return;
+  deploy::member(object, "status")
+      .set(std::string{proof}, next_in(before, proof, "runRecord", run_record.text(), error.kind(), now));
+  deploy::set_proof_failed(object, error);
+}
+
+bool has_failed_proof(const json::Value& object, const Digest& run_record) {
+  return text_of_status(object, proof, "runRecord") == run_record.text();
+}
+
+std::optional<std::string> proof_left_alone_until(const json::Value& object, Time now) {
+  return pause_in(object, proof, now);
+}
+
+void clear_failed_proof(json::Object& object, const Digest& run_record) {
+  if (!has_failed_proof(json::Value{object}, run_record)) return;
+  deploy::member(object, "status").erase(std::string{proof});
+  if (!is_proved(json::Value{object})) deploy::set_proof_pending(object);
 }
 
 }  // namespace capsule::cluster

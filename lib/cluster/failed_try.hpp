@@ -13,7 +13,8 @@ namespace capsule::cluster {
 
 // What of a capsule has failed, a roll-out or a run, is left alone for a while, so that whoever looks every few minutes
 // does not fill the cluster with failures: status.rollout of the ProofedDeployment object {digest, count, retryAfter,
-// run: the one that has failed; absent for a roll-out}.
+// run: the one that has failed; absent for a roll-out}. So is a proof that failed: status.failedProof {runRecord,
+// count, retryAfter}, which a new run, and so another capsule, is none of.
 
 /// The next status.rollout after a failure of `kind`: an hour, or five minutes where a retry helps, doubled with each
 /// further failure up to longest_pause. A try in the pause of the one before counts with that one. `capsule`: its
@@ -30,5 +31,14 @@ std::optional<std::string> left_alone_until(const json::Value& object, Time now)
 /// It has come up, or run: takes the condition RolloutFailed back, where there is one, of that capsule alone if one is
 /// named.
 void clear_failed_try(json::Object& object, const std::optional<Digest>& of = {});
+
+/// The proof of that run has failed: the status says why, and when the next one may be, counted as above. Changes
+/// nothing where the last run is another one, or is proved.
+void set_failed_proof(json::Object& object, const Digest& run_record, const Error& error, Time now);
+bool has_failed_proof(const json::Value& object, const Digest& run_record);
+/// As left_alone_until().
+std::optional<std::string> proof_left_alone_until(const json::Value& object, Time now);
+/// It is made: what set_failed_proof() has said, if it has, is taken back.
+void clear_failed_proof(json::Object& object, const Digest& run_record);
 
 }  // namespace capsule::cluster

@@ -21,6 +21,14 @@ std::string begun_run(const PlanWish& wish, const json::Value& object) {
   return run ? run->request.run_id() : std::string{};
 }
 
+/// What has failed is to be done again, but not before its pause is over.
+Plan again(Plan plan, const std::optional<std::string>& until, const PlanWish& wish) {
+  if (until && !wish.retry_failed)
+    return {Plan::Action::none, fmt::format("{}, and is left alone until {}", plan.reason, *until)};
+  plan.reason += ", and may be tried again";
+  return plan;
+}
+
 /// What has failed is left alone, but not after a change of the spec, which may be what it lacked.
 std::optional<Plan> plan_after_failure(const PlanWish& wish, const json::Value& object) {
   if (!has_failed(object, wish.run.capsule_digest, begun_run(wish, object))) return std::nullopt;
@@ -28,9 +36,14 @@ std::optional<Plan> plan_after_failure(const PlanWish& wish, const json::Value& 
       fmt::format("the {} of {} has failed", text_at(object, "/status/rollout/run").empty() ? "roll-out" : "run",
                   wish.run.capsule_digest.text());
   const bool is_changed = has_other_spec(text_at(object, "/metadata/annotations", annotation::fields), object);
-  if (const auto until = left_alone_until(object, wish.now); until && !is_changed && !wish.retry_failed)
-    return Plan{Plan::Action::none, fmt::format("{}, and is left alone until {}", what, *until)};
-  return Plan{Plan::Action::deploy, what + ", and may be tried again"};
+  return again({Plan::Action::deploy, what}, is_changed ? std::nullopt : left_alone_until(object, wish.now), wish);
+}
+
+/// The last run, which is on record as `record`, is not proved.
+Plan plan_proof(const PlanWish& wish, const json::Value& object, const Digest& record) {
+  if (!has_failed_proof(object, record)) return {Plan::Action::prove, "its run is not proved"};
+  return again({Plan::Action::prove, fmt::format("the proof of {} has failed", wish.run.capsule_digest.text())},
+               proof_left_alone_until(object, wish.now), wish);
 }
 
 /// What is to be done about the run and what the status says of it.
@@ -43,7 +56,7 @@ Plan plan_run(const PlanWish& wish, const json::Value& object) {
   if (is_unobserved(object)) return {Action::deploy, "its status is of an earlier generation of its spec"};
   const bool is_last = text_at(object, "/status/lastRun/record") == run->record->text();
   if (is_last && deploy::requires_proof(*object.if_object()) && !is_proved(object))
-    return {Action::prove, "its run is not proved"};
+    return plan_proof(wish, object, *run->record);
   if (!is_proof_expired(object, *run->record, wish.max_proof_age, wish.now))
     return {Action::none, "it is as it should be"};
   const auto reason =

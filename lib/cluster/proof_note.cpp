@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cluster/events.hpp"
+#include "cluster/failed_try.hpp"
 #include "cluster/names.hpp"
 #include "cluster/node.hpp"
 #include "cluster/objects.hpp"
@@ -57,7 +58,9 @@ bool note_proof(kube::Client& client, const std::string& ns, const std::string& 
   const auto before = text_at(*there, "/status/proofDigest");
   object.change_status([&](json::Object& changed) {
     // Another run may have begun while somebody else's change came in between.
-    if (deploy::is_proof_of(changed, proof)) deploy::set_proved(changed, proof);
+    if (!deploy::is_proof_of(changed, proof)) return;
+    clear_failed_proof(changed, proof.run_record);
+    deploy::set_proved(changed, proof);
   });
   object.say_proof(text_at(object.value(), "/status/proofUtid"), text_at(object.value(), "/status/proofHash"));
   if (before != proof.bundle.text())

@@ -1,5 +1,6 @@
 #include "cluster/shared_proof.hpp"
 
+#include "cluster/failed_try.hpp"
 #include "core/error.hpp"
 #include "log/log.hpp"
 
@@ -43,7 +44,10 @@ void SharedProof::write(const ProofInFlight& proof) {
 
 void SharedProof::end() {
   if (!is_there()) return;
-  m_object.change_status([&](json::Object& object) { end_proof_in_flight(object, m_run_record); });
+  m_object.change_status([&](json::Object& object) {
+    end_proof_in_flight(object, m_run_record);
+    clear_failed_proof(object, m_run_record);
+  });
   m_last.reset();
 }
 

@@ -19,7 +19,7 @@ class SharedProof {
   std::optional<ProofInFlight> read();
   /// Reads first, where nobody has. Error busy where somebody else has written since then: the first one's counts.
   void write(const ProofInFlight& proof);
-  /// It is published.
+  /// It is published; what a failure before has said is taken back.
   void end();
 
  private:

@@ -82,7 +82,7 @@ void set_condition(json::Object& object, const Condition& condition) {
 
 void set_pending(json::Object& object, const std::string& run_id) {
   auto& status = member(object, "status");
-  for (const auto* gone : {"proofId", "proofDigest", "proofHash", "proofUtid", "proofScore", "anchors"})
+  for (const auto* gone : {"proofId", "proofDigest", "proofHash", "proofUtid", "proofScore", "anchors", "failedProof"})
     status.erase(gone);
   status.set("lastRun", json::Object{{"runId", run_id}, {"time", format_time(now())}});
   set_phase(object, "Pending");
@@ -145,6 +145,21 @@ void set_failed(json::Object& object, const Error& error) {
   set_condition(object, {"Ran", false, "Failed", error.message()});
   set_condition(object, {"Ready", false, "Failed", error.message()});
   set_condition(object, {"Stalled", !retry_helps(error.kind()), "Failed", error.message()});
+}
+
+void set_proof_failed(json::Object& object, const Error& error) {
+  set_condition(object, {"Proved", false, "ProofFailed", error.message()});
+  if (!requires_proof(object)) return;
+  set_condition(object, {"Ready", false, "ProofFailed", error.message()});
+  set_condition(object, {"Stalled", !retry_helps(error.kind()), "ProofFailed", error.message()});
+}
+
+void set_proof_pending(json::Object& object) {
+  const bool proof_awaited = requires_proof(object);
+  set_condition(object, {"Proved", false, proof_awaited ? "ProofPending" : "NotRequired"});
+  if (!proof_awaited) return;
+  set_condition(object, {"Ready", false, "ProofPending"});
+  set_condition(object, {"Stalled", false, "Progressing"});
 }
 
 bool requires_proof(const json::Object& object) {

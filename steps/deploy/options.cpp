@@ -23,7 +23,7 @@ void define_cluster_options(CLI::App& app, Options& options) {
       "--plan", options.plan,
       "On a cluster: only say what is to be done (output action: none, deploy or prove) and why; change nothing");
   app.add_flag("--retry-failed", options.retry_failed,
-               "With --plan: also what failed to roll out and would else be left alone for a while");
+               "With --plan: also what failed (roll-out, run, proof) and would else be left alone for a while");
   app.add_flag("--renew-proofs", options.renew_proofs,
                "On a cluster: run again where the proof of the last run is older than max_age of the trust policy");
   app.add_flag("--force-conflicts", options.force_conflicts,

@@ -32,6 +32,7 @@ MAY = {
     "capsule-explain": {**RESULTS, "events": "create", "workflows.argoproj.io": "get"},
     "capsule-generate-proof": {
         **RESULTS,
+        "events": "create",
         "pods": "create delete get",
         "pods/proxy": "create get",
         "leases.coordination.k8s.io": "create delete get update",

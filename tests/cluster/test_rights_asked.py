@@ -78,6 +78,10 @@ class RightsAsked(ProofPodsCase):
         reference = done.result["reference"]
         record = self.deployed(reference, "--seed", "7", "--allow-unmet", "gpu:true")["run_record"]
         with ApiserverProxy(self) as proxy:
+            # One that fails, with a key that nobody trusts for proofs, is told in an Event.
+            words = list(self.to_prove(reference, record, "--kubeconfig", proxy.kubeconfig))
+            words[words.index("--key") + 1] = self.index_key
+            self.assertEqual(11, self.inside("generate-proof", *words).code)
             proved = self.prove(reference, record, "--kubeconfig", proxy.kubeconfig)
             self.assertEqual(0, proved.code, proved)
         self.assert_asked("capsule-generate-proof", proxy)

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "crypto/hash.hpp"
+#include "deploy/deployment_status.hpp"
 #include "json/lookup.hpp"
 
 using namespace capsule;
@@ -15,6 +16,25 @@ const std::string run_id = "0123456789abcdef";
 
 json::Value with(json::Object rollout) {
   return json::Object{{"status", json::Object{{"rollout", std::move(rollout)}}}};
+}
+
+const Digest run_record = crypto::sha256("run record");
+
+/// A deployment whose run is on record, and wants a proof, or not.
+json::Object ran(bool wants_proof) {
+  json::Object object{{"spec", json::Object{{"proofPolicy", json::Object{{"required", wants_proof}}}}}};
+  deploy::set_pending(object, run_id);
+  deploy::set_ran(object, run_record, "warm");
+  return object;
+}
+
+/// "False: ProofPending: the message"; empty: there is none.
+std::string condition(const json::Object& object, std::string_view type) {
+  const json::Value value{object};
+  for (const auto& one : json::array_at(value, "/status/conditions"))
+    if (text_at(one, "/type") == type)
+      return text_at(one, "/status") + ": " + text_at(one, "/reason") + ": " + text_at(one, "/message");
+  return {};
 }
 
 }  // namespace
@@ -60,4 +80,58 @@ TEST_CASE("a run that failed says nothing of another one, a roll-out of all") {
   // A time that we never wrote keeps nothing back.
   for (const auto* wrong : {"soon", "2031-11-29T12:00:00Z"})
     CHECK_FALSE(left_alone_until(with({{"digest", capsule_digest.text()}, {"retryAfter", wrong}}), time));
+}
+
+TEST_CASE("a proof that failed says why, stalled where no retry helps, until it is made") {
+  const auto time = parse_time("2026-11-29T12:00:00Z");
+  auto object = ran(true);
+  const auto before = object;
+  set_failed_proof(object, run_record, Error{ErrorKind::capsule_failed, "the hook has ended"}, time);
+  CHECK(condition(object, "Proved") == "False: ProofFailed: the hook has ended");
+  CHECK(condition(object, "Ready") == "False: ProofFailed: the hook has ended");
+  CHECK(condition(object, "Stalled") == "True: ProofFailed: the hook has ended");
+  CHECK(text_at(json::Value{object}, "/status/phase") == "Ran");
+  CHECK(has_failed_proof(object, run_record));
+  CHECK_FALSE(has_failed_proof(object, crypto::sha256("another record")));
+  CHECK(proof_left_alone_until(object, time) == "2026-11-29T13:00:00.000Z");
+  CHECK_FALSE(left_alone_until(object, time));
+  CHECK_FALSE(has_failed(object, capsule_digest, run_id));
+
+  const auto later = parse_time("2026-11-29T13:00:00Z");
+  set_failed_proof(object, run_record, Error{ErrorKind::unavailable, "no room"}, later);
+  CHECK(condition(object, "Stalled") == "False: ProofFailed: no room");
+  CHECK(proof_left_alone_until(object, later) == "2026-11-29T13:10:00.000Z");
+
+  clear_failed_proof(object, crypto::sha256("another record"));
+  CHECK(has_failed_proof(object, run_record));
+  clear_failed_proof(object, run_record);
+  CHECK_FALSE(has_failed_proof(object, run_record));
+  for (const auto* type : {"Proved", "Ready", "Stalled"}) CHECK(condition(object, type) == condition(before, type));
+}
+
+TEST_CASE("a proof that failed changes nothing of another run, nor of one that is proved or needs no proof") {
+  const auto time = parse_time("2026-11-29T12:00:00Z");
+  const Error error{ErrorKind::capsule_failed, "the hook has ended"};
+  auto object = ran(true);
+  set_failed_proof(object, crypto::sha256("a former record"), error, time);
+  CHECK(object == ran(true));
+  deploy::set_proved(object, {capsule_digest, run_record, "proof_1", crypto::sha256("bundle"), {}});
+  const auto proved = object;
+  set_failed_proof(object, run_record, error, time);
+  CHECK(object == proved);
+
+  auto unneeded = ran(false);
+  set_failed_proof(unneeded, run_record, error, time);
+  CHECK(condition(unneeded, "Proved") == "False: ProofFailed: the hook has ended");
+  CHECK(condition(unneeded, "Ready") == "True: Ran: ");
+  CHECK(condition(unneeded, "Stalled") == "False: Progressing: ");
+  clear_failed_proof(unneeded, run_record);
+  CHECK(condition(unneeded, "Proved") == "False: NotRequired: ");
+
+  // A new run is none of the one that could not be proved.
+  auto failed = ran(true);
+  set_failed_proof(failed, run_record, error, time);
+  deploy::set_pending(failed, "fedcba9876543210");
+  CHECK_FALSE(has_failed_proof(failed, run_record));
+  CHECK(condition(failed, "Proved") == "False: ProofPending: ");
 }

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "cluster/failed_try.hpp"
 #include "cluster/names.hpp"
 #include "cluster/objects.hpp"
 #include "cluster/run_book.hpp"
@@ -142,6 +143,30 @@ TEST_CASE("a run that is on record is done, whichever was the last one") {
   deploy::set_ran(there.object, *entry.record, "warm");
   CHECK(there.plan().action == Action::none);  // that one is not proved: its own wish's plan says so
   there.wish.run = other;
+  CHECK(there.plan().reason == "its run is not proved");
+}
+
+TEST_CASE("a proof that failed is left alone for a while, unless it is wanted or the run is another one") {
+  There there;
+  const auto run = *RunBook::parse(there.runs()).find(there.wish.run);
+  deploy::set_pending(there.object, run.request.run_id());
+  deploy::set_ran(there.object, *run.record, "warm");
+  set_failed_proof(there.object, *run.record, Error{ErrorKind::capsule_failed, "the hook has ended"}, there.wish.now);
+  const auto what = "the proof of " + capsule_digest.text() + " has failed, and ";
+  CHECK(there.plan().action == Action::none);
+  CHECK(there.plan().reason == what + "is left alone until 2026-11-29T13:00:00.000Z");
+  auto later = there;
+  later.wish.now = parse_time("2026-11-29T13:00:01Z");
+  CHECK(later.plan().action == Action::prove);
+  CHECK(later.plan().reason == what + "may be tried again");
+  auto wanted = there;
+  wanted.wish.retry_failed = true;
+  CHECK(wanted.plan().action == Action::prove);
+  // What else is to be put right is not held back by it.
+  auto changed = there;
+  changed.spec().set("template", json::Object{});
+  CHECK(changed.plan().action == Action::deploy);
+  deploy::member(there.status(), "failedProof").set("runRecord", crypto::sha256("another record").text());
   CHECK(there.plan().reason == "its run is not proved");
 }
 

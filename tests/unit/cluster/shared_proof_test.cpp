@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "cluster/failed_try.hpp"
+#include "core/time.hpp"
 #include "crypto/hash.hpp"
+#include "deploy/deployment_status.hpp"
 #include "support/error_kind.hpp"
 #include "unit/cluster/object_server.hpp"
 
@@ -50,6 +53,19 @@ TEST_CASE("a proof in flight is found again by whoever comes later, until it has
   world.settle();
   CHECK_FALSE(world.shared().read());
   CHECK(world.server.objects.at(path).at_pointer("/status/proofsInFlight") == nullptr);
+}
+
+TEST_CASE("a proof that is made takes back what the object says of one that failed") {
+  World world;
+  json::Object object = *world.server.objects.at(path).if_object();
+  deploy::set_pending(object, "0123456789abcdef");
+  deploy::set_ran(object, record, "warm");
+  set_failed_proof(object, record, Error{ErrorKind::capsule_failed, "the hook has ended"}, now());
+  REQUIRE(has_failed_proof(json::Value{object}, record));
+  world.server.objects[path] = object;
+  world.shared().end();
+  world.settle();
+  CHECK_FALSE(has_failed_proof(world.server.objects.at(path), record));
 }
 
 TEST_CASE("of two that begin a proof at once the first writer wins") {
