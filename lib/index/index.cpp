@@ -200,7 +200,7 @@ std::vector<Record> Index::records() {
   return out;
 }
 
-Index::Written Index::put(Record record, const crypto::Signer& signer) {
+Index::Written Index::put(Record record, const crypto::Signer& signer, const Stays& stays) {
   attest::require_own_key(m_trust, attest::Role::index, m_name, signer.public_key());
   // A registry has no lock: another writer's head can take the place of ours. So write, look again, repeat.
   constexpr int max_rounds = 24;
@@ -208,7 +208,7 @@ Index::Written Index::put(Record record, const crypto::Signer& signer) {
   bool changed = false;
   for (int round = 0; round < max_rounds; ++round) {
     Put put;
-    m_store.exclusively([&] { put = put_locked(record, signer, stored); });
+    m_store.exclusively([&] { put = put_locked(record, signer, stays, stored); });
     changed = changed || stored || put.head;
     if (put.overtaken) continue;
     if (!put.head) return {put.record_digest.value(), put.sequence, changed};
@@ -244,7 +244,8 @@ void Index::regroup(Head& head) {
   for (const auto& [number, page] : pages) head.pages.insert_or_assign(number, store_blob(m_store, page.text()));
 }
 
-Index::Put Index::put_locked(Record record, const crypto::Signer& signer, std::optional<StoredRecord>& stored) {
+Index::Put Index::put_locked(Record record, const crypto::Signer& signer, const Stays& stays,
+                             std::optional<StoredRecord>& stored) {
   const auto loaded = load_head_to_write();
   Head head = loaded ? loaded->head : Head{};
   auto number = page_of(record.version, head.bits);
@@ -259,7 +260,7 @@ Index::Put Index::put_locked(Record record, const crypto::Signer& signer, std::o
               "{}:{} is registered with the capsule digest {}, this one has {}: a version never changes, raise it",
               m_name, record.version, before.capsule_digest.brief(), record.capsule_digest.brief())};
     }
-    if (!before.same_facts(record)) {
+    if (!before.same_facts(record) && !(stays && stays(before))) {
       record.previous = present->second.digest;
     } else if (!wants_renewal(head, m_clock()) && !loaded->merged) {
       return {present->second.digest, head.sequence, {}, false};

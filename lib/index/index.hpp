@@ -52,8 +52,10 @@ class Index {
   /// Puts a record in; what is there already with the same facts is found, and nothing is written (unless the head
   /// wants renewal). Another capsule digest under the version is Error conflict; a signer that the policy does not
   /// accept for this index is verification_failed. Two writers at once both end up in it. Reads and writes at most 64
-  /// KiB each at 10⁴ versions; a head of another number of pages is brought to ours at once.
-  Written put(Record record, const crypto::Signer& signer);
+  /// KiB each at 10⁴ versions; a head of another number of pages is brought to ours at once. `stays` is asked of a
+  /// record with other facts that is there: yes, and it is as if they were the same.
+  using Stays = std::function<bool(const Record& there)>;
+  Written put(Record record, const crypto::Signer& signer, const Stays& stays = {});
 
  private:
   struct Loaded {
@@ -95,7 +97,7 @@ class Index {
     std::optional<WrittenHead> head;  ///< if one was written
     bool overtaken = false;           ///< another writer was faster: nothing was written
   };
-  Put put_locked(Record record, const crypto::Signer& signer, std::optional<StoredRecord>& stored);
+  Put put_locked(Record record, const crypto::Signer& signer, const Stays& stays, std::optional<StoredRecord>& stored);
 
   oci::Store& m_store;
   std::string m_registry;

@@ -23,7 +23,7 @@ AnchoredReceipt check_receipt(oci::Store& store, const Digest& digest, const Dig
 }
 
 /// What the signed manifest asks for must be there: nothing is assumed about what is absent.
-void check_policy(const ProofPolicy& policy, const ProvedCapsule& proved) {
+void check_policy(const ProofPolicy& policy, const ProofAndReceipts& proved) {
   if (policy.required && !proved.proof) {
     throw Error{ErrorKind::verification_failed,
                 "the capsule's manifest requires a proof, and none was given: run generate-proof, then give "
@@ -55,6 +55,16 @@ std::vector<std::string> checks_of(const proof::CheckedProof& proof, const std::
   return out;
 }
 
+ProofAndReceipts check_proof_of(oci::Store& store, const ProofRequest& request, const proof::CapsuleFacts& facts,
+                                const attest::TrustPolicy& trust) {
+  ProofAndReceipts out;
+  if (request.bundle) out.proof = proof::check_published_proof(store, request.index, *request.bundle, facts, trust);
+  for (const auto& digest : request.receipts)
+    out.receipts.push_back(check_receipt(store, digest, *request.bundle, trust));
+  check_policy(facts.policy, out);
+  return out;
+}
+
 ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const attest::TrustPolicy& trust,
                           log::Progress& progress) {
   if (!request.bundle && !request.receipts.empty()) {
@@ -65,12 +75,9 @@ ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const 
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the capsule under the name '{}' calls itself '{}'", request.name, facts.name)};
   }
-  ProvedCapsule out{image::read_published(store, request.index), std::move(capsule), {}, {}};
-  if (request.bundle) out.proof = proof::check_published_proof(store, request.index, *request.bundle, facts, trust);
-  for (const auto& digest : request.receipts)
-    out.receipts.push_back(check_receipt(store, digest, *request.bundle, trust));
-  check_policy(facts.policy, out);
-  return out;
+  auto published = image::read_published(store, request.index);
+  auto [proof, receipts] = check_proof_of(store, request, facts, trust);
+  return {std::move(published), std::move(capsule), std::move(facts), std::move(proof), std::move(receipts)};
 }
 
 }  // namespace capsule::resolve

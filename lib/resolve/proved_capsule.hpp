@@ -22,6 +22,7 @@ struct AnchoredReceipt {
 struct ProvedCapsule {
   image::PublishedPackage published;  ///< what the registry claims; held against the verified package
   VerifiedCapsule capsule;
+  proof::CapsuleFacts facts;  ///< of the same package: what a check of a proof needs
   std::optional<proof::CheckedProof> proof;
   std::vector<AnchoredReceipt> receipts;
 };
@@ -39,6 +40,15 @@ struct ProofRequest {
 /// what is not there is Error verification_failed.
 ProvedCapsule check_proof(oci::Store& store, const ProofRequest& request, const attest::TrustPolicy& trust,
                           log::Progress& progress);
+
+struct ProofAndReceipts {
+  std::optional<proof::CheckedProof> proof;
+  std::vector<AnchoredReceipt> receipts;
+};
+
+/// The same of a capsule that is verified already: `facts` are those of the package behind `request.index`.
+ProofAndReceipts check_proof_of(oci::Store& store, const ProofRequest& request, const proof::CapsuleFacts& facts,
+                                const attest::TrustPolicy& trust);
 
 /// One line for each thing that was checked: the bundle, each claim, each receipt.
 std::vector<std::string> checks_of(const proof::CheckedProof& proof, const std::vector<AnchoredReceipt>& receipts);

@@ -25,16 +25,17 @@ ProofRequest request_of(const index::Record& record) {
 
 /// What the record says of its proof and its anchors is what callers print: it must be what the bundle and the receipts
 /// say. Receipts stand in the order of the record's anchors.
-void check_same_proof(const index::Record& record, const ProvedCapsule& proved) {
+void check_same_proof(const index::Record& record, const std::optional<proof::CheckedProof>& proof,
+                      const std::vector<AnchoredReceipt>& receipts) {
   const auto require = [&](std::string_view what, const std::string& said, const std::string& found) {
     if (said == found) return;
     throw Error{ErrorKind::verification_failed,
                 fmt::format("the index says that {} of {}:{} is '{}', but it is '{}'", what, record.name,
                             record.version, printable(said, 80), printable(found, 80))};
   };
-  require("the proof", record.proof->id, proved.proof->bundle.proof_id);
+  require("the proof", record.proof->id, proof->bundle.proof_id);
   for (std::size_t i = 0; i < record.anchors.size(); ++i)
-    require("an anchor", record.anchors[i].chain, proved.receipts[i].receipt.chain);
+    require("an anchor", record.anchors[i].chain, receipts[i].receipt.chain);
 }
 
 ProvedCapsule prove(oci::Store& store, const index::Record& record, const Question& question) {
@@ -45,7 +46,7 @@ ProvedCapsule prove(oci::Store& store, const index::Record& record, const Questi
   }
   auto proved = check_proof(store, request_of(record), question.trust, question.progress);
   check_same_capsule(record, proved.published);
-  check_same_proof(record, proved);
+  check_same_proof(record, proved.proof, proved.receipts);
   return proved;
 }
 
@@ -60,6 +61,13 @@ index::Found find(index::Index& index, oci::Store& store, const index::CapsuleUr
 }
 
 }  // namespace
+
+ProofAndReceipts check_registered_proof(oci::Store& store, const index::Record& record,
+                                        const proof::CapsuleFacts& facts, const attest::TrustPolicy& trust) {
+  auto out = check_proof_of(store, request_of(record), facts, trust);
+  if (out.proof) check_same_proof(record, out.proof, out.receipts);
+  return out;
+}
 
 void check_same_capsule(const index::Record& record, const image::PublishedPackage& published) {
   const bool same = published.name == record.name && published.version == record.version &&

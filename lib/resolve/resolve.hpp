@@ -39,6 +39,11 @@ struct Answer {
 /// verification_failed; those of check_proof.
 Answer resolve(const Question& question);
 
+/// The proof that the index names of a version, and its receipts: all of it is checked, against `facts` of the verified
+/// package. Errors of check_proof.
+ProofAndReceipts check_registered_proof(oci::Store& store, const index::Record& record,
+                                        const proof::CapsuleFacts& facts, const attest::TrustPolicy& trust);
+
 /// Error verification_failed unless the record of the index is about that capsule: name, version and both digests.
 void check_same_capsule(const index::Record& record, const image::PublishedPackage& published);
 

@@ -17,6 +17,7 @@
 #include "kube/client.hpp"
 #include "log/log.hpp"
 #include "referrers.hpp"
+#include "registered_proof.hpp"
 #include "resolve/resolve.hpp"
 #include "step/passphrase.hpp"
 
@@ -162,7 +163,8 @@ void register_capsule(const Options& options, step::Context& step) {
   if (cluster::namespace_of_target(options.target)) cluster.emplace(options, record.name);
   index::SeenHeads seen{options.state_folder(), cluster ? &cluster->memory : nullptr};
   index::Index index{*store, reference.registry.text(), reference.name, trust, &seen};
-  const auto written = index.put(record, *signer);
+  const auto written = index.put(
+      record, *signer, [&](const index::Record& there) { return keeps(there, record, proved, *store, trust); });
   if (cluster) cluster->note_index();
   keep_referrers(*store, proved);
   index::CapsuleUri uri{{},

@@ -1,8 +1,10 @@
 """What register, resolve and list promise, as a user calls them; the index's own rules are in tests/unit/index."""
+import json
 import shutil
 import sys
 import unittest
 
+from proof_maker import seeded
 from small_loop import LoopCase, SmallLoop
 
 DIGEST = "sha256:" + "0" * 64
@@ -121,6 +123,47 @@ class Register(LoopCase):
         self.assertEqual([("probe", "1.0.0", True)], [(e["name"], e["version"], e["proved"]) for e in done.result["capsules"]], done)
         done = self.loop.step("register", "list", "--registry", f"oci-layout:{self.loop.folder / 'nothing'}")
         self.assertEqual((0, []), (done.code, done.result["capsules"]), done)
+
+
+class TwoPlaces(LoopCase):
+    """Two places, each with a state folder of its own, that prove one version of one registry, each its own run."""
+
+    def proved(self, state, seed):
+        """The words that name the place, the bundle and the receipts of its run."""
+        place = ("--state", self.loop.folder / state, "--trust", self.loop.trust)
+        record = self.loop.deploy(*place, "--seed", str(seed)).result["run_record"]
+        bundle = self.loop.generate_proof(record, *place).result["proof_bundle"]
+        receipts = self.loop.anchor(bundle, *place, "--log-key", self.loop.state / "secrets/capsule-key-log/key.pem").result["receipts"]
+        return (*place, "--key", self.loop.state / "secrets/capsule-key-index/key.pem"), bundle, receipts
+
+    def registered(self, place, bundle, receipts, *more):
+        """Whether the index was changed, and which proof it has now."""
+        done = self.loop.register(bundle, receipts, *place, *more)
+        self.assertEqual(0, done.code, done)
+        return done, done.result["changed"], self.loop.resolve("capsule://probe:1.0.0?proof=true").result["proof_digest"]
+
+    def noted(self, state):
+        return json.loads((self.loop.folder / state / "deployments/probe/proofeddeployment.json").read_text())["status"]
+
+    def test_a_version_that_is_proved_keeps_the_proof_of_its_newest_run_and_the_index_does_not_grow(self):
+        self.loop.publish_proved(runner=seeded())
+        (first, *one), (second, *other) = (self.proved(state, 7) for state in ("first", "second"))
+        self.assertNotEqual(one[0], other[0])
+        self.assertEqual([(True, one[0]), (True, other[0])], [self.registered(first, *one)[1:], self.registered(second, *other)[1:]])
+        before = (self.loop.registry / "probe/index.json").read_bytes()
+        for _ in range(2):
+            done, *found = self.registered(first, *one)
+            self.assertEqual([False, other[0]], found)
+            self.assertIn("the index has a good proof of probe:1.0.0", done.stderr)
+            self.assertEqual([False, other[0]], list(self.registered(second, *other)[1:]))
+        self.assertEqual(before, (self.loop.registry / "probe/index.json").read_bytes())
+        # Where it was run its own proof counts.
+        self.assertEqual([("Proved", one[0]), ("Proved", other[0])],
+                         [(self.noted(state)["phase"], self.noted(state)["proofDigest"]) for state in ("first", "second")])
+        # One that is not good any more stays no longer.
+        policy = self.loop.folder / "revoked.yaml"
+        policy.write_text(self.loop.trust.read_text() + f"revoked: ['{other[0]}']\n")
+        self.assertEqual([True, one[0]], list(self.registered((*first[:2], "--trust", policy, *first[4:]), *one)[1:]))
 
 
 if __name__ == "__main__":

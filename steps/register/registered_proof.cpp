@@ -1,0 +1,47 @@
+#include "registered_proof.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "json/cursor.hpp"
+#include "json/parse.hpp"
+#include "log/log.hpp"
+#include "resolve/resolve.hpp"
+
+namespace register_step {
+
+using namespace capsule;
+
+namespace {
+
+Time end_of_run(const proof::CheckedProof& proof) {
+  const auto record = json::parse(proof.run_record, "the run record");
+  return parse_time(json::Cursor{record, "the run record"}.at("finished_at").string());
+}
+
+}  // namespace
+
+bool keeps(const index::Record& there, const index::Record& ours, const capsule::resolve::ProvedCapsule& proved,
+           oci::Store& store, const attest::TrustPolicy& trust) {
+  const bool is_of_another_run = there.proof && ours.proof && there.proof->digest != ours.proof->digest;
+  if (!is_of_another_run || there.yanked || there.index_digest != ours.index_digest ||
+      there.package_digest != ours.package_digest)
+    return false;
+  try {
+    const auto other = capsule::resolve::check_registered_proof(store, there, proved.facts, trust);
+    if (end_of_run(*other.proof) < end_of_run(*proved.proof)) return false;
+  } catch (const Error& error) {
+    if (retry_helps(error.kind())) throw;
+    log::info(fmt::format("the proof {} that the index has is good no more: {}", printable(there.proof->id),
+                          error.message()));
+    return false;
+  }
+  log::info(
+      fmt::format("the index has a good proof of {}:{}, of a run that is no older: {} stays there, and {} is noted "
+                  "where it was run alone",
+                  there.name, there.version, there.proof->id, ours.proof->id));
+  return true;
+}
+
+}  // namespace register_step
