@@ -1,6 +1,7 @@
 #include "workflow/run_state.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -17,6 +18,8 @@ namespace capsule::workflow {
 namespace {
 
 constexpr std::size_t max_result_bytes = std::size_t{4} << 20U;
+/// A source may be a URL whose signature lets anybody fetch it.
+constexpr mode_t mode_of_values = 0600;
 
 void make_folder(const fs::Path& folder) {
   std::error_code error;
@@ -54,6 +57,8 @@ std::string_view name_of(Phase phase) noexcept {
 
 RunState::RunState(const fs::Path& state_folder, const std::string& run_id) : m_folder(state_folder / "runs" / run_id) {
   make_folder(m_folder);
+  // Values lie here alone. The volumes beside it hold what a user takes away, with the modes that his umask gives.
+  ::mkdir((m_folder / "nodes").c_str(), S_IRWXU);  // whatever is there instead: make_folder() says so, of the node
   try {
     m_lock = std::make_unique<fs::FileLock>(m_folder / ".lock", std::chrono::milliseconds{0});
   } catch (const Error& error) {
@@ -113,15 +118,17 @@ void RunState::remember(const std::string& node, const Digest& inputs, const Out
   json::Object outputs;
   for (const auto& [name, value] : outcome.outputs) outputs.set(name, value);
   make_folder(node_folder(node));
-  fs::write_file(node_folder(node) / "result.json", json::pretty(json::Object{{"phase", name_of(outcome.phase)},
-                                                                              {"exit_code", outcome.exit_code},
-                                                                              {"message", outcome.message},
-                                                                              {"inputs", inputs.text()},
-                                                                              {"outputs", std::move(outputs)}}));
+  fs::write_file(node_folder(node) / "result.json",
+                 json::pretty(json::Object{{"phase", name_of(outcome.phase)},
+                                           {"exit_code", outcome.exit_code},
+                                           {"message", outcome.message},
+                                           {"inputs", inputs.text()},
+                                           {"outputs", std::move(outputs)}}),
+                 mode_of_values);
 }
 
 void RunState::remember_workflow(std::string_view text) {
-  fs::write_file(m_folder / "workflow.json", text);
+  fs::write_file(m_folder / "workflow.json", text, mode_of_values);
 }
 
 }  // namespace capsule::workflow

@@ -27,7 +27,8 @@ struct Outcome {
   }
 };
 
-/// What a run has done so far, durable: `STATE/runs/<id>/`. One process at a time.
+/// What a run has done so far, durable: `STATE/runs/<id>/`. One process at a time. Arguments and outputs are for the
+/// user alone to read (`workflow.json`, `nodes/`).
 class RunState {
  public:
   /// Error busy when the run is in progress; conflict, here and below, where something else lies in a folder's place.

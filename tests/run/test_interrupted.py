@@ -166,6 +166,23 @@ class Interrupted(WorkflowBench):
             volumes.unlink()
         self.succeeds()
 
+    def test_arguments_and_outputs_are_for_their_user_alone(self):
+        """A source may be a URL with a signature in it: whoever reads it can fetch what it names."""
+        self.workflow(steps(call("a", "echo", {"text": "{{inputs.parameters.p}}"}), inputs=inputs("p")), ECHO)
+        secret = "https://h.example/x?signature=5up3r"
+        before = os.umask(0o022)
+        try:
+            self.succeeds("-p", f"p={secret}")
+        finally:
+            os.umask(before)
+        holding = [path for path in self.state.rglob("*") if path.is_file() and secret in path.read_text(errors="replace")]
+        self.assertIn("workflow.json", [path.name for path in holding])
+        self.assertGreater(len(holding), 1, "an output has it too")
+        for path in holding:
+            private = [place for place in (path, *path.parents)
+                       if self.state in place.parents and place.stat().st_mode & 0o077 == 0]
+            self.assertTrue(private, path)
+
     def test_a_damaged_record_is_not_taken_for_a_result(self):
         self.workflow(steps(call("a", "echo", {"text": "x"})), ECHO)
         self.succeeds()
