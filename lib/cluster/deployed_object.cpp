@@ -19,17 +19,21 @@ constexpr int max_attempts = 8;
 
 }  // namespace
 
-DeployedObject::DeployedObject(kube::Client& client, std::string ns, std::string name)
-    : m_client(client), m_ns(std::move(ns)), m_name(std::move(name)) {}
-
-const json::Value* DeployedObject::read() {
+std::optional<json::Value> find_deployed(kube::Client& client, const kube::Name& name) {
   try {
-    m_value = m_client.find(name());
-    if (m_value) m_value = whole(std::move(*m_value));
+    return client.find(name);
   } catch (const kube::ApiError& error) {
     if (error.status().code != 404) throw;
     throw error.within("the cluster has no ProofedDeployment (install workflows/crds)");
   }
+}
+
+DeployedObject::DeployedObject(kube::Client& client, std::string ns, std::string name)
+    : m_client(client), m_ns(std::move(ns)), m_name(std::move(name)) {}
+
+const json::Value* DeployedObject::read() {
+  m_value = find_deployed(m_client, name());
+  if (m_value) m_value = whole(std::move(*m_value));
   return m_value ? &*m_value : nullptr;
 }
 

@@ -15,6 +15,10 @@ namespace capsule::cluster {
 
 inline const kube::Resource proofed_deployments{"infra.industriverse.ai", "v1", "proofeddeployments"};
 
+/// As the API server has it; nothing where there is none. Error not_found, saying what to install, where the cluster
+/// knows no such kind.
+std::optional<json::Value> find_deployed(kube::Client& client, const kube::Name& name);
+
 /// A ProofedDeployment object of the API server. Each change is made of what is there now, under a precondition of its
 /// resourceVersion, and again where somebody else was faster. A change by a deploy whose lease went to another one is
 /// refused: Error busy. What the cluster's CRD does not keep of it is kept beside it and seen as if it did
@@ -23,7 +27,7 @@ class DeployedObject {
  public:
   DeployedObject(kube::Client& client, std::string ns, std::string name);
 
-  /// Reads it; null where there is none. Error not_found, saying what to install, where the cluster knows no such kind.
+  /// Reads it; null where there is none. Errors of find_deployed().
   const json::Value* read();
   /// Asks the cluster which CRD it has, where the object does not show that it is of ours; what we may not see is
   /// taken for ours. To be called before apply().

@@ -52,7 +52,7 @@ bool is_deployed(const json::Value& object) {
 
 /// Nothing where there is no such object; Error conflict where another program's has that name.
 std::optional<std::string> uid_of_ours(kube::Client& client, const kube::Name& name) {
-  const auto found = client.find(name);
+  const auto found = find_deployed(client, name);
   if (!found) return std::nullopt;
   if (is_deployed(*found)) return text_at(*found, "/metadata/uid");
   throw Error{ErrorKind::conflict,
@@ -60,19 +60,6 @@ std::optional<std::string> uid_of_ours(kube::Client& client, const kube::Name& n
                           "app.kubernetes.io/part-of=capsule-loop nor annotation {}) and stays: if it is to go, use "
                           "kubectl delete",
                           kube::text_of(name), annotation::runs)};
-}
-
-/// Whoever has waited may have taken it since: then it is his and stays.
-void remove_lease(kube::Client& client, const kube::Name& name) {
-  const auto found = client.find(name);
-  if (!found) return;
-  const auto lease = kube::read_lease(*found);
-  if (!lease.holder.empty()) return;
-  try {
-    client.remove(name, {.resource_version = lease.resource_version});
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::conflict) throw;
-  }
 }
 
 /// What an object left that was deleted without what it owned (kubectl delete --cascade=orphan).
@@ -84,6 +71,19 @@ void remove_orphans(kube::Client& client, const kube::Name& object) {
 }
 
 }  // namespace
+
+void remove_idle_lease(kube::Client& client, const std::string& ns, const std::string& name) {
+  const auto lease_name = Turn::lease_name(ns, name);
+  const auto found = client.find(lease_name);
+  if (!found) return;
+  const auto lease = kube::read_lease(*found);
+  if (!lease.holder.empty() || !lease.owners.empty()) return;
+  try {
+    client.remove(lease_name, {.resource_version = lease.resource_version});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;
+  }
+}
 
 void remove_deployment(kube::Client& client, const std::string& ns, const std::string& name,
                        std::chrono::milliseconds patience, const std::string& holder) {
@@ -102,7 +102,7 @@ void remove_deployment(kube::Client& client, const std::string& ns, const std::s
                     {.selection = {.labels = pods}, .time_limit = patience, .on_wait = on_wait},
                     [&](const json::Value& pod) { return is_named_after(pod, deployment_name(name)); });
   }
-  remove_lease(client, Turn::lease_name(ns, name));
+  remove_idle_lease(client, ns, name);
 }
 
 }  // namespace capsule::cluster

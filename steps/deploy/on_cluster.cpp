@@ -7,6 +7,7 @@
 #include "cluster/former_state.hpp"
 #include "cluster/names.hpp"
 #include "cluster/proof_note.hpp"
+#include "cluster/removal.hpp"
 #include "cluster/roll_out.hpp"
 #include "cluster/run_book.hpp"
 #include "cluster/status_check.hpp"
@@ -54,6 +55,7 @@ class ClusterDeploy {
       deploy();
     } catch (const Error& error) {
       if (const auto deletion = deletion_behind(error, m_object)) throw *deletion;
+      leave_no_lease();
       throw;
     }
   }
@@ -93,6 +95,17 @@ class ClusterDeploy {
       m_turn.emplace(m_client, m_ns, m_order.reference.name, capsule, m_order.options.timeout, m_holder);
       m_object.read();
     } while (!m_turn->belong_to(m_object.lasting_owner()));
+  }
+
+  /// Where no object came to be (there is no such kind, a quota has no room for it), nothing would take it along.
+  void leave_no_lease() {
+    if (!m_turn || m_object.known() != nullptr) return;
+    m_turn.reset();
+    try {
+      cluster::remove_idle_lease(m_client, m_ns, m_order.reference.name);
+    } catch (const Error& error) {
+      log::debug("its lease stays: " + error.message());
+    }
   }
 
   /// From now on whoever deletes the object removes the lease with it.

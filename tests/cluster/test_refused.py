@@ -4,9 +4,11 @@ import unittest
 from apiserver_proxy import ApiserverProxy
 from deploy_case import DeployCase
 
-DENIED, FULL = 13, 40
+NOT_FOUND, DENIED, FULL = 12, 13, 40
 NO_DEPLOYMENT = {"method": "PATCH", "part": "/deployments/", "times": 99, "status": 403, "reason": "Forbidden"}
 NO_STATUS = {"method": "PUT", "part": "/status", "times": 99, "status": 403, "reason": "Forbidden"}
+NO_CRD = [{"method": method, "part": "/apis/infra.industriverse.ai/", "times": 99, "status": 404, "text": "404 page not found\n"}
+          for method in ("GET", "PATCH", "DELETE")]
 
 
 class Refused(DeployCase):
@@ -39,6 +41,22 @@ class Refused(DeployCase):
         self.assertEqual((before["status"]["lastRun"], before["status"]["phase"], "True: Quota"),
                          (after["status"]["lastRun"], after["status"]["phase"], self.condition("full", "RolloutFailed")))
         self.assertEqual(1, self.get("deploy", "full-deploy")["spec"]["replicas"])
+
+    def test_a_deploy_that_makes_no_object_leaves_no_lease(self):
+        reference = self.publish("early")
+        with self.subTest("no CRD"), ApiserverProxy(self, NO_CRD) as proxy:
+            for done in (self.deploy(reference, "--kubeconfig", proxy.kubeconfig),
+                         self.inside("deploy", *self.delete_words("early"), "--kubeconfig", proxy.kubeconfig)):
+                self.assertEqual(NOT_FOUND, done.code, done)
+                self.assertIn("the cluster has no ProofedDeployment (install workflows/crds)", done.stderr.splitlines()[-1])
+                self.assertNotIn("capsule-early", self.must("get", "leases", "-o", "name"))
+        with self.subTest("quota"):
+            self.quota("proofeddeployments.infra.industriverse.ai", 0)
+            self.refused(FULL, "exceeded quota: full", reference)
+            self.assertNotIn("capsule-early", self.must("get", "leases", "-o", "name"))
+            self.must("delete", "quota", "full")
+        self.deployed(reference)
+        self.assertIn("capsule-early", self.must("get", "leases", "-o", "name"))
 
     def test_a_right_that_is_lacking_and_that_of_the_status_too(self):
         reference = self.publish("denied")

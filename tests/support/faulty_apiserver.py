@@ -3,6 +3,7 @@
 It speaks for whom the kubeconfig (JSON, client certificate in files) speaks for. A fault is for the first so many requests
 with a method and a part of their path and query; it is one of
     {"status": 429, "headers": {…}, "reason": "…"}   the answer, and the apiserver hears nothing of it
+    {"status": 404, "text": "…"}                     the same, where it has no such path
     {"answer": {…}}                                  as that, of what goes well: that document
     {"lost": true}                                   the apiserver is asked, its answer never comes
     {"cut": 0.5}                                     its answer ends in the middle after so many seconds
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         if "status" in fault:
             return self.refuse(fault)
         if "answer" in fault:
-            return self.send(200, fault["answer"], {})
+            return self.send(200, json.dumps(fault["answer"]), {})
         kept = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection", "content-length")}
         reply = self.server.upstream.ask(self.command, self.path, body, kept)
         self.say(method=self.command, path=self.path, status=reply.status)
@@ -80,10 +81,11 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, fault):
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault["status"], "reason": fault.get("reason", ""),
                   "message": "a fault that was put in", "details": {"name": "x"}}
-        return self.send(fault["status"], status, fault.get("headers", {}))
+        headers = {"Content-Type": "text/plain; charset=utf-8"} if "text" in fault else {}
+        return self.send(fault["status"], fault.get("text") or json.dumps(status), {**headers, **fault.get("headers", {})})
 
-    def send(self, code, document, headers):
-        text = json.dumps(document).encode()
+    def send(self, code, text, headers):
+        text = text.encode()
         self.send_response(code)
         for key, value in {"Content-Type": "application/json", "Content-Length": str(len(text)), **headers}.items():
             self.send_header(key, value)
