@@ -63,4 +63,10 @@ cluster::ClusterCheck check_nodes(const ClusterSite& site, const Manifest& manif
   return check;
 }
 
+void warn_of_template(const ClusterSite& site) {
+  const auto* object = site.object.known();
+  if (object == nullptr || site.order.options.operator_mode != cluster::OperatorMode::none) return;
+  if (const auto left = cluster::not_taken_over(*object); !left.empty()) log::warning(left);
+}
+
 }  // namespace deploy_step

@@ -11,4 +11,7 @@ namespace deploy_step {
 /// cluster::check_nodes, cluster::find_gpu_claim and kube::Client.
 capsule::cluster::ClusterCheck check_nodes(const ClusterSite& site, const capsule::Manifest& manifest);
 
+/// Warns of what the object's spec.template asks for in vain. Where an operator may make the pods, that is its affair.
+void warn_of_template(const ClusterSite& site);
+
 }  // namespace deploy_step

@@ -69,6 +69,7 @@ class ClusterDeploy {
     take_turn(fetched.capsule.capsule_digest());
     require_index_goes_on(m_order, m_object.known(), m_step.progress());
     auto former = take_over();
+    warn_of_template(m_site);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
     const auto check = check_nodes(m_site, manifest);

@@ -9,6 +9,7 @@
 #include "cluster/target_name.hpp"
 #include "image/published_package.hpp"
 #include "kube/client.hpp"
+#include "node_check.hpp"
 #include "options_digest.hpp"
 
 namespace deploy_step {
@@ -64,8 +65,10 @@ void plan_on_cluster(const Order& order, const std::string& ns, step::Context& s
   const deploy::RunWish run{published.capsule_digest, cluster::target_of(client, where), order.parameters,
                             options.budget, options.seed};
   const auto receipt = there == nullptr ? std::string{} : object.annotation(cluster::annotation::fields);
-  const auto found = plan_of({order, client, where, *store, object, {}}, run,
-                             options_digest_of_loop(order, published, receipt), options.retry_failed);
+  const ClusterSite site{order, client, where, *store, object, {}};
+  const auto found = plan_of(site, run, options_digest_of_loop(order, published, receipt), options.retry_failed);
+  // Once, and not at each tick of a cron workflow.
+  if (found.action == cluster::Plan::Action::deploy) warn_of_template(site);
   step.output("action", cluster::name_of(found.action));
   step.output("reason", found.reason);
   step.output("reference", order.reference.text());

@@ -175,7 +175,7 @@ class Interrupted(WorkflowBench):
             self.succeeds("-p", f"p={secret}")
         finally:
             os.umask(before)
-        holding = [path for path in self.state.rglob("*") if path.is_file() and secret in path.read_text(errors="replace")]
+        holding = [path for path in (self.state / "runs").rglob("*") if path.is_file() and secret in path.read_text(errors="replace")]
         self.assertIn("workflow.json", [path.name for path in holding])
         self.assertGreater(len(holding), 1, "an output has it too")
         for path in holding:
