@@ -46,12 +46,24 @@ Plan plan_proof(const PlanWish& wish, const json::Value& object, const Digest& r
                proof_left_alone_until(object, wish.now), wish);
 }
 
+/// Of the wanted run, which is not on record.
+std::string why_not_done(const PlanWish& wish, const json::Value& object) {
+  const auto run_id = begun_run(wish, object);
+  if (run_id.empty()) return "its run is not done";
+  if (text_at(object, "/status/lastRun/runId") == run_id) {
+    for (const auto& one : array_at(object, "/status/conditions"))
+      if (text_at(one, "/type") == "Ran" && text_at(one, "/reason") == "Failed")
+        return fmt::format("its run did not come to its end: {}", printable(text_at(one, "/message"), 300));
+  }
+  return "its run was begun and is not done";
+}
+
 /// What is to be done about the run and what the status says of it.
 Plan plan_run(const PlanWish& wish, const json::Value& object) {
   using Action = Plan::Action;
   const auto runs = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs));
   const auto run = runs.find(wish.run);
-  if (!run || !run->record) return {Action::deploy, "its run is not done"};
+  if (!run || !run->record) return {Action::deploy, why_not_done(wish, object)};
   if (auto fault = fault_of_status(object, runs); !fault.empty()) return {Action::deploy, std::move(fault)};
   if (is_unobserved(object)) return {Action::deploy, "its status is of an earlier generation of its spec"};
   const bool is_last = text_at(object, "/status/lastRun/record") == run->record->text();
@@ -95,15 +107,17 @@ Plan plan(const PlanWish& wish, const json::Value* object, const Parts& parts) {
   using Action = Plan::Action;
   const auto& digest = wish.run.capsule_digest.text();
   if (object == nullptr) return {Action::deploy, "it is not deployed"};
+  if (!text_at(*object, "/metadata/deletionTimestamp").empty())
+    return {Action::deploy, "it is being deleted: a deploy waits until it is gone, and makes it anew"};
+  const auto receipt = text_at(*object, "/metadata/annotations", annotation::fields);
   if (auto after = plan_after_failure(wish, *object)) return *std::move(after);
   const auto there = text_at(*object, "/spec/capsule/digest");
   if (there != digest)
     return {Action::deploy,
-            there.empty() ? "another capsule is deployed" : fmt::format("{} is deployed", printable(there))};
+            there.empty() ? "no capsule is deployed yet" : fmt::format("{} is deployed", printable(there))};
   if (parts.deployment == nullptr) return {Action::deploy, "its Deployment is not there"};
-  if (auto change = changed_since(text_at(*object, "/metadata/annotations", annotation::fields), wish.options_digest,
-                                  *object, parts);
-      !change.empty())
+  if (receipt.empty()) return {Action::deploy, why_not_done(wish, *object)};
+  if (auto change = changed_since(receipt, wish.options_digest, *object, parts); !change.empty())
     return {Action::deploy, std::move(change)};
   if (!parts.added.empty()) return {Action::deploy, fmt::format("somebody added to its Deployment: {}", parts.added)};
   if (const auto why = why_not_rolled_out(*parts.deployment, wish.now); !why.empty())

@@ -98,9 +98,10 @@ class ClusterDeploy {
     } while (!m_turn->belong_to(m_object.lasting_owner()));
   }
 
-  /// Where no object came to be (there is no such kind, a quota has no room for it), nothing would take it along.
+  /// Where no object came to be (there is no such kind, a quota has no room for it), or one is on its way out, nothing
+  /// would take it along.
   void leave_no_lease() {
-    if (!m_turn || m_object.known() != nullptr) return;
+    if (!m_turn || m_object.lasting_owner()) return;
     m_turn.reset();
     try {
       cluster::remove_idle_lease(m_client, m_ns, m_order.reference.name);

@@ -59,6 +59,31 @@ class Deleted(DeployCase):
                 self.ended(process, words)
                 self.wait_for("the end of all of it", lambda name=name: not self.left(name), 60)
 
+    def test_a_run_that_was_lost_with_its_pod_is_told_by_the_plan(self):
+        reference = self.publish("lost", at_run="time.sleep(40)")
+        process = self.start(reference)
+        self.in_the_run("lost")
+        self.must("create", "quota", "full", "--hard=pods=0")  # else another pod would take the run over
+        self.addCleanup(self.kubectl, "delete", "quota", "full")
+        self.wait_for("the quota", lambda: self.get("quota", "full").get("status", {}).get("hard"), 30)
+        self.must("delete", "pod", self.object("lost")["status"]["lastRun"]["pod"], "--wait=false")
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(40, process.returncode, err)
+        action, reason = self.plan(reference)
+        self.assertEqual("deploy", action)
+        self.assertEqual(f"its run did not come to its end: {err.splitlines()[-1].partition(': error: ')[2]}"[:200], reason[:200])
+
+    def test_an_object_that_is_on_its_way_out_is_waited_for(self):
+        reference = self.publish("held")
+        self.deployed(reference)
+        self.must("patch", "pd", "held", "--type=merge", "-p", '{"metadata": {"finalizers": ["example.com/held"]}}')
+        self.must("delete", "pd", "held", "--wait=false")
+        self.assertEqual(("deploy", "it is being deleted: a deploy waits until it is gone, and makes it anew"), self.plan(reference))
+        self.refused(41, "is being removed, and not gone yet: see its finalizers", reference, "--timeout", "5s")
+        self.assertNotIn("capsule-held", self.must("get", "lease", "-o", "name"))
+        self.must("patch", "pd", "held", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+        self.wait_for("the end of all of it", lambda: not self.left("held"), 60)
+
     def test_a_deployment_that_is_deleted_while_it_is_deployed(self):
         for name, at_work, how in (("built", self.installing, {"scripts": {"install.sh": "sleep 8"}}),
                                    ("worked", self.in_the_run, {"at_run": "time.sleep(8)"})):

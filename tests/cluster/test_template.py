@@ -21,7 +21,7 @@ class Template(DeployCase):
         taken = {"tolerations": [{"key": "a", "operator": "Exists"}], "nodeSelector": {"kubernetes.io/os": "linux"}}
         self.make("made", {**NOT_TAKEN, "spec": {**NOT_TAKEN["spec"], **taken}})
         done = self.deploy(reference, "--plan")
-        self.assertEqual((0, "deploy"), (done.code, done.result["action"]), done)
+        self.assertEqual((0, "deploy", "no capsule is deployed yet"), (done.code, done.result["action"], done.result["reason"]), done)
         self.assertEqual(1, done.stderr.count(NAMED), done.stderr)
         done = self.deploy(reference)
         self.assertEqual(0, done.code, done)

@@ -212,6 +212,37 @@ TEST_CASE("a spec that was changed since, and a status that was lost or is of an
   CHECK(earlier.plan().reason == "its status is of an earlier generation of its spec");
 }
 
+TEST_CASE("an object that its user made, one that is on its way out, and a first run that was lost, are told apart") {
+  const There there;
+  auto made = there;
+  made.object = json::Object{{"metadata", json::Object{}}, {"spec", json::Object{{"template", json::Object{}}}}};
+  CHECK(made.plan().action == Action::deploy);
+  CHECK(made.plan().reason == "no capsule is deployed yet");
+
+  auto leaving = there;
+  deploy::member(leaving.object, "metadata").set("deletionTimestamp", "2026-11-29T12:00:00Z");
+  CHECK(leaving.plan().action == Action::deploy);
+  CHECK(leaving.plan().reason == "it is being deleted: a deploy waits until it is gone, and makes it anew");
+
+  auto lost = there;
+  RunBook book;
+  const auto begun = book.begin(lost.wish.run);
+  book.finish(lost.wish.run, begun);
+  lost.annotate(annotation::runs, book.text());
+  deploy::set_pending(lost.object, begun.request.run_id());
+  CHECK(lost.plan().reason == "its run was begun and is not done");
+  deploy::set_failed(lost.object, Error{ErrorKind::unavailable, "pod x was evicted"});
+  CHECK(lost.plan().reason == "its run did not come to its end: pod x was evicted");
+  deploy::member(lost.object, "metadata")
+      .set("annotations", json::Object{{std::string{annotation::runs}, book.text()}});
+  CHECK(lost.plan().action == Action::deploy);
+  CHECK(lost.plan().reason == "its run did not come to its end: pod x was evicted");
+  lost.annotate(annotation::runs, "{}");  // it failed before that
+  CHECK(lost.plan().reason == "its run is not done");
+  lost.annotate(annotation::fields, "0123456789abcdef,0123456789abcdef");
+  CHECK(lost.plan().reason == "it bears no receipt of this version's deploy");
+}
+
 TEST_CASE("a roll-out that failed is tried again after its pause, or after a change of the spec") {
   There there;
   there.status().set(
