@@ -98,7 +98,7 @@ void read_cluster(Config& out, const Entry& entry, const std::string& name) {
 
 void merge(Kubeconfig& into, std::string_view text, const std::string& file) {
   into.files += (into.files.empty() ? "" : ":") + file;
-  const auto documents = yaml::parse_all(text, file);
+  const auto documents = yaml::parse_all(text, file, {.aliases = yaml::Aliases::expand});
   if (documents.empty() || documents.front().is_null()) return;
   const json::Cursor top{documents.front(), file, ErrorKind::usage};
   const auto kind = text_of(top, "kind");

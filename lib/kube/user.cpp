@@ -142,7 +142,9 @@ void read_user(Config& out, const Entry& entry, const std::string& name, const E
     // What the file holds goes before `token`, which is what counts until it can be read.
     credentials->next = token_file(beside(entry.file, file), std::exchange(credentials->token, {}));
   } else if (exec && !exec->value().is_null()) {
-    credentials->next = exec_plugin(*exec, entry.file, cluster);
+    auto plugin = exec_plugin(*exec, entry.file, cluster);
+    // As client-go has it: who has a token or a certificate is not asked for another one.
+    if (credentials->token.empty() && !credentials->has_certificate()) credentials->next = std::move(plugin);
   }
   if (!credentials->next || !file.empty()) credentials->current();  // files that are not there are told at once
   out.credentials = std::move(credentials);

@@ -288,3 +288,36 @@ TEST_CASE("without a kubeconfig a pod's service account holds; without either it
   world.variables["KUBECONFIG"] = world.path("config");
   CHECK(world.load().server.host() == "a.example");  // a kubeconfig goes before it
 }
+
+TEST_CASE("a kubeconfig may have YAML's anchors, aliases and merge keys") {
+  const auto found = kube::choose(merged({R"(
+x-common: &common {token: t, as: bob}
+clusters:
+- {name: &name c, cluster: &c {server: "https://a.example"}}
+- {name: d, cluster: *c}
+users: [{name: u, user: {<<: *common, as: jane}}]
+contexts: [{name: *name, context: {cluster: d, user: u}}]
+current-context: *name
+)"}),
+                                  "");
+  CHECK(found.server.text() == "https://a.example/");
+  CHECK(found.credentials->current().token.reveal() == "t");
+  CHECK(found.impersonation.front().second == "jane");
+}
+
+TEST_CASE("who has a certificate or a token is asked for no other one by a plug-in") {
+  const std::string plugin =
+      ", exec: {apiVersion: client.authentication.k8s.io/v1, command: /nowhere/plugin, interactiveMode: Never}";
+  const auto credentials = [&](const std::string& fields) {
+    return kube::choose(merged({one_user(fields + plugin).c_str()}), "").credentials;
+  };
+  const std::string pem = "-----BEGIN CERTIFICATE-----";
+  const std::string key = "-----BEGIN PRIVATE KEY-----";
+  const auto certified = credentials("client-certificate-data: " + to_base64(as_bytes(pem)) +
+                                     ", client-key-data: " + to_base64(as_bytes(key)));
+  CHECK(certified->current().certificate == pem);
+  CHECK(certified->current().token.empty());
+  CHECK_FALSE(certified->renew());
+  CHECK(credentials("token: t")->current().token.reveal() == "t");
+  CHECK_THROWS_AS(credentials("as: jane")->current(), Error);  // it is asked, and is not there
+}

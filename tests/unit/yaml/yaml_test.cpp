@@ -51,3 +51,47 @@ TEST_CASE("hundreds of thousands of keys take no quadratic time") {
   CHECK_THROWS_WITH(yaml::parse(text + "k199999: 1\n", "f.yaml"), Catch::Contains("is there twice"));
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds{30});
 }
+
+namespace {
+
+std::string expanded(const std::string& text) {
+  return capsule::json::compact(yaml::parse(text, "t", {.aliases = yaml::Aliases::expand}));
+}
+
+}  // namespace
+
+TEST_CASE("anchors and aliases are expanded where that is asked for, as kubectl does") {
+  CHECK(expanded("a: &x {b: [1, 2]}\nc: *x\nd: [*x, &s text, *s]\n") ==
+        R"({"a":{"b":[1,2]},"c":{"b":[1,2]},"d":[{"b":[1,2]},"text","text"]})");
+  CHECK(expanded("&k a: b\nc: {*k : v}") == R"({"a":"b","c":{"a":"v"}})");
+  CHECK(expanded("a: &x 1\nb: &x 2\nc: *x\n") == R"({"a":1,"b":2,"c":2})");
+  CHECK(expanded("x: &d {t: 1, u: 2}\na: {<<: *d, t: 3}\nb: {t: 3, <<: *d}\nc: {<<: [{t: 4, v: 5}, *d]}\n") ==
+        R"({"x":{"t":1,"u":2},"a":{"u":2,"t":3},"b":{"t":1,"u":2},"c":{"t":4,"u":2,"v":5}})");
+  CHECK(json_of("<<: {a: 1}") == R"({"<<":{"a":1}})");
+}
+
+TEST_CASE("anchors that mean nothing, or too much, are refused with line and column") {
+  for (const auto& [text, reason] : {std::pair{"a: &x [*x]", "within what it stands for (line 1, column 8)"},
+                                     {"a: *x", "line 1"},
+                                     {"a: &x [1]\n? *x\n: 2", "a key must be a string (line 2"},
+                                     {"<<: 1", "a merge key takes a map"},
+                                     {"<<: [1]", "a merge key takes a map"},
+                                     {"x: &d {t: 1}\na: {<<: *d, t: 2, t: 3}", "the key 't' is there twice (line 2"}}) {
+    INFO(text);
+    CHECK_THROWS_WITH(expanded(text), Catch::Contains(reason));
+  }
+  std::string bomb = "x0: &x0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n";
+  for (int i = 1; i < 9; ++i) {
+    const auto before = "*x" + std::to_string(i - 1);
+    bomb += "x" + std::to_string(i) + ": &x" + std::to_string(i) + " [" + before;
+    for (int j = 1; j < 10; ++j) bomb += ", " + before;
+    bomb += "]\n";
+  }
+  CHECK_THROWS_WITH(expanded(bomb), Catch::Contains("hold more than is accepted"));
+  const std::string large(600'000, 'x');
+  CHECK_THROWS_WITH(expanded("a: &x " + large + "\nb: *x\n"), Catch::Contains("more than is accepted"));
+  std::string deep = "x0: &x0 [1]\n";
+  for (int i = 1; i < 70; ++i)
+    deep += "x" + std::to_string(i) + ": &x" + std::to_string(i) + " [*x" + std::to_string(i - 1) + "]\n";
+  CHECK_THROWS_WITH(expanded(deep), Catch::Contains("nested deeper than 64 levels"));
+}
