@@ -2,7 +2,9 @@
 import json
 import unittest
 
+from cluster_pods import pod
 from deploy_case import DeployCase
+from side_load import named
 
 TEMPLATE = "capsule.industriverse.ai/template"
 
@@ -26,6 +28,21 @@ class Pool(DeployCase):
         self.assertNotIn("deletionTimestamp", mimic)
         self.assertEqual(0, self.delete("mimicked").code)
         self.assertNotIn("deletionTimestamp", self.get("pod", "mimic")["metadata"])
+
+    def test_our_budget_covers_no_pod_of_somebody_whose_name_is_the_same(self):
+        self.deployed(self.publish("shared", prewarm={"replicas": 2}))
+        template = pod("shared", named("runtime-python"), "/usr/bin/sleep", "600")
+        template["spec"]["restartPolicy"] = "Always"
+        self.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shared"}, "spec": {
+            "replicas": 2, "selector": {"matchLabels": {"app": "shared"}}, "template": {key: template[key] for key in ("metadata", "spec")}}})
+        self.must("create", "pdb", "theirs", "--selector=app=shared,!app.kubernetes.io/part-of", "--min-available=1")
+        self.must("rollout", "status", "deployment/shared", "--timeout=60s")
+        for name in ("theirs", "shared-deploy"):
+            self.wait_for(f"two pods of {name}", lambda: self.get("pdb", name).get("status", {}).get("currentHealthy") == 2, 60)
+            self.assertEqual(2, self.get("pdb", name)["status"]["expectedPods"])
+        one = next(name for found in self.pods("shared") if not (name := found["metadata"]["name"]).startswith("shared-deploy"))
+        evicted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": one, "namespace": self.namespace}}
+        self.must("create", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{one}/eviction", "-f", "-", input=json.dumps(evicted))
 
     def test_autoscale_without_prewarm_leaves_as_many_pods_as_it_says(self):
         reference = self.publish("elastic", prewarm=False)

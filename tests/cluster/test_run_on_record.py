@@ -1,4 +1,5 @@
 """A run that is on record is not made again, whatever has become of what its object says of it."""
+import json
 import unittest
 
 from deploy_case import DeployCase
@@ -31,6 +32,22 @@ class RunOnRecord(DeployCase):
         self.assertEqual("Succeeded", third["phase"])
         ordinals = [self.record(reference, run["run_record"])["ordinal"] for run in (first, second, third)]
         self.assertEqual([1, 2, 3], ordinals)
+
+    def test_the_first_is_found_after_more_orders_than_the_annotation_has_room_for(self):
+        reference = self.publish("many")
+        first = self.deployed(reference)
+        book = self.book("many")
+        [record] = [run["record"] for run in book.values()]
+        more = {f"{i:016x}": {"ordinal": 1, "seed": i, "run_id": f"{i:016x}", "record": record} for i in range(63)}
+        self.must("annotate", "pd", "many", "--overwrite", f"{RUNS}={json.dumps({**book, **more})}")
+        self.assertEqual("AlreadyDone", self.deployed(reference)["phase"])
+        self.deployed(reference, "--seed", "77")
+        self.assertNotIn(first["run_id"], json.dumps(self.book("many")), "it made room")
+        again = self.deployed(reference)
+        self.assertEqual(("AlreadyDone", first["run_record"]), (again["phase"], again["run_record"]))
+
+    def book(self, name):
+        return json.loads(self.object(name)["metadata"]["annotations"][RUNS])
 
     def test_one_that_is_not_the_last_is_done_all_the_same(self):
         """The plan and the deploy say so of it with one voice, and leave what there is of the last one."""
