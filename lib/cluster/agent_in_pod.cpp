@@ -41,7 +41,11 @@ json::Value pool_of_agent(kube::Client& client, const kube::Name& pod, const std
 
 std::string why_not_ready(const std::string& pod, const json::Value& pool) {
   // Nobody has asked for its health before.
-  if (text_at(pool, "/phase") == "installing") return fmt::format("pod {}: install.sh goes on", pod);
+  if (text_at(pool, "/phase") == "installing") {
+    const auto said = text_at(pool, "/said");
+    return fmt::format("pod {}: install.sh goes on: {}", pod,
+                       said.empty() ? "it has said nothing on stderr" : first_line(said));
+  }
   for (const auto* word : {"/illness", "/cold"})
     if (auto text = text_at(pool, word); !text.empty()) return fmt::format("pod {}: {}", pod, first_line(text));
   return {};

@@ -92,8 +92,10 @@ bool was_short_of_memory(const process::Result& result, std::string_view last_li
   return last_line.find("emory") != std::string_view::npos || last_line.find("bad_alloc") != std::string_view::npos;
 }
 
-/// Before the last words, which may be long.
+/// Before the last words, which may be long: how much there is of what it had too much of.
 std::string room_of(const process::Result& result) {
+  if (result.end == process::End::process_limit && result.process_limit)
+    return fmt::format(" ({} at a time, for every capsule: no field of capsule.json raises it)", *result.process_limit);
   if (!result.full) return {};
   const auto amounts = fmt::format("{} of {}", human_size(result.full->used), human_size(result.full->size));
   if (result.end == process::End::disk_limit) return fmt::format(" ({}; make room there)", amounts);

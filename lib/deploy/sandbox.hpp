@@ -42,7 +42,7 @@ struct CapsuleCall {
 process::Command capsule_command(const CapsuleCall& call);
 
 /// How such a command failed, with its last words, the last line of its stderr: usually what went wrong. Where it was
-/// short of memory or of room on its disk, also how much there is, and what to do.
+/// short of memory, of processes or of room on its disk, also how much there is, and what to do.
 std::string describe_failure(const process::Result& result);
 
 }  // namespace capsule::deploy

@@ -76,10 +76,14 @@ process::Command command_for(const Workload& workload, const std::string& file) 
 
 /// Nothing where there is no such script.
 std::optional<process::Result> run_script(const Workload& workload, const std::string& script,
-                                          std::chrono::milliseconds time_limit) {
+                                          std::chrono::milliseconds time_limit,
+                                          const std::function<void(std::string_view)>& on_error_line = {}) {
   if (!std::filesystem::exists(workload.root / script)) return std::nullopt;
   auto command = command_for(workload, script);
-  command.on_error_line = excerpt_of(script);
+  command.on_error_line = [log = excerpt_of(script), on_error_line](std::string_view line) {
+    log(line);
+    if (on_error_line) on_error_line(line);
+  };
   command.time_limit = time_limit;
   return starting(script, [&] { return process::run(command); });
 }
@@ -119,9 +123,10 @@ std::function<void(std::string_view)> excerpt_of(const std::string& what) {
   };
 }
 
-void install(const Workload& workload, std::chrono::milliseconds time_limit) {
+void install(const Workload& workload, std::chrono::milliseconds time_limit,
+             const std::function<void(std::string_view)>& on_error_line) {
   if (std::filesystem::exists(workload.installed)) return;
-  if (auto result = run_script(workload, install_script, time_limit)) {
+  if (auto result = run_script(workload, install_script, time_limit, on_error_line)) {
     hold_against_volume(workload, *result);
     if (workload.data_size && result->full) empty_folder(workload.data);
     if (!result->succeeded()) failed(install_script, *result);

@@ -23,8 +23,10 @@ struct Workload {
 
 /// Runs scripts/install.sh, where there is one, unless it is done. Error capsule_failed with the script's last words;
 /// timed_out. With a `data_size`, one that wrote more than that, or all that the disk takes, leaves nothing in data:
-/// the next try finds it as this one did, and nobody else has to take the pod away.
-void install(const Workload& workload, std::chrono::milliseconds time_limit);
+/// the next try finds it as this one did, and nobody else has to take the pod away. `on_error_line` as process::Command
+/// has it.
+void install(const Workload& workload, std::chrono::milliseconds time_limit,
+             const std::function<void(std::string_view)>& on_error_line = {});
 
 /// Runs scripts/healthcheck.sh, where there is one. Errors as install().
 void check_health(const Workload& workload, std::chrono::milliseconds time_limit);

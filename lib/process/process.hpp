@@ -63,6 +63,7 @@ struct Result {
   std::chrono::steady_clock::time_point last_output_at;  ///< when the last of stdout came
   std::chrono::steady_clock::time_point ended_at;  ///< when nothing of it was left; tidying up namespaces comes after
   std::optional<std::uint64_t> memory_limit;       ///< of the confinement: bytes
+  std::optional<std::uint64_t> process_limit;      ///< of the confinement: processes of its own at a time
   std::optional<Full> full;                        ///< of End::disk_limit and End::volume_limit
   std::vector<std::string> held;                   ///< the parts of the confinement that were in force, by name
   std::vector<std::string> missing;                ///< those that were not to be had: "name: reason"

@@ -97,6 +97,7 @@ Session::Session(const Command& command, BeyondLimit beyond_limit)
   if (command.confinement) {
     m_setup = std::make_unique<ConfinedChild>(*command.confinement, real_path(command.program));
     m_result.memory_limit = command.confinement->limits.memory;
+    m_result.process_limit = command.confinement->limits.descendants;
     watch_room();
   }
   registry::enter([this] {

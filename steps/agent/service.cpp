@@ -53,7 +53,10 @@ Service::Service(deploy::Workload workload, Digest capsule, PoolSize size, std::
       m_health(m_workload, time_limit) {}
 
 void Service::prepare() {
-  deploy::install(m_workload, m_time_limit);
+  deploy::install(m_workload, m_time_limit, [this](std::string_view line) {
+    const std::lock_guard lock{m_mutex};
+    m_said = printable(line, 400);
+  });
   m_owned_pool = std::make_unique<Pool>(m_workload, m_size);
   m_pool = m_owned_pool.get();
 }
@@ -100,13 +103,19 @@ serve::Response Service::pool() {
   if (pool != nullptr) state = pool->state();
   const auto* phase = pool == nullptr ? "installing" : state.runs_left == 0U ? "used" : "waiting";
   const auto illness = m_health.last_illness();
+  std::string said;
+  if (pool == nullptr) {
+    const std::lock_guard lock{m_mutex};
+    said = m_said;
+  }
   return reply(200, json::Object{{"capsule", m_capsule.text()},
                                  {"phase", phase},
                                  {"replicas", state.replicas},
                                  {"ready", state.ready},
                                  {"cold", state.cold ? json::Value{*state.cold} : json::Value{}},
                                  {"runs_left", state.runs_left ? json::Value{*state.runs_left} : json::Value{}},
-                                 {"illness", illness.empty() ? json::Value{} : json::Value{illness}}});
+                                 {"illness", illness.empty() ? json::Value{} : json::Value{illness}},
+                                 {"said", said.empty() ? json::Value{} : json::Value{said}}});
 }
 
 serve::Response Service::claim(const std::string& run_id, const std::string& body) {

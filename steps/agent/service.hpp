@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "core/digest.hpp"
@@ -21,7 +22,7 @@ namespace agent {
 /// |                        | once no run is left; else 503                                                      |
 /// | GET /readyz            | 200 when it was content, and a claim that comes now is a run; and while the last    |
 /// |                        | run that it may make goes on                                                       |
-/// | GET /v1/pool           | {capsule, phase, replicas, ready, cold, runs_left, illness}                        |
+/// | GET /v1/pool           | {capsule, phase, replicas, ready, cold, runs_left, illness, said}                  |
 /// | POST /v1/runs/<run_id> | {parameters, seed, budget, time_limit_ms}: 202 claimed, 200 known, 409, 503        |
 /// | GET /v1/runs/<run_id>  | {run_id, state, outcome}, ?wait_ms=N waits for its end; 404                        |
 class Service {
@@ -48,6 +49,8 @@ class Service {
   Health m_health;
   std::unique_ptr<Pool> m_owned_pool;
   std::atomic<Pool*> m_pool = nullptr;  ///< none while install.sh goes on
+  std::mutex m_mutex;
+  std::string m_said;  ///< by install.sh, while it goes on: its last line on stderr
 };
 
 }  // namespace agent

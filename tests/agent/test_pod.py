@@ -114,14 +114,18 @@ class ColdRun(PodCase):
 
 class Installing(PodCase):
     def test_it_is_alive_meanwhile_but_not_ready(self):
-        self.write("scripts/install.sh", "#!/bin/sh\nwhile [ ! -e \"$CAPSULE_DATA/go\" ]; do sleep 0.05; done\n")
+        self.write("scripts/install.sh", "#!/bin/sh\necho 'it waits' >&2; echo 'for go' >&2\nwhile [ ! -e \"$CAPSULE_DATA/go\" ]; do sleep 0.05; done\n")
         self.agent(wait=False)
         self.assertEqual("installing", self.when("/healthz", 200)["status"])
         self.assertIn("install.sh", self.ask("GET", "/readyz")[1]["detail"])
-        self.assertEqual("installing", self.ask("GET", "/v1/pool")[1]["phase"])
+        deadline = time.monotonic() + 10
+        while (state := self.ask("GET", "/v1/pool")[1])["said"] != "for go" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(("installing", "for go"), (state["phase"], state["said"]))
         self.assertEqual(503, self.claim()[0])
         (self.data / "go").touch()
         self.when("/readyz", 200)
+        self.assertIsNone(self.ask("GET", "/v1/pool")[1]["said"])
 
     def ended(self, script, *more):
         self.write("scripts/install.sh", script)
@@ -141,7 +145,7 @@ class Installing(PodCase):
         # Each stays for a while: else those that cannot fork end all at once, now and then between two looks at their number.
         done = self.ended("#!/bin/sh\nbomb() { bomb | bomb & sleep 100; }\nbomb\nwait\n", "--timeout", "60s")
         self.assertEqual(16, done.code, done)
-        self.assertIn("over its limit of processes", done.stderr)
+        self.assertIn("over its limit of processes (512 at a time, for every capsule: no field of capsule.json raises it): ", done.stderr)
 
 
 class Volume(PodCase):

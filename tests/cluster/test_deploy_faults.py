@@ -64,6 +64,10 @@ class Faults(DeployCase):
         self.refused(TIMED_OUT, "the model is not loaded", reference, "--timeout", "20s")
         self.assertEqual("True: TimedOut", self.condition("sick", "RolloutFailed"))
 
+    def test_an_install_script_that_hangs_is_quoted(self):
+        reference = self.publish("stuck", scripts={"install.sh": "echo 'the mirror does not answer' >&2; sleep 1000"})
+        self.refused(TIMED_OUT, "install.sh goes on: the mirror does not answer", reference, "--timeout", "20s")
+
     def test_who_may_not_and_whom_not_to_trust(self):
         reference = self.publish("denied")
         self.must("create", "serviceaccount", "deployer")

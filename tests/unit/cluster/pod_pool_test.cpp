@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "cluster/agent_in_pod.hpp"
 #include "cluster/names.hpp"
 #include "crypto/hash.hpp"
 #include "support/error_kind.hpp"
@@ -264,4 +265,12 @@ TEST_CASE("a pod of a former pod template is none of the pool, whatever its labe
   cluster.answer(200, R"({"spec":{"template":{"metadata":{"labels":{"app":"x"}},"spec":{"now":2}}}})");
   CHECK(members.has(pod("u-3")));
   CHECK(cluster.http.seen().size() == 5);
+}
+
+TEST_CASE("why a pod takes no run is said in its agent's words") {
+  const auto why = [](const std::string& pool) { return why_not_ready("a", json::parse(pool, "pool")); };
+  CHECK(why(R"({"phase":"installing","said":"no mirror"})") == "pod a: install.sh goes on: no mirror");
+  CHECK(why(R"({"phase":"installing","said":null})") == "pod a: install.sh goes on: it has said nothing on stderr");
+  CHECK(why(R"({"phase":"waiting","illness":"sick","cold":null})") == "pod a: sick");
+  CHECK(why(R"({"phase":"waiting"})").empty());
 }

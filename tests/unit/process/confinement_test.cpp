@@ -191,6 +191,7 @@ TEST_CASE("who has more processes than it may is ended with all of them") {
   const auto result = forks("30");
   CHECK(result.end == process::End::process_limit);
   CHECK(result.describe() == "over its limit of processes");
+  CHECK(result.process_limit == 20U);
   CHECK(result.output.empty());
 }
 
