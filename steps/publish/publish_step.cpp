@@ -4,7 +4,6 @@
 
 #include "crypto/pkcs11_uri.hpp"
 #include "publish.hpp"
-#include "step/passphrase.hpp"
 
 namespace publish {
 
@@ -55,12 +54,7 @@ void define_options(CLI::App& app, Options& options) {
                  "Where to: oci://HOST[:PORT]/BASE, or oci-layout:DIR, one OCI layout per name at DIR/<name>/")
       ->type_name("REGISTRY")
       ->required();
-  app.add_option("--key", options.key, "Public key (PEM, or pkcs11: on a token) that must have signed")
-      ->type_name("PUB");
-  step::add_pkcs11_module_option(app, options.pkcs11_module);
-  app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
-      ->type_name("FILE")
-      ->excludes("--key");
+  step::add_signer_options(app, options.signers);
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
   step::add_registry_options(app, options.registries);
   step::add_state_option(app, options.state);
@@ -83,8 +77,8 @@ void run(const Options& options, step::Context& step) {
   access->uploads = (state / "uploads").string();
   const auto registry = oci::RegistryLocation::parse(options.registry, access);
   if (const auto source = source_within(registry, options.capsule)) access->mount_from.push_back(*source);
-  const auto policy =
-      attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module), state.string());
+  const auto policy = attest::find_trust(
+      options.signers.trust, crypto::with_module(options.signers.key, options.signers.pkcs11_module), state.string());
   const image::WorkingStore store{options.store.empty() ? state / "store" : options.store};
   const auto input = image::locate_capsule(options.capsule, store, registry.shared_access());
   const auto done = publish({*input, policy, registry, step.progress()});

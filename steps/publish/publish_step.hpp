@@ -5,15 +5,14 @@
 #include "fs/fd.hpp"
 #include "step/registry_options.hpp"
 #include "step/run.hpp"
+#include "step/signer_options.hpp"
 
 namespace publish {
 
 struct Options {
   std::string capsule;
   std::string registry;
-  std::string key;
-  std::string pkcs11_module;
-  std::string trust;
+  capsule::step::SignerOptions signers;
   capsule::fs::Path store;  ///< empty: STATE/store
   capsule::step::RegistryOptions registries;
   capsule::fs::Path state;

@@ -4,7 +4,6 @@
 
 #include "core/error.hpp"
 #include "index/uri.hpp"
-#include "step/passphrase.hpp"
 #include "step/values.hpp"
 
 namespace verify_step {
@@ -38,12 +37,7 @@ void define_options(CLI::App& app, Options& options) {
                  "capsule://<name>:<version>[?proof=true]")
       ->required()
       ->type_name("CAPSULE");
-  app.add_option("--key", options.key, "Public key (PEM, or pkcs11: on a token) that must have signed")
-      ->type_name("PUB");
-  step::add_pkcs11_module_option(app, options.pkcs11_module);
-  app.add_option("--trust", options.trust, "Trust policy: whose signature is good for which capsule")
-      ->type_name("FILE")
-      ->excludes("--key");
+  step::add_signer_options(app, options.signers);
   app.add_option("--store", options.store, "Working store [STATE/store]")->type_name("DIR");
   app.add_option("--target", options.target, "Also hold what the capsule needs (GPU, UTID, …) against this machine")
       ->type_name("this-machine");

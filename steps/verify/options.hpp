@@ -6,14 +6,13 @@
 
 #include "step/registry_options.hpp"
 #include "step/run.hpp"
+#include "step/signer_options.hpp"
 
 namespace verify_step {
 
 struct Options {
   std::string capsule;
-  std::string key;
-  std::string pkcs11_module;
-  std::string trust;
+  capsule::step::SignerOptions signers;
   capsule::fs::Path store;  ///< empty: STATE/store
   std::string target;       ///< empty: what the capsule needs is not held against any machine
   std::vector<std::string> allow_unmet;

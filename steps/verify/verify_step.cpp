@@ -22,7 +22,8 @@ namespace {
 void check_target(const Options& options, const attest::TrustPolicy& trust, const Manifest& manifest,
                   step::Context& step) {
   if (options.target.empty()) return;
-  const auto host = deploy::look_at_host(options.state_folder(), options.host_identity, {trust, !options.key.empty()});
+  const auto host =
+      deploy::look_at_host(options.state_folder(), options.host_identity, {trust, !options.signers.key.empty()});
   const auto report = deploy::check_capabilities(manifest, host, options.allow_unmet);
   std::vector<std::string> unmet;
   for (const auto& entry : report.unmet) unmet.push_back(entry.requirement);
@@ -108,8 +109,9 @@ void report(const Subject& subject, const Verified& verified, const std::string&
 
 void run(const Options& options, step::Context& step) {
   check_options(options);
-  const auto trust = attest::find_trust(options.trust, crypto::with_module(options.key, options.pkcs11_module),
-                                        options.state_folder().string());
+  const auto trust =
+      attest::find_trust(options.signers.trust, crypto::with_module(options.signers.key, options.signers.pkcs11_module),
+                         options.state_folder().string());
   const auto subject = find_subject(options, trust, step.progress());
   const auto verified = verify(subject, options, trust, step.progress());
   // Only a second run shows that the samples are those of the recorded seed.
