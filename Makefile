@@ -8,7 +8,7 @@ BUILD_PACKAGES := build-essential cmake ninja-build ccache pkg-config libfmt-dev
   libzstd-dev liblzma-dev libbz2-dev libacl1-dev libxml2-dev nettle-dev libpsl-dev libp11-kit-dev python3
 TEST_PACKAGES := catch2 python3-yaml docker-registry libarchive-tools openssl skopeo umoci zstd clang-format clang-tidy strace \
   bash-completion zsh fish man-db mandoc podman buildah runc containerd mmdebstrap lintian crossbuild-essential-arm64 qemu-user-static \
-  softhsm2 opensc iproute2 iptables containernetworking-plugins
+  softhsm2 opensc faketime iproute2 iptables containernetworking-plugins
 
 # For tests alone. python3-scipy asks for python3-pythran, that for libboost1.74-dev, which cannot be there beside libboost1.81-dev.
 UNPACKED_PACKAGES := python3-scipy python3-numpy libblas3 liblapack3 liblbfgsb0 libgfortran5 libquadmath0

@@ -30,7 +30,10 @@ bool keeps(const index::Record& there, const index::Record& ours, const capsule:
     return false;
   try {
     const auto other = capsule::resolve::check_registered_proof(store, there, proved.facts, trust);
-    if (end_of_run(*other.proof) < end_of_run(*proved.proof)) return false;
+    // Of the same run it was made anew, as with another key: that is what is to be registered.
+    if (other.proof->bundle.run_record == proved.proof->bundle.run_record) return false;
+    // A clock that ran ahead must not keep everybody else's out until that time comes.
+    if (const auto end = end_of_run(*other.proof); end < end_of_run(*proved.proof) || end > now()) return false;
   } catch (const Error& error) {
     if (retry_helps(error.kind())) throw;
     log::info(fmt::format("the proof {} that the index has is good no more: {}", printable(there.proof->id),

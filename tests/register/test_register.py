@@ -3,9 +3,13 @@ import json
 import shutil
 import sys
 import unittest
+from pathlib import Path
+
+import yaml
 
 from proof_maker import seeded
 from small_loop import LoopCase, SmallLoop
+from steps import run
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -128,11 +132,16 @@ class Register(LoopCase):
 class TwoPlaces(LoopCase):
     """Two places, each with a state folder of its own, that prove one version of one registry, each its own run."""
 
-    def proved(self, state, seed):
-        """The words that name the place, the bundle and the receipts of its run."""
+    def proved(self, state, clock=""):
+        """The words that name the place, the bundle and the receipts of its run. `clock`: how far that of its deploy is off."""
         place = ("--state", self.loop.folder / state, "--trust", self.loop.trust)
-        record = self.loop.deploy(*place, "--seed", str(seed)).result["run_record"]
-        bundle = self.loop.generate_proof(record, *place).result["proof_bundle"]
+        [library] = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+        wrong = {"LD_PRELOAD": str(library), "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"} if clock else {}
+        deployed = run("deploy", *place, "--seed", "7", "--", self.loop.reference, env=self.loop.environment | wrong)
+        self.assertEqual(0, deployed.code, deployed)
+        proved = self.loop.generate_proof(deployed.result["run_record"], *place)
+        self.assertEqual(0, proved.code, proved)
+        bundle = proved.result["proof_bundle"]
         receipts = self.loop.anchor(bundle, *place, "--log-key", self.loop.state / "secrets/capsule-key-log/key.pem").result["receipts"]
         return (*place, "--key", self.loop.state / "secrets/capsule-key-index/key.pem"), bundle, receipts
 
@@ -147,7 +156,7 @@ class TwoPlaces(LoopCase):
 
     def test_a_version_that_is_proved_keeps_the_proof_of_its_newest_run_and_the_index_does_not_grow(self):
         self.loop.publish_proved(runner=seeded())
-        (first, *one), (second, *other) = (self.proved(state, 7) for state in ("first", "second"))
+        (first, *one), (second, *other) = (self.proved(state) for state in ("first", "second"))
         self.assertNotEqual(one[0], other[0])
         self.assertEqual([(True, one[0]), (True, other[0])], [self.registered(first, *one)[1:], self.registered(second, *other)[1:]])
         before = (self.loop.registry / "probe/index.json").read_bytes()
@@ -164,6 +173,23 @@ class TwoPlaces(LoopCase):
         policy = self.loop.folder / "revoked.yaml"
         policy.write_text(self.loop.trust.read_text() + f"revoked: ['{other[0]}']\n")
         self.assertEqual([True, one[0]], list(self.registered((*first[:2], "--trust", policy, *first[4:]), *one)[1:]))
+
+    def test_one_of_a_clock_that_ran_ahead_gives_way(self):
+        self.loop.publish_proved(runner=seeded())
+        (ahead, *one), (right, *other) = self.proved("ahead", clock="+400d"), self.proved("right")
+        self.assertEqual([(True, one[0]), (True, other[0])], [self.registered(ahead, *one)[1:], self.registered(right, *other)[1:]])
+
+    def test_a_run_that_is_proved_anew_with_another_key_is_registered_so(self):
+        self.loop.publish_proved(runner=seeded())
+        place, *one = self.proved("place")
+        self.assertEqual((True, one[0]), self.registered(place, *one)[1:])
+        self.loop.proof_key, public = self.loop.make_key("rotated")
+        policy = yaml.safe_load(self.loop.trust.read_text())
+        policy["proof"][0]["keys"].append({"file": str(public)})
+        self.loop.trust.write_text(yaml.safe_dump(policy))
+        _, *other = self.proved("place")
+        self.assertNotEqual(one[0], other[0])
+        self.assertEqual((True, other[0]), self.registered(place, *other)[1:])
 
 
 if __name__ == "__main__":
