@@ -15,8 +15,14 @@ namespace capsule::cluster {
 
 namespace {
 
-constexpr std::chrono::minutes first_pause{60};
-constexpr std::chrono::minutes first_pause_of_what_passes{5};
+/// How long what has failed is left alone: the first time, doubled each time, at most.
+struct Pauses {
+  std::chrono::minutes first;
+  std::chrono::minutes longest;
+};
+
+constexpr Pauses pauses_of_faults{std::chrono::hours{1}, longest_pause};
+constexpr Pauses pauses_of_what_passes{std::chrono::minutes{5}, std::chrono::hours{1}};
 
 constexpr std::string_view roll_out = "rollout";
 constexpr std::string_view proof = "failedProof";
@@ -48,12 +54,14 @@ std::optional<std::string> pause_in(const json::Value& object, std::string_view 
 json::Object next_in(const json::Value& object, std::string_view member, std::string_view key, const std::string& of,
                      ErrorKind kind, Time now) {
   const auto before = text_of_status(object, member, key) == of ? failures_in(object, member) : 0;
-  const auto count = before > 0 && pause_in(object, member, now) ? before : before + 1;
-  auto pause = retry_helps(kind) ? first_pause_of_what_passes : first_pause;
-  for (std::int64_t i = 1; i < count && pause < longest_pause; ++i) pause *= 2;
-  return {{std::string{key}, of},
-          {"count", count},
-          {"retryAfter", format_time(now + std::min<std::chrono::minutes>(pause, longest_pause))}};
+  const auto left_until = before > 0 ? pause_in(object, member, now) : std::nullopt;
+  const auto count = left_until ? before : before + 1;
+  const auto& pauses = retry_helps(kind) ? pauses_of_what_passes : pauses_of_faults;
+  auto pause = pauses.first;
+  for (std::int64_t i = 1; i < count && pause < pauses.longest; ++i) pause *= 2;
+  auto until = now + std::min(pause, pauses.longest);
+  if (left_until) until = std::max(until, parse_time(*left_until));
+  return {{std::string{key}, of}, {"count", count}, {"retryAfter", format_time(until)}};
 }
 
 }  // namespace
@@ -100,9 +108,9 @@ std::optional<std::string> proof_left_alone_until(const json::Value& object, Tim
 }
 
 void clear_failed_proof(json::Object& object, const Digest& run_record) {
-  if (!has_failed_proof(json::Value{object}, run_record)) return;
+  if (text_at(json::Value{object}, "/status/lastRun/record") != run_record.text()) return;
   deploy::member(object, "status").erase(std::string{proof});
-  if (!is_proved(json::Value{object})) deploy::set_proof_pending(object);
+  deploy::take_back_proof_failed(object);
 }
 
 }  // namespace capsule::cluster

@@ -16,9 +16,9 @@ namespace capsule::cluster {
 // run: the one that has failed; absent for a roll-out}. So is a proof that failed: status.failedProof {runRecord,
 // count, retryAfter}, which a new run, and so another capsule, is none of.
 
-/// The next status.rollout after a failure of `kind`: an hour, or five minutes where a retry helps, doubled with each
-/// further failure up to longest_pause. A try in the pause of the one before counts with that one. `capsule`: its
-/// digest.
+/// The next status.rollout after a failure of `kind`: an hour, doubled with each further failure up to longest_pause;
+/// where a retry helps, five minutes, up to an hour. A try in the pause of the one before counts with that one, and
+/// does not shorten it. `capsule`: its digest.
 json::Object next_failure(const json::Value& object, const std::string& capsule, ErrorKind kind,
                           std::string_view run_id, Time now);
 

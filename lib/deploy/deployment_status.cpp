@@ -10,6 +10,9 @@ namespace capsule::deploy {
 
 namespace {
 
+constexpr std::size_t max_message = 4096;  // bytes; metav1.Condition has room for 32768
+constexpr std::string_view proof_failed = "ProofFailed";
+
 json::Value generation_of(json::Object& object) {
   const auto* found = member(object, "metadata").find("generation");
   return found == nullptr ? json::Value{} : *found;
@@ -18,6 +21,12 @@ json::Value generation_of(json::Object& object) {
 bool has_type(const json::Value& condition, std::string_view type) {
   const auto* found = condition.at_pointer("/type");
   return found != nullptr && found->if_string() != nullptr && *found->if_string() == type;
+}
+
+std::string reason_of(const json::Value& object, std::string_view type) {
+  for (const auto& condition : array_at(object, "/status/conditions"))
+    if (has_type(condition, type)) return text_at(condition, "/reason");
+  return {};
 }
 
 void set_phase(json::Object& object, std::string_view phase) {
@@ -61,7 +70,7 @@ void set_condition(json::Object& object, const Condition& condition) {
   json::Object next{{"type", condition.type},
                     {"status", status},
                     {"reason", condition.reason},
-                    {"message", condition.message},
+                    {"message", printable(condition.message, max_message)},
                     {"lastTransitionTime", format_time(now())},
                     {"observedGeneration", generation_of(object)}};
   auto& all = member(object, "status");
@@ -148,18 +157,20 @@ void set_failed(json::Object& object, const Error& error) {
 }
 
 void set_proof_failed(json::Object& object, const Error& error) {
-  set_condition(object, {"Proved", false, "ProofFailed", error.message()});
+  set_condition(object, {"Proved", false, proof_failed, error.message()});
   if (!requires_proof(object)) return;
-  set_condition(object, {"Ready", false, "ProofFailed", error.message()});
-  set_condition(object, {"Stalled", !retry_helps(error.kind()), "ProofFailed", error.message()});
+  set_condition(object, {"Ready", false, proof_failed, error.message()});
+  set_condition(object, {"Stalled", !retry_helps(error.kind()), proof_failed, error.message()});
 }
 
-void set_proof_pending(json::Object& object) {
-  const bool proof_awaited = requires_proof(object);
-  set_condition(object, {"Proved", false, proof_awaited ? "ProofPending" : "NotRequired"});
-  if (!proof_awaited) return;
-  set_condition(object, {"Ready", false, "ProofPending"});
-  set_condition(object, {"Stalled", false, "Progressing"});
+void take_back_proof_failed(json::Object& object) {
+  const json::Value before{object};
+  const auto take_back = [&](const Condition& condition) {
+    if (reason_of(before, condition.type) == proof_failed) set_condition(object, condition);
+  };
+  take_back({"Proved", false, requires_proof(object) ? "ProofPending" : "NotRequired"});
+  take_back({"Ready", false, "ProofPending"});
+  take_back({"Stalled", false, "Progressing"});
 }
 
 bool requires_proof(const json::Object& object) {

@@ -66,8 +66,8 @@ void set_observed(json::Object& object, const json::Value& generation);
 void set_failed(json::Object& object, const Error& error);
 /// The last run is on record, and its proof has failed. The phase stays: it has run.
 void set_proof_failed(json::Object& object, const Error& error);
-/// That proof may be made after all, or is made and not checked yet.
-void set_proof_pending(json::Object& object);
+/// That proof is made after all, and not checked yet. Conditions that say something else stay.
+void take_back_proof_failed(json::Object& object);
 /// Whether the spec wants a proof; yes where it does not say.
 bool requires_proof(const json::Object& object);
 /// Whether the proof is of the last run of this deployment.

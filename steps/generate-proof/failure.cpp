@@ -4,16 +4,21 @@
 #include "cluster/events.hpp"
 #include "cluster/failed_try.hpp"
 #include "core/time.hpp"
+#include "kube/client.hpp"
+#include "kube/kubeconfig.hpp"
 #include "log/log.hpp"
 
 namespace generate_proof {
 
 using namespace capsule;
+using namespace std::chrono_literals;
 
-void note_failure(const Error& error, kube::Client& client, const std::string& ns, const std::string& name,
-                  const Digest& run_record) {
+void note_failure(const Error& error, const ClusterChoice& cluster, const std::string& name, const Digest& run_record) {
   try {
-    cluster::DeployedObject object{client, ns, name};
+    // It may be the cluster that has failed: not for long.
+    kube::Client client{kube::load({cluster.kubeconfig, cluster.context}),
+                        {.retry = {{.attempts = 3}, 5s}, .limit = 5s}};
+    cluster::DeployedObject object{client, cluster.ns.empty() ? client.config().ns : cluster.ns, name};
     const auto* there = object.read();
     if (there == nullptr) return;
     const auto before = *there;

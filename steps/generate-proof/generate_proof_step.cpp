@@ -8,6 +8,7 @@
 #include "cluster/target_name.hpp"
 #include "core/error.hpp"
 #include "crypto/pkcs11_uri.hpp"
+#include "failure.hpp"
 #include "insecure_service.hpp"
 #include "process/process.hpp"
 #include "proof/proof_service.hpp"
@@ -94,10 +95,21 @@ void define_cluster_options(CLI::App& app, Options& options) {
                "6.7)");
 }
 
-Task task_of(const Options& options, const attest::TrustPolicy& trust, const crypto::Signer& signer,
+/// The run that is to be proved: whatever fails from there on is a failure of its proof.
+struct ToProve {
+  oci::Reference reference;
+  Digest run_record;
+};
+
+ToProve to_prove(const Options& options) {
+  return {oci::Reference::parse(options.reference, options.registries.access()),
+          as_usage("--run-record", [&] { return Digest::parse(options.run_record); })};
+}
+
+Task task_of(const Options& options, const ToProve& run, const attest::TrustPolicy& trust, const crypto::Signer& signer,
              log::Progress& progress) {
-  Task task{.reference = oci::Reference::parse(options.reference, options.registries.access()),
-            .run_record = as_usage("--run-record", [&] { return Digest::parse(options.run_record); }),
+  Task task{.reference = run.reference,
+            .run_record = run.run_record,
             .trust = trust,
             .signer = signer,
             .service = {},
@@ -117,6 +129,15 @@ Task task_of(const Options& options, const attest::TrustPolicy& trust, const cry
   if (!task.utid.empty() && !proof::is_utid(task.utid))
     throw Error{ErrorKind::usage, fmt::format("--utid: '{}' is no UTID", printable(task.utid, 64))};
   return task;
+}
+
+std::optional<Proven> prove(const Options& options, const ToProve& run, log::Progress& progress) {
+  const auto trust = attest::find_trust(options.trust, "", options.state.string());
+  const auto key =
+      crypto::with_module(attest::own_key(options.key, options.state, attest::Role::proof), options.pkcs11_module);
+  const auto signer =
+      crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file, step::MissingFile::is_none));
+  return prove(task_of(options, run, trust, *signer, progress));
 }
 
 }  // namespace
@@ -171,12 +192,16 @@ void run(const Options& given, step::Context& step) {
   step::on_termination([] { process::kill_all(); });
   auto options = given;
   if (options.state.empty()) options.state = step::default_state_folder();
-  const auto trust = attest::find_trust(options.trust, "", options.state.string());
-  const auto key =
-      crypto::with_module(attest::own_key(options.key, options.state, attest::Role::proof), options.pkcs11_module);
-  const auto signer =
-      crypto::open_signer(key, step::read_key_secret(key, options.passphrase_file, step::MissingFile::is_none));
-  const auto done = prove(task_of(options, trust, *signer, step.progress()));
+  const auto run = to_prove(options);
+  const auto cluster = cluster_of(options);
+  std::optional<Proven> done;
+  try {
+    done = prove(options, run, step.progress());
+  } catch (const Error& error) {
+    // Another call that is at work will say how it ends.
+    if (cluster && error.kind() != ErrorKind::busy) note_failure(error, *cluster, run.reference.name, run.run_record);
+    throw;
+  }
   if (done)
     report(*done, step);
   else

@@ -7,7 +7,6 @@
 #include "cluster/shared_proof.hpp"
 #include "core/error.hpp"
 #include "deploy/replay.hpp"
-#include "failure.hpp"
 #include "fs/temporary.hpp"
 #include "http/curl_client.hpp"
 #include "http/retry.hpp"
@@ -257,11 +256,9 @@ std::optional<Proven> find_earlier(const Task& task, oci::Store& store, const oc
 struct OnCluster {
   OnCluster(const ClusterChoice& choice, const Task& task)
       : client(kube::load({choice.kubeconfig, choice.context})),
-        ns(choice.ns.empty() ? client.config().ns : choice.ns),
-        shared(client, ns, task.reference.name, task.run_record) {}
+        shared(client, choice.ns.empty() ? client.config().ns : choice.ns, task.reference.name, task.run_record) {}
 
   kube::Client client;
-  std::string ns;
   cluster::SharedProof shared;
 };
 
@@ -271,12 +268,15 @@ void attach_again(oci::Store& store, const oci::Descriptor& index, const proof::
   proof::publish_proof(store, index, proof.run_record, text, proof.bundle.proof_id);
 }
 
-std::optional<Proven> prove(const Task& task, OnCluster* on_cluster) {
+}  // namespace
+
+std::optional<Proven> prove(const Task& task) {
   task.trust.check_revoked(task.run_record);
   const auto store = oci::open_store(task.reference.registry, task.reference.name);
   const auto index = image::find_index(*store, task.reference);
   ProofMemory memory{task.state / "proofs", index.digest, task.run_record, patience_of(task)};
-  if (on_cluster != nullptr) memory.share(on_cluster->shared);
+  std::optional<OnCluster> on_cluster;
+  if (task.cluster) memory.share(on_cluster.emplace(*task.cluster, task).shared);
   if (auto earlier = find_earlier(task, *store, index)) {
     if (memory.is_begun()) attach_again(*store, index, earlier->proof);
     memory.forget();
@@ -287,26 +287,11 @@ std::optional<Proven> prove(const Task& task, OnCluster* on_cluster) {
   if (!is_provable(capsule)) return std::nullopt;
   require_trusted_key(task, capsule.unpacked.facts);
   const auto place = open_place(task, capsule, *store);
-  if (on_cluster != nullptr) {
+  if (task.cluster) {
     // Another call may have been at it elsewhere until we had our turn.
     if (auto earlier = find_earlier(task, *store, index)) return earlier;
   }
   return Proof{task, *store, memory, capsule, *place}.run();
-}
-
-}  // namespace
-
-std::optional<Proven> prove(const Task& task) {
-  if (!task.cluster) return prove(task, nullptr);
-  OnCluster on_cluster{*task.cluster, task};
-  try {
-    return prove(task, &on_cluster);
-  } catch (const Error& error) {
-    // Another call that is at work will say how it ends.
-    if (error.kind() != ErrorKind::busy)
-      note_failure(error, on_cluster.client, on_cluster.ns, task.reference.name, task.run_record);
-    throw;
-  }
 }
 
 }  // namespace generate_proof

@@ -24,13 +24,17 @@ class FailedProof(ProofPodsCase):
     def test_a_hook_that_fails(self):
         reference, record = self.proven_run("badhook", hook('sys.stderr.write("no such theorem\\n"); sys.exit(3)'))
         self.assertEqual(("prove", "its run is not proved"), self.plan(reference, "--seed", "7"))
-        for _ in range(2):
-            done = self.prove(reference, record)
-            self.assertEqual(16, done.code, done)
+        # What keeps it from its beginning is a failure, too.
+        words = ["/nowhere/key.pem" if word == self.proofs.proof_key else word for word in self.to_prove(reference, record)]
+        self.assertEqual(12, self.inside("generate-proof", *words).code)
+        [unread] = [message for _, message in self.told("badhook")]
+        self.assertIn("/nowhere/key.pem", unread)
+        done = self.prove(reference, record)
+        self.assertEqual(16, done.code, done)
         status = self.object("badhook")["status"]
         [said] = [one["message"] for one in status["conditions"] if one["type"] == "Proved"]
         self.assertIn("no such theorem", said)
-        self.assertEqual([("ProofFailed", said)] * 2, self.told("badhook"))
+        self.assertCountEqual([("ProofFailed", unread), ("ProofFailed", said)], self.told("badhook"))
         self.assertEqual((["False: ProofFailed", "False: ProofFailed", "True: ProofFailed"], "Ran"), (self.conditions("badhook"), status["phase"]))
         # The second try was in the pause of the first.
         self.assertEqual((record, 1), (status["failedProof"]["runRecord"], status["failedProof"]["count"]))
@@ -66,14 +70,15 @@ class FailedProof(ProofPodsCase):
                          (self.conditions("passes"), self.object("passes")["status"].get("failedProof")))
         self.assertEqual("none", self.plan(reference, "--seed", "7")[0])
 
-        # And by our own, which finds it.
-        unproved = [{**one, "status": "False", "reason": "ProofFailed"} if one["type"] in ("Proved", "Ready") else one
+        # And by our own, which finds it, also where somebody has taken a part of it back by hand.
+        unproved = [{**one, "status": str(one["type"] == "Stalled"), "reason": "ProofFailed"} if one["type"] in ("Proved", "Ready", "Stalled") else one
                     for one in self.object("passes")["status"]["conditions"]]
-        self.must("patch", "pd", "passes", "--subresource=status", "--type=merge", "-p",
-                  json.dumps({"status": {"phase": "Ran", "failedProof": failed, "conditions": unproved}}))
-        self.assertIs(True, self.prove(reference, record).result["already_proven"])
-        self.assertEqual((["False: ProofPending", "False: ProofPending", "False: Progressing"], None),
-                         (self.conditions("passes"), self.object("passes")["status"].get("failedProof")))
+        for left in (failed, None):
+            self.must("patch", "pd", "passes", "--subresource=status", "--type=merge", "-p",
+                      json.dumps({"status": {"phase": "Ran", "failedProof": left, "conditions": unproved}}))
+            self.assertIs(True, self.prove(reference, record).result["already_proven"])
+            self.assertEqual((["False: ProofPending", "False: ProofPending", "False: Progressing"], None),
+                             (self.conditions("passes"), self.object("passes")["status"].get("failedProof")))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,14 @@ TEST_CASE("what a retry helps is left alone for minutes, and tries in the pause 
   time = parse_time("2026-11-29T12:08:00Z");
   object = with(next_failure(object, capsule_digest.text(), ErrorKind::unavailable, {}, time));
   CHECK(text_at(object, "/status/rollout/retryAfter") == "2026-11-29T12:18:00.000Z");
+  // What is away for a night is not left alone for a day when it is back.
+  object = with({{"digest", capsule_digest.text()}, {"count", 30}});
+  object = with(next_failure(object, capsule_digest.text(), ErrorKind::unavailable, {}, time));
+  CHECK(text_at(object, "/status/rollout/retryAfter") == "2026-11-29T13:08:00.000Z");
+  // Nor does it end the pause of a fault that passes not.
+  object = with(next_failure(json::Object{}, capsule_digest.text(), ErrorKind::capsule_failed, {}, time));
+  object = with(next_failure(object, capsule_digest.text(), ErrorKind::unavailable, {}, time));
+  CHECK(text_at(object, "/status/rollout/retryAfter") == "2026-11-29T13:08:00.000Z");
 }
 
 TEST_CASE("a run that failed says nothing of another one, a roll-out of all") {
@@ -107,6 +115,20 @@ TEST_CASE("a proof that failed says why, stalled where no retry helps, until it 
   clear_failed_proof(object, run_record);
   CHECK_FALSE(has_failed_proof(object, run_record));
   for (const auto* type : {"Proved", "Ready", "Stalled"}) CHECK(condition(object, type) == condition(before, type));
+
+  // What is left of it where somebody has taken the rest back.
+  set_failed_proof(object, run_record, Error{ErrorKind::capsule_failed, "the hook has ended"}, time);
+  deploy::member(object, "status").erase("failedProof");
+  deploy::set_condition(object, {"Proved", true, "ProofVerified"});
+  clear_failed_proof(object, run_record);
+  CHECK(condition(object, "Proved") == "True: ProofVerified: ");
+  CHECK(condition(object, "Stalled") == "False: Progressing: ");
+}
+
+TEST_CASE("a condition has room for the first 4 KiB of an error") {
+  auto object = ran(true);
+  set_failed_proof(object, run_record, Error{ErrorKind::capsule_failed, std::string(40000, 'x')}, now());
+  CHECK(condition(object, "Proved") == "False: ProofFailed: " + std::string(4096, 'x') + "…");
 }
 
 TEST_CASE("a proof that failed changes nothing of another run, nor of one that is proved or needs no proof") {
