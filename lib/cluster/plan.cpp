@@ -64,15 +64,15 @@ Plan plan_run(const PlanWish& wish, const json::Value& object) {
   const auto runs = RunBook::parse(text_at(object, "/metadata/annotations", annotation::runs));
   const auto run = runs.find(wish.run);
   if (!run || !run->record) return {Action::deploy, why_not_done(wish, object)};
-  if (auto fault = fault_of_status(object, runs); !fault.empty()) return {Action::deploy, std::move(fault)};
+  if (auto fault = fault_of_status(object, runs, run->request.run_id()); !fault.empty())
+    return {Action::deploy, std::move(fault)};
   if (is_unobserved(object)) return {Action::deploy, "its status is of an earlier generation of its spec"};
-  const bool is_last = text_at(object, "/status/lastRun/record") == run->record->text();
-  if (is_last && deploy::requires_proof(*object.if_object()) && !is_proved(object))
-    return plan_proof(wish, object, *run->record);
+  const bool lacks_proof = deploy::requires_proof(*object.if_object()) && !is_proved(object);
   if (!is_proof_expired(object, *run->record, wish.max_proof_age, wish.now))
-    return {Action::none, "it is as it should be"};
+    return lacks_proof ? plan_proof(wish, object, *run->record) : Plan{Action::none, "it is as it should be"};
   const auto reason =
-      fmt::format("its proof has expired: its run ended at {}, and the trust policy's max_age is {}",
+      fmt::format("{}: its run ended at {}, and the trust policy's max_age is {}",
+                  lacks_proof ? "it is too late to prove it" : "its proof has expired",
                   printable(text_at(object, "/status/lastRun/time")), human_duration(*wish.max_proof_age));
   return wish.renew_proofs ? Plan{Action::renew, reason} : Plan{Action::none, reason + "; renew-proofs is not set"};
 }
@@ -95,7 +95,8 @@ std::string_view name_of(Plan::Action action) noexcept {
 
 bool is_proof_expired(const json::Value& object, const Digest& record,
                       const std::optional<std::chrono::milliseconds>& max_age, Time now) {
-  if (!max_age || text_at(object, "/status/lastRun/record") != record.text() || !is_proved(object)) return false;
+  if (!max_age || text_at(object, "/status/lastRun/record") != record.text()) return false;
+  if (!is_proved(object) && !deploy::requires_proof(*object.if_object())) return false;
   try {
     return parse_time(text_at(object, "/status/lastRun/time")) + *max_age < now;
   } catch (const Error&) {

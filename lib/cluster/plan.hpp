@@ -40,8 +40,8 @@ std::string_view name_of(Plan::Action action) noexcept;  ///< "none", "deploy", 
 /// are there now is not looked at. Pure.
 Plan plan(const PlanWish& wish, const json::Value* object, const Parts& parts);
 
-/// Whether the object's last run is the one on record as `record`, is proved, and ended longer ago than `max_age`.
-/// Pure.
+/// Whether the object's last run is the one on record as `record`, is proved or has to be, and ended longer ago than
+/// `max_age`. Pure.
 bool is_proof_expired(const json::Value& object, const Digest& record,
                       const std::optional<std::chrono::milliseconds>& max_age, Time now);
 

@@ -57,11 +57,12 @@ bool is_proved(const json::Value& object) {
   return holds(object, "Proved");
 }
 
-std::string fault_of_status(const json::Value& object, const RunBook& runs) {
+std::string fault_of_status(const json::Value& object, const RunBook& runs, const std::string& run_id) {
   const auto last = text_at(object, "/status/lastRun/runId");
   if (last.empty() || text_at(object, "/status/phase").empty()) return "its status is lost";
   const auto record = runs.record_of(last);
   if (!record) return "its status names a run that was never begun";
+  if (last != run_id) return "its status is of another run";
   if (text_at(object, "/status/lastRun/record") != *record) return "its status has another record of its last run";
   if (record->empty()) return {};
   if (!fits_a_recorded_run(object)) return "its status does not fit its last run, which is on record";

@@ -10,9 +10,10 @@ namespace capsule::cluster {
 /// Whether the object's status says that its last run is proved. Pure.
 bool is_proved(const json::Value& object);
 
-/// What of the object's status cannot be so, since `runs` says otherwise of its last run, or who keeps it is none of
-/// us: it was lost (a restored object has none), damaged or made up. One line; empty: nothing. Pure.
-std::string fault_of_status(const json::Value& object, const RunBook& runs);
+/// What of the object's status cannot be so where the run `run_id` is what is deployed: it is of another one (of
+/// another version, or one that failed), `runs` says otherwise of it, or who keeps it is none of us: it was lost (a
+/// restored object has none), damaged or made up. One line; empty: nothing. Pure.
+std::string fault_of_status(const json::Value& object, const RunBook& runs, const std::string& run_id);
 
 /// Whether the status, or a condition of it, is of an earlier generation of the spec: `kubectl wait` takes it for not
 /// met. No where the status is no subresource, so that writing it changes the generation, too. Pure.

@@ -69,6 +69,9 @@ class ClusterDeploy {
     take_turn(fetched.capsule.capsule_digest());
     require_index_goes_on(m_order, m_object.known(), m_step.progress());
     auto former = take_over();
+    // Seen is seen, also where the deploy fails.
+    if (m_object.known() != nullptr)
+      m_object.change_status([&](json::Object& object) { note_index(m_order, object); });
     warn_of_template(m_site);
     const deploy::RunWish wish{fetched.capsule.capsule_digest(), target, m_order.parameters, m_order.options.budget,
                                m_order.options.seed};
@@ -139,7 +142,6 @@ class ClusterDeploy {
   void say_done(const deploy::LedgerEntry& entry) {
     log::info("no node can take it now; what is deployed is as it should be, and stays");
     m_step.output("run-id", entry.request.run_id());
-    m_object.change_status([&](json::Object& object) { note_index(m_order, object); });
     warn_unless_index_noted();
     end(entry, "AlreadyDone");
   }
@@ -181,7 +183,6 @@ class ClusterDeploy {
   /// The pool as the manifest wants it, and how many pods wait. `done`: the run, where it was on record before.
   void finish(const VerifiedCapsule& capsule, cluster::RollOut& roll_out, const deploy::LedgerEntry* done) {
     roll_out.note_fields();
-    if (done != nullptr) cluster::mark_pods(m_client, m_object.value());
     std::optional<FilledPool> pool;
     const auto replicas = capsule.manifest().prewarm_replicas;
     if (replicas == 0)
@@ -200,6 +201,7 @@ class ClusterDeploy {
       cluster::set_seen(object, m_object.applied());
     });
     warn_unless_index_noted();
+    if (done != nullptr) cluster::mark_pods(m_client, m_object.value());
   }
 
   static void note_pool(json::Object& object, const Digest& capsule, const FilledPool& pool) {
@@ -213,12 +215,12 @@ class ClusterDeploy {
     deploy::set_condition(object, {"Warm", true, "ProcessesWait", pool.shortage});
   }
 
-  /// Makes a status that cannot be so again, of the record of the run. False: it can.
+  /// Makes a status that is not that of the run again, of its record. False: it is.
   bool mend_status(json::Object& object, const deploy::LedgerEntry& run) {
     const auto runs = cluster::RunBook::parse(m_object.annotation(cluster::annotation::runs));
-    const auto fault = cluster::fault_of_status(json::Value{object}, runs);
+    const auto fault = cluster::fault_of_status(json::Value{object}, runs, run.request.run_id());
     if (fault.empty()) return false;
-    log::warning(fault + ": it is made again, as the record of the run has it");
+    log::info(fault + ": it is made again, as the record of the run has it");
     deploy::set_ran_before(object, recorded_run(*m_store, *run.record));
     return true;
   }

@@ -35,7 +35,9 @@ bool keeps(const index::Record& there, const index::Record& ours, const capsule:
     // A clock that ran ahead must not keep everybody else's out until that time comes.
     if (const auto end = end_of_run(*other.proof); end < end_of_run(*proved.proof) || end > now()) return false;
   } catch (const Error& error) {
-    if (retry_helps(error.kind())) throw;
+    const bool is_bad = error.kind() == ErrorKind::verification_failed || error.kind() == ErrorKind::not_found ||
+                        error.kind() == ErrorKind::invalid_input;
+    if (!is_bad) throw;  // it could not be looked at
     log::info(fmt::format("the proof {} that the index has is good no more: {}", printable(there.proof->id),
                           error.message()));
     return false;

@@ -157,6 +157,14 @@ class IndexSeen(DeployCase):
         self.assertEqual(noted - 1, known, "a head that is known is not written again")
         self.assertLessEqual(noted, 12)
 
+        # By one that fails as well.
+        known = self.object("quiet")["status"]["indexSeen"]
+        self.did("register", "--key", self.index_key, "--", self.publish("quiet", "1.2.0"))
+        self.remember(known, "quiet")
+        with ApiserverProxy(self, [cordoned]) as proxy:
+            self.assertEqual(15, self.step(*by_uri, "--kubeconfig", proxy.kubeconfig, "--seed", "9", "--", "capsule://quiet:1.0.0").code)
+        self.assertEqual({self.registry: 3}, self.seen("quiet"))
+
 
 if __name__ == "__main__":
     unittest.main()

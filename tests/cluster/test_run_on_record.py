@@ -49,23 +49,33 @@ class RunOnRecord(DeployCase):
     def book(self, name):
         return json.loads(self.object(name)["metadata"]["annotations"][RUNS])
 
-    def test_one_that_is_not_the_last_is_done_all_the_same(self):
-        """The plan and the deploy say so of it with one voice, and leave what there is of the last one."""
+    def test_one_that_is_not_the_last_is_done_all_the_same_and_seen(self):
+        """As after a deploy of a former version: the plan and the deploy say so with one voice."""
         reference = self.publish("two")
         first, last = (self.deployed(reference, "--seed", seed) for seed in ("7", "8"))
         self.must("rollout", "status", "deployment/two-deploy", "--timeout=60s")
-        before = self.left("two")
         self.assertEqual(last["run_record"], self.object("two")["status"]["lastRun"]["record"])
-        self.assertEqual("none", self.plan(reference, "--seed", "7")[0])
+        self.assertEqual(("deploy", "its status is of another run"), self.plan(reference, "--seed", "7"))
+        before = self.object("two")["status"]
         again = self.deployed(reference, "--seed", "7")
         self.assertEqual(("AlreadyDone", first["run_record"]), (again["phase"], again["run_record"]))
-        self.assertEqual(before, self.left("two"))
+        status = self.object("two")["status"]
+        self.assertEqual(first["run_record"], status["lastRun"]["record"])
+        self.assertEqual([before[key] for key in ("phase", "warmReplicas")], [status[key] for key in ("phase", "warmReplicas")])
+        self.assertEqual("none", self.plan(reference, "--seed", "7")[0])
 
-    def left(self, name):
-        """What a deploy that has nothing to do leaves as it is; each one has a number of its own in the annotation fence."""
-        found = self.object(name)
-        found["metadata"]["annotations"].pop("capsule.industriverse.ai/fence")
-        return found["metadata"]["annotations"], found["spec"], found["status"], self.get("deploy", f"{name}-deploy")["spec"]
+    def test_a_former_version_after_one_whose_run_failed(self):
+        good = self.publish("former")
+        first = self.deployed(good)
+        bad = self.publish("former", "2.0.0", at_run="sys.exit('no such metal')")
+        self.refused(16, "no such metal", bad)
+        self.assertEqual("Failed", self.object("former")["status"]["phase"])
+        self.assertEqual("deploy", self.plan(good)[0])
+        self.assertEqual("AlreadyDone", self.deployed(good)["phase"])
+        status = self.object("former")["status"]
+        self.assertEqual(("Ran", first["run_record"]), (status["phase"], status["lastRun"]["record"]))
+        self.must("wait", "--for=condition=Ready", "--timeout=5s", "pd/former")
+        self.assertEqual("none", self.plan(good)[0])
 
     def test_a_new_run_after_a_removal_is_none_that_is_on_record(self):
         reference = self.publish("again")

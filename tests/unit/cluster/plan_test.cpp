@@ -131,7 +131,7 @@ TEST_CASE("a run that is not done is deployed, one that is not proved is proved"
   CHECK(unproved.plan().action == Action::none);
 }
 
-TEST_CASE("a run that is on record is done, whichever was the last one") {
+TEST_CASE("a run that is on record and was not the last one is deployed, so that the status is its own") {
   There there;
   deploy::RunWish other{capsule_digest, "kubernetes:u", json::Object{}, 0, 8};
   auto book = RunBook::parse(there.runs());
@@ -141,7 +141,8 @@ TEST_CASE("a run that is on record is done, whichever was the last one") {
   there.annotate(annotation::runs, book.text());
   deploy::set_pending(there.object, entry.request.run_id());
   deploy::set_ran(there.object, *entry.record, "warm");
-  CHECK(there.plan().action == Action::none);  // that one is not proved: its own wish's plan says so
+  CHECK(there.plan().action == Action::deploy);
+  CHECK(there.plan().reason == "its status is of another run");
   there.wish.run = other;
   CHECK(there.plan().reason == "its run is not proved");
 }
@@ -189,7 +190,15 @@ TEST_CASE("an expired proof is renewed where that is wanted, and is named where 
   deploy::RunWish wish{capsule_digest, "kubernetes:u", json::Object{{"n", 2}}, 0, {}};
   deploy::set_pending(other.object, book.begin(wish).request.run_id());
   other.annotate(annotation::runs, book.text());
-  CHECK(other.plan().action == Action::none);
+  CHECK(other.plan().reason == "its status is of another run");
+  auto unproved = there;  // no proof of it would be accepted any more
+  deploy::set_condition(unproved.object, {"Proved", false, "ProofPending"});
+  deploy::set_condition(unproved.object, {"Ready", false, "ProofPending"});
+  unproved.status().set("phase", "Ran");
+  CHECK(unproved.plan().action == Action::renew);
+  unproved.wish.renew_proofs = false;
+  CHECK(unproved.plan().action == Action::none);
+  CHECK(unproved.plan().reason.starts_with("it is too late to prove it: its run ended at 2026-11-01T12:00:00Z"));
   deploy::member(there.status(), "lastRun").set("time", "long ago");
   CHECK(there.plan().action == Action::none);
 }

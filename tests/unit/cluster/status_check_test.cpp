@@ -42,12 +42,15 @@ struct Ran {
                                 "manager"));
   }
   json::Object& status() { return deploy::member(object, "status"); }
-  [[nodiscard]] std::string fault() const { return fault_of_status(json::Value{object}, runs); }
+  [[nodiscard]] std::string fault() const { return fault_of(entry); }
+  [[nodiscard]] std::string fault_of(const deploy::LedgerEntry& run) const {
+    return fault_of_status(json::Value{object}, runs, run.request.run_id());
+  }
 };
 
 }  // namespace
 
-TEST_CASE("the status of a run that is on record is so, proved or not, and of one that goes on") {
+TEST_CASE("the status of a run that is on record is so, proved or not, and is none of another run") {
   Ran ran;
   CHECK(ran.fault().empty());
   ran.prove();
@@ -56,7 +59,8 @@ TEST_CASE("the status of a run that is on record is so, proved or not, and of on
   const auto other = ran.runs.begin(ran.wish);
   deploy::set_pending(ran.object, other.request.run_id());
   deploy::set_failed(ran.object, Error{ErrorKind::capsule_failed, "no"});
-  CHECK(ran.fault().empty());
+  CHECK(ran.fault_of(other).empty());
+  CHECK(ran.fault() == "its status is of another run");
 }
 
 TEST_CASE("a status that was lost, damaged or made up is found, and made again of the run's record") {
