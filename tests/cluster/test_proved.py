@@ -34,6 +34,11 @@ class Proved(ProvedCase):
         self.register(reference, bundle)
         self.assertNotIn("proofId", self.object("proved")["status"])
         self.assertEqual("False: ProofPending", self.condition("proved", "Proved"))
+        # Until that run is again what is deployed.
+        self.assertEqual("AlreadyDone", self.deployed(reference, "--seed", "7")["phase"])
+        self.register(reference, bundle)
+        self.must("wait", "--for=condition=Proved", "--timeout=10s", "pd/proved")
+        self.assertEqual(bundle["proof_id"], self.object("proved")["status"]["proofId"])
 
 
 if __name__ == "__main__":
