@@ -193,8 +193,9 @@ std::optional<Trouble> trouble_of_deployment(const json::Value& deployment) {
 }
 
 std::string why_not_rolled_out(const json::Value& deployment, Time now) {
-  if (const auto trouble = trouble_of_deployment(deployment)) return trouble->text;
+  // Where all are there a refusal is one of former pods, which stands until their ReplicaSet has been asked for none.
   if (is_rolled_out(deployment)) return {};
+  if (const auto trouble = trouble_of_deployment(deployment)) return trouble->text;
   const bool is_waited_for =
       number_at(deployment, "/status/replicas") > number_at(deployment, "/status/updatedReplicas");
   for (const auto& condition : array_at(deployment, "/status/conditions")) {

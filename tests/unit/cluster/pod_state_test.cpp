@@ -156,8 +156,10 @@ TEST_CASE("why the pods of a Deployment's present spec do not come up") {
   CHECK(why(both, progressing("True", "2026-11-29T11:58:30Z")).starts_with("pods of a former spec are there"));
   CHECK(why(both, progressing("True", "soon")).empty());
   CHECK(why(both, progressing("False", "2026-11-29T11:59:30Z")) == "over its deadline");
-  CHECK(why(up, R"({"type":"ReplicaFailure","status":"True","message":"exceeded quota: q"})") ==
+  const std::string refused = R"({"type":"ReplicaFailure","status":"True","message":"exceeded quota: q"})";
+  CHECK(why(R"("replicas":1,"availableReplicas":1)", refused) ==
         "no pod is made, its quota is used up: exceeded quota: q");
+  CHECK(why(up, refused).empty());  // one of former pods
   CHECK(why(R"("replicas":0)", "").empty());
   // Of those that had come up.
   const auto away = [&](const std::string& time) {
