@@ -13,8 +13,9 @@ namespace {
 constexpr std::size_t max_message = 4096;  // bytes; metav1.Condition has room for 32768
 constexpr std::string_view proof_failed = "ProofFailed";
 
-json::Value generation_of(json::Object& object) {
-  const auto* found = member(object, "metadata").find("generation");
+json::Value generation_of(const json::Object& object) {
+  const auto* metadata = object.find("metadata");
+  const auto* found = metadata == nullptr ? nullptr : metadata->at_pointer("/generation");
   return found == nullptr ? json::Value{} : *found;
 }
 
