@@ -38,7 +38,10 @@ class Processes:
             child = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      start_new_session=True, env={**os.environ, **(environment or {})}, preexec_fn=first)
         child.returncode = 0  # it goes on without us: subprocess need not wait for it
-        (self.folder / f"{name}.pid").write_text(f"{child.pid} {started_at(child.pid)}\n", encoding="ascii")
+        # At once as a whole: others look at it meanwhile.
+        new = self.folder / f"{name}.pid.new"
+        new.write_text(f"{child.pid} {started_at(child.pid)}\n", encoding="ascii")
+        new.rename(self.folder / f"{name}.pid")
 
     def pid(self, name):
         """The number of a program that still runs; None otherwise."""
